@@ -1,0 +1,195 @@
+//! The caller: what the access token says, and what the account row says about it now.
+
+use crate::ids::AccountId;
+use crate::store::{AccountRow, Status};
+use serde_json::Value;
+
+/// What an account is for. One each: somebody with two roles has two accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    Patient,
+    Provider,
+    Admin,
+    PrivacyOfficer,
+}
+
+impl Role {
+    pub const ALL: [Self; 4] = [Self::Patient, Self::Provider, Self::Admin, Self::PrivacyOfficer];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Patient => "patient",
+            Self::Provider => "provider",
+            Self::Admin => "admin",
+            Self::PrivacyOfficer => "privacy-officer",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
+    }
+
+    /// The group of the Cognito user pool.
+    pub const fn group(self) -> &'static str {
+        match self {
+            Self::Patient => "patients",
+            Self::Provider => "providers",
+            Self::Admin => "admins",
+            Self::PrivacyOfficer => "privacy-officers",
+        }
+    }
+}
+
+/// The claims of an access token, verified by API Gateway's authorizer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claims {
+    pub account: AccountId,
+    pub groups: Vec<String>,
+    /// When the person signed in, in seconds since the epoch; refreshing keeps it.
+    pub auth_time: i64,
+    /// The sign-in that this token descends from.
+    pub origin: String,
+}
+
+impl Claims {
+    /// Reads the authorizer's claims; none if it is not an access token with all that we need.
+    pub fn from_authorizer(claims: &Value) -> Option<Self> {
+        let text = |name: &str| claims.get(name).and_then(Value::as_str);
+        if text("token_use") != Some("access") {
+            return None;
+        }
+        let seconds = |name: &str| match claims.get(name)? {
+            Value::Number(number) => number.as_i64(),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        };
+        Some(Self {
+            account: text("sub")?.parse().ok()?,
+            groups: groups(claims.get("cognito:groups")),
+            auth_time: seconds("auth_time")?,
+            origin: text("origin_jti").or(text("sub"))?.to_owned(),
+        })
+    }
+}
+
+/// API Gateway flattens the list of groups: `a,b`, or `[a b]`, or `[a, b]`.
+fn groups(claim: Option<&Value>) -> Vec<String> {
+    match claim {
+        Some(Value::Array(groups)) => {
+            groups.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+        }
+        Some(Value::String(text)) => text
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .split([',', ' '])
+            .filter(|group| !group.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Somebody who is signed in, with an account that may be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    pub row: AccountRow,
+}
+
+impl Caller {
+    /// The caller behind a token, if the account row still stands behind it.
+    pub fn verified(claims: &Claims, row: Option<AccountRow>) -> Option<Self> {
+        let row = row.filter(|row| row.status == Status::Active)?;
+        // Seconds are all that a token knows: a sign-in within the second of the sign-out is
+        // refused as well.
+        if row.signed_out_at.is_some_and(|at| claims.auth_time <= at) {
+            return None;
+        }
+        // The role was taken away or changed since the token was issued.
+        if !claims.groups.iter().any(|group| group == row.role.group()) {
+            return None;
+        }
+        Some(Self { row })
+    }
+}
+
+/// Nobody signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Anonymous;
+
+/// Who acts.
+pub trait By: Clone + Send + Sync + 'static {
+    /// The one who acts, from the verified caller if there is one.
+    fn from_caller(caller: Option<Caller>) -> Option<Self>;
+}
+
+impl By for Caller {
+    fn from_caller(caller: Option<Caller>) -> Option<Self> {
+        caller
+    }
+}
+
+impl By for Anonymous {
+    fn from_caller(_: Option<Caller>) -> Option<Self> {
+        Some(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const SUB: &str = "7f1c2b7e-3a52-4a0e-9f86-2f5d7a1f6c11";
+
+    fn claims(extra: &Value) -> Value {
+        let mut claims = json!({
+            "sub": SUB, "token_use": "access", "auth_time": "1700000000",
+            "cognito:groups": "patients",
+        });
+        for (name, value) in extra.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        claims
+    }
+
+    #[test]
+    fn groups_come_in_several_spellings() {
+        for spelling in [json!("patients"), json!("[patients]"), json!(["patients"])] {
+            let claims = Claims::from_authorizer(&claims(&json!({"cognito:groups": spelling})));
+            assert_eq!(claims.unwrap().groups, ["patients"]);
+        }
+        let two = claims(&json!({"cognito:groups": "[patients, admins]"}));
+        assert_eq!(Claims::from_authorizer(&two).unwrap().groups, ["patients", "admins"]);
+    }
+
+    #[test]
+    fn only_access_tokens_count() {
+        assert!(Claims::from_authorizer(&claims(&json!({}))).is_some());
+        for wrong in [
+            json!({"token_use": "id"}),
+            json!({"token_use": null}),
+            json!({"sub": "someone"}),
+            json!({"auth_time": "yesterday"}),
+        ] {
+            assert_eq!(Claims::from_authorizer(&claims(&wrong)), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_row_has_the_last_word() {
+        let claims = Claims::from_authorizer(&claims(&json!({}))).unwrap();
+        let row = AccountRow::new(claims.account, Role::Patient);
+        assert!(Caller::verified(&claims, Some(row.clone())).is_some());
+        assert!(Caller::verified(&claims, None).is_none());
+        for refused in [
+            AccountRow { status: Status::Disabled, ..row.clone() },
+            AccountRow { role: Role::Provider, ..row.clone() },
+            AccountRow { signed_out_at: Some(claims.auth_time), ..row.clone() },
+            AccountRow { signed_out_at: Some(claims.auth_time + 1), ..row.clone() },
+        ] {
+            assert!(Caller::verified(&claims, Some(refused)).is_none());
+        }
+        let since = AccountRow { signed_out_at: Some(claims.auth_time - 1), ..row };
+        assert!(Caller::verified(&claims, Some(since)).is_some());
+    }
+}

@@ -1,0 +1,113 @@
+//! Who may do what: the caller, the policy (Cedar), and [`Access`], the proof of permission.
+
+mod caller;
+mod policy;
+
+pub use caller::{Anonymous, By, Caller, Claims, Role};
+pub use policy::{Decision, Permitted, Policies, Principal, Resource};
+
+use crate::http::{Problem, Request};
+use crate::ids::{AccountId, PatientId};
+
+/// What an operation is about, as Cedar sees it.
+pub trait Subject: Clone + Send + Sync + 'static {
+    /// Who may act on it at all: somebody signed in, or nobody.
+    type By: By;
+
+    /// Reads who or what a request names. Nothing is proven by it.
+    fn named(request: &Request) -> Result<Self, Problem>;
+
+    fn patient(&self) -> Option<PatientId>;
+}
+
+impl Subject for PatientId {
+    type By = Caller;
+
+    fn named(request: &Request) -> Result<Self, Problem> {
+        request.path("patient")
+    }
+
+    fn patient(&self) -> Option<PatientId> {
+        Some(*self)
+    }
+}
+
+/// The caller's own account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnAccount;
+
+impl Subject for OwnAccount {
+    type By = Caller;
+
+    fn named(_: &Request) -> Result<Self, Problem> {
+        Ok(Self)
+    }
+
+    fn patient(&self) -> Option<PatientId> {
+        None
+    }
+}
+
+/// The portal itself, before anybody is signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Portal;
+
+impl Subject for Portal {
+    type By = Anonymous;
+
+    fn named(_: &Request) -> Result<Self, Problem> {
+        Ok(Self)
+    }
+
+    fn patient(&self) -> Option<PatientId> {
+        None
+    }
+}
+
+/// A subject that a request names and nobody has permitted yet. It is enough to fetch sealed rows
+/// while the account row is still on its way, and for nothing else.
+#[derive(Debug, Clone)]
+pub struct Unproven<S>(S);
+
+impl<S: Subject> Unproven<S> {
+    pub(crate) const fn new(subject: S) -> Self {
+        Self(subject)
+    }
+}
+
+impl Unproven<PatientId> {
+    pub const fn patient(&self) -> PatientId {
+        self.0
+    }
+}
+
+/// Proof that the policy permits this caller this action on this subject. Only the pipeline makes
+/// one, from a decision of Cedar's.
+#[derive(Debug)]
+pub struct Access<S: Subject> {
+    subject: S,
+    by: S::By,
+}
+
+impl<S: Subject> Access<S> {
+    pub(crate) fn new(subject: S, by: S::By, _: &Permitted) -> Self {
+        Self { subject, by }
+    }
+}
+
+impl<S: Subject<By = Caller>> Access<S> {
+    /// The account that acts.
+    pub const fn account(&self) -> AccountId {
+        self.by.row.account
+    }
+
+    pub const fn caller(&self) -> &Caller {
+        &self.by
+    }
+}
+
+impl Access<PatientId> {
+    pub const fn patient(&self) -> PatientId {
+        self.subject
+    }
+}

@@ -1,0 +1,155 @@
+//! Accounts: activation, who am I, signing out, and what Cognito asks of us while somebody signs in.
+
+use super::text::{ActivationCode, Date, Email, Line};
+use super::{Auth, Method, Operation, Spec, Trigger};
+use crate::access::{OwnAccount, Portal};
+use crate::aws::Capability::{
+    ActivateUsers, ComputeIndex, ReadAccounts, SignOutUsers, WriteAccounts, WriteAudit,
+    WritePatients,
+};
+use crate::http::{Problem, Request};
+use crate::ids::{AccountId, PatientId};
+use ::http::StatusCode;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A patient makes their account with what the practice gave them.
+pub struct ActivateAccount;
+
+/// What proves who the patient is, and the address they will sign in with.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Activation {
+    /// The medical record number on the practice's letter.
+    pub mrn: Line<1, 64>,
+    pub birth_date: Date,
+    pub code: ActivationCode,
+    pub email: Email,
+}
+
+/// An activation and the `Idempotency-Key` it was sent with.
+#[derive(Debug)]
+pub struct KeyedActivation {
+    pub activation: Activation,
+    pub idempotency_key: Line<8, 64>,
+}
+
+/// What the patient signs in with for the first time.
+#[derive(Debug, Serialize)]
+pub struct Activated {
+    pub username: String,
+    /// Good for one sign-in, at which the patient chooses a password of their own.
+    pub temporary_password: String,
+}
+
+impl Operation for ActivateAccount {
+    const SPEC: &'static Spec = &Spec {
+        id: "activate-account",
+        trigger: Trigger::Http { method: Method::Post, path: "/v1/activations", auth: Auth::Open },
+        action: "ActivateAccount",
+        audit: "account.activate",
+        needs: &[
+            ReadAccounts,
+            WriteAccounts,
+            WritePatients,
+            ComputeIndex,
+            ActivateUsers,
+            WriteAudit,
+        ],
+    };
+    const SUCCESS: StatusCode = StatusCode::CREATED;
+    type Subject = Portal;
+    type Input = KeyedActivation;
+    type Output = Activated;
+
+    fn parse(request: &Request) -> Result<KeyedActivation, Problem> {
+        let key = request.header("idempotency-key")?.ok_or_else(|| {
+            Problem::field("header/idempotency-key", "must be sent, with a value new for each try")
+        })?;
+        let idempotency_key = Line::try_from(key.to_owned())
+            .map_err(|must| Problem::field("header/idempotency-key", must.to_string()))?;
+        Ok(KeyedActivation { activation: request.body()?, idempotency_key })
+    }
+}
+
+/// The caller's own account.
+pub struct GetAccount;
+
+#[derive(Debug, Serialize)]
+pub struct Account {
+    pub id: AccountId,
+    pub role: &'static str,
+    /// The caller's own record, where the caller is a patient.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patient: Option<PatientId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_sign_in: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous_sign_in: Option<Timestamp>,
+}
+
+impl Operation for GetAccount {
+    const SPEC: &'static Spec = &Spec {
+        id: "get-account",
+        trigger: Trigger::Http { method: Method::Get, path: "/v1/account", auth: Auth::Token },
+        action: "GetAccount",
+        audit: "account.read",
+        needs: &[ReadAccounts, WriteAudit],
+    };
+    type Subject = OwnAccount;
+    type Input = ();
+    type Output = Account;
+
+    fn parse(request: &Request) -> Result<(), Problem> {
+        request.no_query()
+    }
+}
+
+/// Ends every session of the caller, at once.
+pub struct SignOutEverywhere;
+
+#[derive(Debug, Serialize)]
+pub struct SignedOut {
+    /// Tokens of sign-ins up to this second are refused.
+    pub signed_out_at: Timestamp,
+}
+
+impl Operation for SignOutEverywhere {
+    const SPEC: &'static Spec = &Spec {
+        id: "sign-out-everywhere",
+        trigger: Trigger::Http {
+            method: Method::Post,
+            path: "/v1/account/sign-out-everywhere",
+            auth: Auth::Token,
+        },
+        action: "SignOutEverywhere",
+        audit: "account.sign-out-everywhere",
+        needs: &[ReadAccounts, WriteAccounts, SignOutUsers, WriteAudit],
+    };
+    type Subject = OwnAccount;
+    type Input = ();
+    type Output = SignedOut;
+
+    fn parse(request: &Request) -> Result<(), Problem> {
+        request.no_query()
+    }
+}
+
+/// Cognito's pre-token-generation trigger: adds the patient's id to access tokens, and refuses
+/// tokens to accounts that may not be used.
+pub const ADD_TOKEN_CLAIMS: Spec = Spec {
+    id: "add-token-claims",
+    trigger: Trigger::Event,
+    action: "AddTokenClaims",
+    audit: "session.token",
+    needs: &[ReadAccounts, WriteAudit],
+};
+
+/// Cognito's post-authentication trigger: a sign-in, with every factor, succeeded.
+pub const RECORD_SIGN_IN: Spec = Spec {
+    id: "record-sign-in",
+    trigger: Trigger::Event,
+    action: "RecordSignIn",
+    audit: "session.sign-in",
+    needs: &[ReadAccounts, WriteAccounts, WriteAudit],
+};

@@ -1,0 +1,108 @@
+//! What the portal offers: every operation, declared once.
+//!
+//! A [`Spec`] says how an operation is reached, what it may do and what its audit record calls it.
+//! The pipeline, template.yaml, the access matrix and the audit coverage test are all held to it.
+
+pub mod account;
+pub mod dashboard;
+pub mod import;
+pub mod lab_results;
+pub mod profile;
+pub mod text;
+
+use crate::access::Subject;
+use crate::aws::Capability;
+use crate::http::{Problem, Request};
+use ::http::StatusCode;
+
+/// How an operation is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    /// A route of the REST API. `Auth::Token` routes take a Cognito access token.
+    Http { method: Method, path: &'static str, auth: Auth },
+    /// An AWS service invokes it (a bucket notification, a Cognito trigger).
+    Event,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Post,
+    Patch,
+}
+
+impl Method {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Patch => "PATCH",
+        }
+    }
+}
+
+/// Who may reach a route before Cedar is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    /// A valid access token of the portal's user pool.
+    Token,
+    /// Nobody is signed in yet (activation).
+    Open,
+}
+
+/// The declaration of an operation.
+#[derive(Debug, Clone, Copy)]
+pub struct Spec {
+    /// The operation's name: its folder, its function, its binary.
+    pub id: &'static str,
+    pub trigger: Trigger,
+    /// The Cedar action, an entity of type `Portal::Action`.
+    pub action: &'static str,
+    /// What the audit record calls it: `<resource>.<verb>`.
+    pub audit: &'static str,
+    /// Everything it may do in AWS; the role in template.yaml holds exactly this.
+    pub needs: &'static [Capability],
+}
+
+/// An operation behind the REST API.
+pub trait Operation: Send + Sync + 'static {
+    const SPEC: &'static Spec;
+    /// Whose data it touches; what Cedar calls the resource.
+    type Subject: Subject;
+    type Input: Send + 'static;
+    type Output: serde::Serialize + Send + 'static;
+
+    /// Turns a request into types that cannot hold invalid values.
+    fn parse(request: &Request) -> Result<Self::Input, Problem>;
+
+    /// The status of a success.
+    const SUCCESS: StatusCode = StatusCode::OK;
+
+    /// The version of an answer that may be changed with `If-Match`.
+    fn etag(_: &Self::Output) -> Option<u64> {
+        None
+    }
+}
+
+/// Sees every operation.
+pub trait Visitor {
+    fn operation(&mut self, spec: &'static Spec);
+}
+
+/// Lists every operation once.
+pub fn visit_all(visitor: &mut impl Visitor) {
+    for spec in [
+        account::ActivateAccount::SPEC,
+        account::GetAccount::SPEC,
+        account::SignOutEverywhere::SPEC,
+        dashboard::GetDashboard::SPEC,
+        profile::GetProfile::SPEC,
+        profile::UpdateProfile::SPEC,
+        lab_results::ListLabResults::SPEC,
+        &import::IMPORT_RECORDS,
+        &account::ADD_TOKEN_CLAIMS,
+        &account::RECORD_SIGN_IN,
+    ] {
+        visitor.operation(spec);
+    }
+}

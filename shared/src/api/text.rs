@@ -1,0 +1,195 @@
+//! Text that a person typed: trimmed, of a known length, without control characters.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Letters, spaces and punctuation of any script on one line, `MIN` to `MAX` characters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Line<const MIN: usize, const MAX: usize>(String);
+
+/// Why a text is not taken. Never quotes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotText(String);
+
+impl fmt::Display for NotText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Control characters, line and paragraph separators, and the marks that turn text around
+/// (Unicode Technical Report 36, bidirectional overrides).
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}' | '\u{FFFE}' | '\u{FFFF}')
+}
+
+impl<const MIN: usize, const MAX: usize> TryFrom<String> for Line<MIN, MAX> {
+    type Error = NotText;
+
+    fn try_from(text: String) -> Result<Self, NotText> {
+        let trimmed = text.trim();
+        if trimmed.chars().any(is_hidden) {
+            return Err(NotText("must not hold control characters".to_owned()));
+        }
+        if !(MIN..=MAX).contains(&trimmed.chars().count()) {
+            return Err(NotText(format!("must be {MIN} to {MAX} characters long")));
+        }
+        Ok(Self(trimmed.to_owned()))
+    }
+}
+
+impl<const MIN: usize, const MAX: usize> From<Line<MIN, MAX>> for String {
+    fn from(line: Line<MIN, MAX>) -> Self {
+        line.0
+    }
+}
+
+impl<const MIN: usize, const MAX: usize> Line<MIN, MAX> {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+macro_rules! text {
+    ($(#[$doc:meta])* $name:ident, $parse:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl TryFrom<String> for $name {
+            type Error = NotText;
+
+            fn try_from(text: String) -> Result<Self, NotText> {
+                let parse: fn(&str) -> Result<String, &'static str> = $parse;
+                parse(text.trim()).map(Self).map_err(|must| NotText(must.to_owned()))
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(text: $name) -> Self {
+                text.0
+            }
+        }
+
+        impl $name {
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+text!(
+    /// An e-mail address (RFC 5321: at most 254 characters), in lower case.
+    Email,
+    |text| {
+        const MUST: &str = "must be an e-mail address such as name@example.org";
+        let (local, domain) = text.rsplit_once('@').ok_or(MUST)?;
+        let plain = |c: char| c.is_ascii_graphic() && !"()<>[]\\,;:\"@".contains(c);
+        let label = |label: &str| {
+            !label.is_empty()
+                && label.len() <= 63
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        };
+        let well_formed = text.len() <= 254
+            && (1..=64).contains(&local.len())
+            && local.chars().all(plain)
+            && local.split('.').all(|part| !part.is_empty())
+            && domain.contains('.')
+            && domain.split('.').all(label);
+        well_formed.then(|| text.to_ascii_lowercase()).ok_or(MUST)
+    }
+);
+
+text!(
+    /// A telephone number as people write it: 7 to 15 digits (ITU-T E.164), with spaces, dots,
+    /// hyphens, parentheses and a leading plus.
+    Phone,
+    |text| {
+        const MUST: &str = "must be a telephone number of 7 to 15 digits";
+        let digits = text.chars().filter(char::is_ascii_digit).count();
+        let body = text.strip_prefix('+').unwrap_or(text);
+        let plain = body.chars().all(|c| c.is_ascii_digit() || " .-()".contains(c));
+        (plain && (7..=15).contains(&digits) && text.len() <= 32)
+            .then(|| text.to_owned())
+            .ok_or(MUST)
+    }
+);
+
+text!(
+    /// A calendar date (RFC 3339 full-date).
+    Date,
+    |text| {
+        const MUST: &str = "must be a date such as 1980-12-31";
+        let date: jiff::civil::Date = text.parse().map_err(|_| MUST)?;
+        let text_again = date.to_string();
+        (text_again == text).then_some(text_again).ok_or(MUST)
+    }
+);
+
+text!(
+    /// What the clinic printed: letters and digits without those that look alike (Crockford's
+    /// base 32), in groups; case and hyphens do not matter.
+    ActivationCode,
+    |text| {
+        const MUST: &str = "must be the 16 letters and digits that the practice gave you";
+        let code: String = text
+            .chars()
+            .filter(|c| !matches!(c, '-' | ' '))
+            .map(|c| match c.to_ascii_uppercase() {
+                'O' => '0',
+                'I' | 'L' => '1',
+                c => c,
+            })
+            .collect();
+        let known = |c: char| "0123456789ABCDEFGHJKMNPQRSTVWXYZ".contains(c);
+        (code.len() == 16 && code.chars().all(known)).then_some(code).ok_or(MUST)
+    }
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn email(text: &str) -> Option<String> {
+        Email::try_from(text.to_owned()).ok().map(Into::into)
+    }
+
+    #[test]
+    fn addresses() {
+        assert_eq!(email(" Ann.O'Neil+x@Example.ORG ").as_deref(), Some("ann.o'neil+x@example.org"));
+        for wrong in ["", "@", "a@", "@b.c", "a@b", "a b@c.de", "a@b..c", "a@-b.c", "a\n@b.co", "ä@b.co", "a..b@c.de"] {
+            assert_eq!(email(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn lines() {
+        type Short = Line<1, 5>;
+        assert_eq!(Short::try_from(" José ".to_owned()).unwrap().as_str(), "José");
+        for wrong in ["", "   ", "123456", "a\0b", "a\nb", "\u{202E}ab"] {
+            assert!(Short::try_from(wrong.to_owned()).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn codes_are_forgiving_where_paper_is_not() {
+        let code = ActivationCode::try_from("abcd-efgh-o1l2-3456".to_owned()).unwrap();
+        assert_eq!(code.as_str(), "ABCDEFGH01123456");
+        assert!(ActivationCode::try_from("ABCD-EFGH-JKMN-PQR".to_owned()).is_err());
+        assert!(ActivationCode::try_from("ABCD-EFGH-JKMN-PQRU".to_owned()).is_err());
+    }
+
+    #[test]
+    fn dates_are_whole() {
+        assert!(Date::try_from("2024-02-29".to_owned()).is_ok());
+        for wrong in ["2023-02-29", "2024-2-9", "2024", "20240229", "2024-02-29T00:00:00Z"] {
+            assert!(Date::try_from(wrong.to_owned()).is_err(), "{wrong}");
+        }
+    }
+}

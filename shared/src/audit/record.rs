@@ -1,0 +1,138 @@
+//! An audit record: who did what to whose data, when, from where, why, and how it ended.
+//! It holds identifiers and names of operations, never a value of PHI.
+
+use crate::access::Role;
+use crate::api::Spec;
+use crate::ids::{AccountId, PatientId};
+use crate::store::{Item, s, sortable};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+/// How an access ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was permitted and done.
+    Success,
+    /// The caller may not.
+    Denied,
+    /// The request could not be acted upon: bad input, or a conflict with another change.
+    Invalid,
+    /// The portal failed.
+    Failure,
+}
+
+impl Outcome {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Denied => "denied",
+            Self::Invalid => "invalid",
+            Self::Failure => "failure",
+        }
+    }
+}
+
+/// What permitted an access: the annotation `@via` of the Cedar policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Via(pub(crate) String);
+
+impl Via {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// One access.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    pub id: Uuid,
+    pub at: Timestamp,
+    pub operation: &'static str,
+    pub action: &'static str,
+    /// The account; none for somebody not signed in, and for the portal's own services.
+    pub actor: Option<AccountId>,
+    pub role: Option<Role>,
+    /// Whose data it was about.
+    pub patient: Option<PatientId>,
+    pub source_ip: String,
+    pub user_agent: String,
+    pub request_id: String,
+    pub outcome: Outcome,
+    /// The problem's type, where the outcome is not a success.
+    pub reason: Option<&'static str>,
+    pub via: Option<Via>,
+}
+
+impl Record {
+    /// A record of an operation that starts now.
+    pub fn begin(spec: &'static Spec) -> Self {
+        Self {
+            id: Uuid::now_v7(),
+            at: Timestamp::now(),
+            operation: spec.id,
+            action: spec.audit,
+            actor: None,
+            role: None,
+            patient: None,
+            source_ip: String::new(),
+            user_agent: String::new(),
+            request_id: String::new(),
+            outcome: Outcome::Failure,
+            reason: None,
+            via: None,
+        }
+    }
+
+    /// A second record of the same access: it did not end as the first one says.
+    pub(crate) fn followed_by(&self, outcome: Outcome) -> Self {
+        Self { id: Uuid::now_v7(), outcome, ..self.clone() }
+    }
+
+    /// The partition: the patient's, else the actor's, else a day's.
+    fn partition(&self) -> String {
+        match (self.patient, self.actor) {
+            (Some(patient), _) => format!("PATIENT#{patient}"),
+            (None, Some(actor)) => format!("ACCOUNT#{actor}"),
+            (None, None) => format!("PORTAL#{}", self.at.strftime("%Y-%m-%d")),
+        }
+    }
+
+    /// Why the access happened, in HL7's PurposeOfUse codes (v3-PurposeOfUse).
+    const fn purpose(&self) -> &'static str {
+        match self.role {
+            Some(Role::Patient) => "PATRQT",
+            Some(Role::Provider) => "TREAT",
+            Some(Role::Admin) => "HSYSADMIN",
+            Some(Role::PrivacyOfficer) => "HCOMPL",
+            None => "HSYSADMIN",
+        }
+    }
+
+    /// The record as it is stored.
+    pub(crate) fn item(&self) -> Item {
+        let mut item = Item::from([
+            ("pk".to_owned(), s(self.partition())),
+            ("sk".to_owned(), s(format!("{}#{}", sortable(self.at), self.id))),
+            ("id".to_owned(), s(self.id.to_string())),
+            ("at".to_owned(), s(self.at.to_string())),
+            ("operation".to_owned(), s(self.operation)),
+            ("action".to_owned(), s(self.action)),
+            ("outcome".to_owned(), s(self.outcome.as_str())),
+            ("purpose".to_owned(), s(self.purpose())),
+            ("role".to_owned(), s(self.role.map_or("none", Role::as_str))),
+        ]);
+        let mut optional = |name: &str, value: Option<String>| {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                item.insert(name.to_owned(), s(value));
+            }
+        };
+        optional("actor", self.actor.map(|actor| actor.to_string()));
+        optional("patient", self.patient.map(|patient| patient.to_string()));
+        optional("source_ip", Some(self.source_ip.clone()));
+        optional("user_agent", Some(self.user_agent.clone()));
+        optional("request_id", Some(self.request_id.clone()));
+        optional("reason", self.reason.map(str::to_owned));
+        optional("via", self.via.as_ref().map(|via| via.0.clone()));
+        item
+    }
+}

@@ -1,0 +1,134 @@
+//! Writes audit records, alone or as part of a change, and gives a receipt for each.
+
+use super::Record;
+use crate::aws::{Aws, Resource, fault};
+use crate::http::Problem;
+use crate::store::Write;
+use crate::{Fault, Reason};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use uuid::Uuid;
+
+/// Proof that an access stands in the audit log. Only a completed write makes one.
+#[derive(Debug)]
+pub struct Receipt {
+    record: Uuid,
+}
+
+impl Receipt {
+    /// The id of the audit record.
+    pub const fn record(&self) -> Uuid {
+        self.record
+    }
+}
+
+/// What became of a change.
+pub enum Commit {
+    Done(Receipt),
+    /// The condition of this write did not hold; nothing was changed.
+    Conflict(Problem),
+}
+
+/// The audit table. Records are put once; nothing in the portal updates or deletes one.
+pub struct Audit {
+    client: Client,
+    table: String,
+}
+
+const ONCE: &str = "attribute_not_exists(pk)";
+
+impl Audit {
+    pub fn new(aws: &Aws) -> Result<Self, Fault> {
+        Ok(Self { client: aws.dynamodb().clone(), table: aws.name(Resource::AuditTable)? })
+    }
+
+    /// Writes a record.
+    pub async fn write(&self, record: &Record) -> Result<Receipt, Fault> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(record.item()))
+            .condition_expression(ONCE)
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(Receipt { record: record.id }),
+            // The id is new with every record: it is there because an earlier attempt of this very
+            // call had arrived, and only its answer was lost.
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+            {
+                Ok(Receipt { record: record.id })
+            }
+            Err(error) => Err(fault("the audit table", &error)),
+        }
+    }
+
+    /// Commits a change and its record in one transaction.
+    pub(crate) async fn commit(
+        &self,
+        record: &Record,
+        writes: Vec<Write>,
+    ) -> Result<Commit, Fault> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(record.item()))
+            .condition_expression(ONCE)
+            .build()
+            .map_err(|_| Fault::Defect("a put"))?;
+        let (items, conflicts): (Vec<_>, Vec<_>) =
+            writes.into_iter().map(|write| (write.item, write.conflict)).unzip();
+        let answer = self
+            .client
+            .transact_write_items()
+            .client_request_token(record.id.to_string())
+            .set_transact_items(Some(items))
+            .transact_items(TransactWriteItem::builder().put(put).build())
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(Commit::Done(Receipt { record: record.id })),
+            Err(error) => match failed_condition(&error) {
+                Some(at) => conflicts
+                    .into_iter()
+                    .nth(at)
+                    .map(Commit::Conflict)
+                    .ok_or(Fault::Defect("an audit record was already there")),
+                None => Err(transaction_fault(&error)),
+            },
+        }
+    }
+}
+
+type TransactionError = SdkError<
+    TransactWriteItemsError,
+    aws_smithy_runtime_api::http::Response,
+>;
+
+/// Which of the change's writes had a condition that did not hold. The audit record is the last of
+/// the transaction's items, so it counts past the end of the change's.
+fn failed_condition(error: &TransactionError) -> Option<usize> {
+    let TransactWriteItemsError::TransactionCanceledException(cancelled) =
+        error.as_service_error()?
+    else {
+        return None;
+    };
+    cancelled
+        .cancellation_reasons()
+        .iter()
+        .position(|reason| reason.code() == Some("ConditionalCheckFailed"))
+}
+
+fn transaction_fault(error: &TransactionError) -> Fault {
+    match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(_)) => {
+            Fault::Unavailable { service: "DynamoDB", reason: Reason::Conflict }
+        }
+        _ => fault("DynamoDB", error),
+    }
+}

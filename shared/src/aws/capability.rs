@@ -1,0 +1,118 @@
+//! What a function may do in AWS: each capability is one managed policy in infra/access.yaml.
+//!
+//! The template test holds these lists against the policies, both ways, and the integration tests
+//! hold them against the calls that an operation really makes.
+
+/// A thing a function may do. Its name in kebab case is the managed policy's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Capability {
+    ReadAccounts,
+    WriteAccounts,
+    ReadPatients,
+    WritePatients,
+    ReadRecords,
+    WriteRecords,
+    ReadDirectory,
+    WriteDirectory,
+    WriteAudit,
+    UnwrapDataKeys,
+    CreateDataKeys,
+    ComputeIndex,
+    ActivateUsers,
+    SignOutUsers,
+    ReadImports,
+    WriteImportReports,
+}
+
+/// What a capability's actions reach. The name of the environment variable that tells a function
+/// which one it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Resource {
+    AccountsTable,
+    PatientsTable,
+    RecordsTable,
+    DirectoryTable,
+    AuditTable,
+    PhiKey,
+    IndexKey,
+    UserPool,
+    ImportBucket,
+}
+
+impl Resource {
+    pub const fn env(self) -> &'static str {
+        match self {
+            Self::AccountsTable => "ACCOUNTS_TABLE",
+            Self::PatientsTable => "PATIENTS_TABLE",
+            Self::RecordsTable => "RECORDS_TABLE",
+            Self::DirectoryTable => "DIRECTORY_TABLE",
+            Self::AuditTable => "AUDIT_TABLE",
+            Self::PhiKey => "PHI_KEY_ID",
+            Self::IndexKey => "INDEX_KEY_ID",
+            Self::UserPool => "USER_POOL_ID",
+            Self::ImportBucket => "IMPORT_BUCKET",
+        }
+    }
+}
+
+impl Capability {
+    pub const ALL: [Self; 16] = [
+        Self::ReadAccounts,
+        Self::WriteAccounts,
+        Self::ReadPatients,
+        Self::WritePatients,
+        Self::ReadRecords,
+        Self::WriteRecords,
+        Self::ReadDirectory,
+        Self::WriteDirectory,
+        Self::WriteAudit,
+        Self::UnwrapDataKeys,
+        Self::CreateDataKeys,
+        Self::ComputeIndex,
+        Self::ActivateUsers,
+        Self::SignOutUsers,
+        Self::ReadImports,
+        Self::WriteImportReports,
+    ];
+
+    pub const fn resource(self) -> Resource {
+        match self {
+            Self::ReadAccounts | Self::WriteAccounts => Resource::AccountsTable,
+            Self::ReadPatients | Self::WritePatients => Resource::PatientsTable,
+            Self::ReadRecords | Self::WriteRecords => Resource::RecordsTable,
+            Self::ReadDirectory | Self::WriteDirectory => Resource::DirectoryTable,
+            Self::WriteAudit => Resource::AuditTable,
+            Self::UnwrapDataKeys | Self::CreateDataKeys => Resource::PhiKey,
+            Self::ComputeIndex => Resource::IndexKey,
+            Self::ActivateUsers | Self::SignOutUsers => Resource::UserPool,
+            Self::ReadImports | Self::WriteImportReports => Resource::ImportBucket,
+        }
+    }
+
+    /// The exact IAM actions. A transaction needs the actions of its parts.
+    pub const fn actions(self) -> &'static [&'static str] {
+        match self {
+            Self::ReadAccounts => &["dynamodb:GetItem"],
+            Self::WriteAccounts => &["dynamodb:PutItem", "dynamodb:UpdateItem"],
+            Self::ReadPatients | Self::ReadRecords => &["dynamodb:Query"],
+            Self::WritePatients => &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+            Self::WriteRecords => &["dynamodb:PutItem", "dynamodb:DeleteItem"],
+            Self::ReadDirectory => &["dynamodb:GetItem"],
+            Self::WriteDirectory => &["dynamodb:PutItem"],
+            Self::WriteAudit => &["dynamodb:PutItem"],
+            Self::UnwrapDataKeys => &["kms:Decrypt"],
+            Self::CreateDataKeys => &["kms:GenerateDataKey"],
+            Self::ComputeIndex => &["kms:GenerateMac"],
+            Self::ActivateUsers => &[
+                "cognito-idp:AdminAddUserToGroup",
+                "cognito-idp:AdminCreateUser",
+                "cognito-idp:AdminDeleteUser",
+                "cognito-idp:AdminGetUser",
+                "cognito-idp:AdminSetUserPassword",
+            ],
+            Self::SignOutUsers => &["cognito-idp:AdminUserGlobalSignOut"],
+            Self::ReadImports => &["s3:GetObject"],
+            Self::WriteImportReports => &["s3:PutObject"],
+        }
+    }
+}

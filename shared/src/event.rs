@@ -1,0 +1,128 @@
+//! Operations that AWS invokes: the same order of policy, work and audit record as the API's.
+
+use crate::access::{Decision, Policies, Portal, Principal};
+use crate::api::Spec;
+use crate::audit::{Audit, Commit, Outcome, Record};
+use crate::aws::Aws;
+use crate::serve::Service;
+use crate::store::{PatientContext, Write};
+use crate::telemetry::{self, Line};
+use crate::Fault;
+use serde_json::Value;
+use std::fmt;
+use std::sync::Arc;
+
+/// What the invoking service is told when it did not work. Cognito shows it to whoever signs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failed;
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("The portal cannot do this right now. Try again, or ask the practice.")
+    }
+}
+
+impl std::error::Error for Failed {}
+
+/// What an event came to.
+pub struct Handled {
+    pub answer: Value,
+    /// Committed with the audit record.
+    pub writes: Vec<Write>,
+    pub outcome: Outcome,
+    /// Why, if it is not a success.
+    pub reason: Option<&'static str>,
+}
+
+impl Handled {
+    /// It may not be done.
+    pub const fn refused(reason: &'static str) -> Self {
+        Self {
+            answer: Value::Null,
+            writes: Vec::new(),
+            outcome: Outcome::Denied,
+            reason: Some(reason),
+        }
+    }
+}
+
+/// What is particular to an operation that AWS invokes.
+pub trait Handle: Send + Sync + 'static {
+    /// Works on an event. The record is to be filled with who and whose.
+    fn handle(
+        &self,
+        event: Value,
+        record: &mut Record,
+    ) -> impl Future<Output = Result<Handled, Fault>> + Send;
+}
+
+/// A service that runs an operation which AWS invokes.
+pub fn events(aws: &Aws, spec: &'static Spec, handler: impl Handle) -> Result<Service, Fault> {
+    let audit = Arc::new(Audit::new(aws)?);
+    let handler = Arc::new(handler);
+    Ok(Service::event(move |event, request_id| {
+        let (audit, handler) = (Arc::clone(&audit), Arc::clone(&handler));
+        Box::pin(async move {
+            let mut record = Record::begin(spec);
+            record.request_id = request_id;
+            let result = run(spec, &audit, &*handler, event, &mut record).await;
+            telemetry::report(&Line {
+                operation: spec.id,
+                request_id: &record.request_id,
+                outcome: record.outcome,
+                status: None,
+                started: record.at,
+                fault: result.as_ref().err().copied().flatten(),
+            });
+            result.map_err(|_| Failed)
+        })
+    }))
+}
+
+/// Runs one event. An error without a fault is a refusal.
+async fn run(
+    spec: &'static Spec,
+    audit: &Audit,
+    handler: &impl Handle,
+    event: Value,
+    record: &mut Record,
+) -> Result<Value, Option<Fault>> {
+    let decision = Policies::load()?.decide(
+        Principal::Service(spec.id),
+        spec.action,
+        &Portal,
+        &PatientContext::default(),
+    )?;
+    let Decision::Permit(permitted) = decision else {
+        return fail(audit, record, Outcome::Denied, "forbidden", None).await;
+    };
+    record.via = Some(permitted.via());
+    let handled = match handler.handle(event, record).await {
+        Ok(handled) => handled,
+        Err(fault) => {
+            return fail(audit, record, Outcome::Failure, "internal", Some(fault)).await;
+        }
+    };
+    record.outcome = handled.outcome;
+    record.reason = handled.reason;
+    match audit.commit(record, handled.writes).await? {
+        Commit::Done(_) if handled.outcome == Outcome::Success => Ok(handled.answer),
+        Commit::Done(_) => Err(None),
+        Commit::Conflict(problem) => {
+            fail(audit, record, Outcome::Invalid, problem.kind, problem.fault).await
+        }
+    }
+}
+
+async fn fail(
+    audit: &Audit,
+    record: &mut Record,
+    outcome: Outcome,
+    reason: &'static str,
+    fault: Option<Fault>,
+) -> Result<Value, Option<Fault>> {
+    record.outcome = outcome;
+    record.reason = Some(reason);
+    audit.write(record).await?;
+    Err(fault)
+}

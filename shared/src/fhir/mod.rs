@@ -1,0 +1,42 @@
+//! FHIR R4 as the portal reads it: bytes of a file in, a plan of what to store out.
+//!
+//! ```text
+//! bytes -> document (format, limits) -> index (who is meant) -> plan (whose it is)
+//! ```
+//!
+//! Nothing here performs I/O, panics or echoes what it read: a reason names a field or a position,
+//! never a value. Every stored resource is a slice of the input, so numbers keep their digits
+//! (<https://hl7.org/fhir/R4/datatypes.html#decimal>) and a file of 100 MB costs its own size plus
+//! a few hundred bytes for each resource.
+
+mod care_team;
+mod datatypes;
+mod document;
+mod entry;
+mod identity;
+mod index;
+mod json;
+mod number;
+mod plan;
+mod reason;
+mod resource_type;
+mod ssn;
+#[cfg(test)]
+mod tests;
+mod time;
+
+pub mod medication;
+pub mod observation;
+pub mod patient;
+
+pub use care_team::{CareTeamMember, Source};
+pub use datatypes::{CodeableConcept, Coding, HumanName, Identifier, Period};
+pub use document::{Format, MAX_DEPTH, MAX_FILE_BYTES, MAX_RESOURCES};
+pub use entry::{Entry, Named, Section};
+pub use identity::{NAMESPACE, NPI, directory_id, is_npi, portal_id};
+pub use index::Reference;
+pub use json::{MAX_MEMBERS, MAX_VALUES};
+pub use number::display_number;
+pub use plan::{Count, DirectoryEntry, File, PatientRecord, Practitioner, Subject, Unstored, read};
+pub use reason::{FileError, Reason};
+pub use time::{ClinicalTime, PartialDate};

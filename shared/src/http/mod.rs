@@ -1,0 +1,14 @@
+//! From a request to a response: the pipeline that every operation of the API runs in.
+
+mod cursor;
+mod pipeline;
+mod problem;
+mod request;
+mod response;
+
+pub use cursor::Cursor;
+pub(crate) use pipeline::Pipeline;
+pub use pipeline::{Change, Changed, Read, changes, reads};
+pub use problem::{FieldError, Problem};
+pub use request::{MAX_BODY, Request};
+pub use response::Response;

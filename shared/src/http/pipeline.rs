@@ -1,0 +1,376 @@
+//! The pipeline: caller and account row, input, policy, handler, audit record, disclosure.
+//!
+//! There is no other way from a request to a response, and none round a step. A read starts while
+//! the account row is still on its way; what it finds stays sealed until the policy has permitted
+//! it and the audit record is written.
+
+use super::{Problem, Request, Response};
+use crate::access::{Access, By, Caller, Decision, Permitted, Policies, Principal, Resource, Subject, Unproven};
+use crate::api::{Auth, Operation, Spec, Trigger};
+use crate::audit::{Audit, Commit, Outcome, Record};
+use crate::aws::{Aws, Capability};
+use crate::ids::PatientId;
+use crate::phi::{DataKey, DataKeys, Opener, Phi, Sealed};
+use crate::serve::Service;
+use crate::store::{Accounts, PatientContext, Patients, Write};
+use crate::telemetry::{self, Line};
+use crate::{Fault, aws};
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+/// What is particular to an operation that only reads.
+pub trait Read<Op: Operation>: Send + Sync + 'static {
+    /// Fetches sealed rows and says how they become the answer.
+    fn read(
+        &self,
+        whose: &Unproven<Op::Subject>,
+        input: Op::Input,
+    ) -> impl Future<Output = Result<Sealed<Op::Output>, Problem>> + Send;
+}
+
+/// What is particular to an operation that changes something.
+pub trait Change<Op: Operation>: Send + Sync + 'static {
+    /// Says which writes make the change, and what to answer. The writes are committed together
+    /// with the audit record.
+    fn change(
+        &self,
+        access: &Access<Op::Subject>,
+        opener: &Opener,
+        input: Op::Input,
+    ) -> impl Future<Output = Result<Changed<Op::Output>, Problem>> + Send;
+}
+
+/// What a change comes to. The writes are committed together with the audit record.
+pub struct Changed<T> {
+    writes: Vec<Write>,
+    answer: Result<Phi<T>, Problem>,
+    about: Option<PatientId>,
+}
+
+impl<T> Changed<T> {
+    pub const fn done(writes: Vec<Write>, answer: Phi<T>) -> Self {
+        Self { writes, answer: Ok(answer), about: None }
+    }
+
+    /// It is refused, and the refusal itself leaves something behind (a counted attempt).
+    pub const fn refused(writes: Vec<Write>, problem: Problem) -> Self {
+        Self { writes, answer: Err(problem), about: None }
+    }
+
+    /// Whose data it turned out to be about, where the request does not name a patient.
+    pub fn about(self, patient: Option<PatientId>) -> Self {
+        Self { about: patient, ..self }
+    }
+}
+
+/// A service that runs a reading operation.
+pub fn reads<Op>(aws: &Aws, handler: impl Read<Op>) -> Result<Service, Fault>
+where
+    Op: Operation<Subject: Resource>,
+{
+    let pipeline = Arc::new(Pipeline::new(aws, Op::SPEC)?);
+    let handler = Arc::new(handler);
+    Ok(Service::http(Arc::clone(&pipeline), move |request| {
+        let (pipeline, handler) = (Arc::clone(&pipeline), Arc::clone(&handler));
+        Box::pin(async move {
+            let mut record = pipeline.record(&request);
+            let work = read::<Op, _>(&pipeline, &*handler, &request, &mut record);
+            let result = AssertUnwindSafe(work).catch_unwind().await;
+            pipeline.finish::<Op>(&request, record, result).await
+        })
+    }))
+}
+
+/// A service that runs a changing operation.
+pub fn changes<Op>(aws: &Aws, handler: impl Change<Op>) -> Result<Service, Fault>
+where
+    Op: Operation<Subject: Resource>,
+{
+    let pipeline = Arc::new(Pipeline::new(aws, Op::SPEC)?);
+    let handler = Arc::new(handler);
+    Ok(Service::http(Arc::clone(&pipeline), move |request| {
+        let (pipeline, handler) = (Arc::clone(&pipeline), Arc::clone(&handler));
+        Box::pin(async move {
+            let mut record = pipeline.record(&request);
+            let work = change::<Op, _>(&pipeline, &*handler, &request, &mut record);
+            let result = AssertUnwindSafe(work).catch_unwind().await;
+            pipeline.finish::<Op>(&request, record, result).await
+        })
+    }))
+}
+
+/// An operation that did not end in a disclosure.
+struct Refusal {
+    problem: Problem,
+    outcome: Outcome,
+    /// Is it in the audit log already, or beyond recording?
+    settled: bool,
+}
+
+impl Refusal {
+    fn denied(problem: Problem) -> Self {
+        Self { problem, outcome: Outcome::Denied, settled: false }
+    }
+
+    fn invalid(problem: Problem) -> Self {
+        Self { problem, outcome: Outcome::Invalid, settled: false }
+    }
+
+    /// A problem that a handler or a store reports: ours if there is a fault behind it.
+    fn judged(problem: Problem) -> Self {
+        let outcome =
+            if problem.fault.is_some() { Outcome::Failure } else { Outcome::Invalid };
+        Self { problem, outcome, settled: false }
+    }
+
+    /// The audit log did not take the record: nothing happens, nothing is shown, and there is no
+    /// use in writing another.
+    fn unrecorded(fault: Fault) -> Self {
+        let problem = Problem { fault: Some(fault), ..Problem::unavailable() };
+        Self { problem, outcome: Outcome::Failure, settled: true }
+    }
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Self::judged(fault.into())
+    }
+}
+
+async fn read<Op: Operation<Subject: Resource>, H: Read<Op>>(
+    pipeline: &Pipeline,
+    handler: &H,
+    request: &Request,
+    record: &mut Record,
+) -> Result<Op::Output, Refusal> {
+    let named = Op::Subject::named(request);
+    let input = Op::parse(request);
+    record.patient = named.as_ref().ok().and_then(Subject::patient);
+    let (caller, found) = match (named, input) {
+        (Ok(named), Ok(input)) => {
+            let whose = Unproven::new(named.clone());
+            let (caller, context, sealed) = tokio::join!(
+                pipeline.caller(request),
+                pipeline.context(&named),
+                handler.read(&whose, input),
+            );
+            (caller, Ok((named, context, sealed)))
+        }
+        (Err(problem), _) | (_, Err(problem)) => (pipeline.caller(request).await, Err(problem)),
+    };
+    let caller = pipeline.admit(caller, record)?;
+    let (subject, context, sealed) =
+        found.map_err(Refusal::invalid)?;
+    let context = context?;
+    pipeline.permit::<Op>(&subject, caller.as_ref(), &context, record)?;
+    let sealed = sealed.map_err(Refusal::judged)?;
+
+    record.outcome = Outcome::Success;
+    let (key, receipt) = tokio::join!(
+        pipeline.unwrap(&subject, &context, sealed.keyed),
+        pipeline.audit.write(record),
+    );
+    let receipt = receipt.map_err(Refusal::unrecorded)?;
+    let phi = match key.and_then(|key| sealed.open(&Opener { key, context, caller })) {
+        Ok(phi) => phi,
+        // The log says that the record was disclosed, and it was not: a second record says so.
+        Err(fault) => {
+            *record = record.followed_by(Outcome::Failure);
+            return Err(fault.into());
+        }
+    };
+    Ok(phi.disclose(&receipt))
+}
+
+async fn change<Op: Operation<Subject: Resource>, H: Change<Op>>(
+    pipeline: &Pipeline,
+    handler: &H,
+    request: &Request,
+    record: &mut Record,
+) -> Result<Op::Output, Refusal> {
+    let named = Op::Subject::named(request);
+    record.patient = named.as_ref().ok().and_then(Subject::patient);
+    let (caller, context) = match &named {
+        Ok(named) => {
+            let (caller, context) =
+                tokio::join!(pipeline.caller(request), pipeline.context(named));
+            (caller, context)
+        }
+        Err(_) => (pipeline.caller(request).await, Ok(PatientContext::default())),
+    };
+    let caller = pipeline.admit(caller, record)?;
+    let subject = named.map_err(Refusal::invalid)?;
+    let input = Op::parse(request).map_err(Refusal::invalid)?;
+    let context = context?;
+    let permitted = pipeline.permit::<Op>(&subject, caller.as_ref(), &context, record)?;
+    let by = <Op::Subject as Subject>::By::from_caller(caller.clone())
+        .ok_or(Fault::Defect("a permission without a caller"))?;
+    let key = pipeline.unwrap(&subject, &context, subject.patient().is_some()).await?;
+    let access = Access::new(subject, by, &permitted);
+    let opener = Opener { key, context, caller };
+
+    let changed = handler.change(&access, &opener, input).await.map_err(Refusal::judged)?;
+    let Changed { writes, answer, about } = changed;
+    record.patient = record.patient.or(about);
+    record.outcome = if answer.is_ok() { Outcome::Success } else { Outcome::Denied };
+    record.reason = answer.as_ref().err().map(|problem| problem.kind);
+    let commit = pipeline.audit.commit(record, writes).await.map_err(Refusal::unrecorded)?;
+    match (commit, answer) {
+        (Commit::Done(receipt), Ok(answer)) => Ok(answer.disclose(&receipt)),
+        (Commit::Done(_), Err(problem)) => {
+            Err(Refusal { settled: true, ..Refusal::denied(problem) })
+        }
+        (Commit::Conflict(problem), _) => Err(Refusal::invalid(problem)),
+    }
+}
+
+/// What all operations share.
+pub(crate) struct Pipeline {
+    spec: &'static Spec,
+    accounts: Option<Accounts>,
+    patients: Option<Patients>,
+    keys: Option<DataKeys>,
+    audit: Audit,
+}
+
+impl Pipeline {
+    fn new(aws: &Aws, spec: &'static Spec) -> Result<Self, Fault> {
+        let needs = |capability| spec.needs.contains(&capability);
+        let signed_in = matches!(spec.trigger, Trigger::Http { auth: Auth::Token, .. });
+        Ok(Self {
+            spec,
+            accounts: signed_in.then(|| Accounts::new(aws)).transpose()?,
+            patients: needs(Capability::ReadPatients).then(|| Patients::new(aws)).transpose()?,
+            keys: needs(Capability::UnwrapDataKeys)
+                .then(|| {
+                    let key = aws.name(aws::Resource::PhiKey)?;
+                    Ok::<_, Fault>(DataKeys::new(aws.kms().clone(), key))
+                })
+                .transpose()?,
+            audit: Audit::new(aws)?,
+        })
+    }
+
+    /// Opens the connection to DynamoDB before the first request is there.
+    pub(crate) async fn prime(&self) {
+        if let Some(accounts) = &self.accounts {
+            accounts.prime().await;
+        }
+    }
+
+    fn record(&self, request: &Request) -> Record {
+        let mut record = Record::begin(self.spec);
+        record.source_ip.clone_from(&request.source_ip);
+        record.user_agent.clone_from(&request.user_agent);
+        record.request_id.clone_from(&request.request_id);
+        record.actor = request.claims.as_ref().map(|claims| claims.account);
+        record
+    }
+
+    /// The caller behind the token; none for operations that take nobody's.
+    async fn caller(&self, request: &Request) -> Result<Option<Caller>, Problem> {
+        let Some(accounts) = &self.accounts else { return Ok(None) };
+        let claims = request.claims.as_ref().ok_or(Problem::unauthenticated())?;
+        let row = accounts.account(claims.account).await?;
+        Caller::verified(claims, row).map(Some).ok_or(Problem::unauthenticated())
+    }
+
+    async fn context(&self, subject: &impl Subject) -> Result<PatientContext, Fault> {
+        match (&self.patients, subject.patient()) {
+            (Some(patients), Some(patient)) => patients.context(&Unproven::new(patient)).await,
+            _ => Ok(PatientContext::default()),
+        }
+    }
+
+    /// Lets the caller in, or says why not.
+    fn admit(
+        &self,
+        caller: Result<Option<Caller>, Problem>,
+        record: &mut Record,
+    ) -> Result<Option<Caller>, Refusal> {
+        let caller = caller.map_err(|problem| match problem.fault {
+            Some(_) => Refusal::judged(problem),
+            None => Refusal::denied(problem),
+        })?;
+        record.role = caller.as_ref().map(|caller| caller.row.role);
+        Ok(caller)
+    }
+
+    /// Asks the policy. Whoever may not see a patient learns not even that there is one.
+    fn permit<Op: Operation<Subject: Resource>>(
+        &self,
+        subject: &Op::Subject,
+        caller: Option<&Caller>,
+        context: &PatientContext,
+        record: &mut Record,
+    ) -> Result<Permitted, Refusal> {
+        let principal =
+            caller.map_or(Principal::Anonymous, |caller| Principal::Account(&caller.row));
+        let decision =
+            Policies::load()?.decide(principal, self.spec.action, subject, context)?;
+        match decision {
+            Decision::Permit(permitted) if subject.patient().is_none() || context.exists() => {
+                record.via = Some(permitted.via());
+                Ok(permitted)
+            }
+            _ if subject.patient().is_some() => Err(Refusal::denied(Problem::not_found())),
+            _ => Err(Refusal::denied(Problem::forbidden())),
+        }
+    }
+
+    async fn unwrap(
+        &self,
+        subject: &impl Subject,
+        context: &PatientContext,
+        needed: bool,
+    ) -> Result<Option<Arc<DataKey>>, Fault> {
+        match (&self.keys, subject.patient(), context.wrapped_key()) {
+            (Some(keys), Some(patient), Some(wrapped)) if needed => {
+                keys.unwrap(patient, wrapped).await.map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Makes the response, after whatever refusal is yet to be recorded has been.
+    async fn finish<Op: Operation>(
+        &self,
+        request: &Request,
+        mut record: Record,
+        result: std::thread::Result<Result<Op::Output, Refusal>>,
+    ) -> Response {
+        let result = result
+            .unwrap_or_else(|_panic| Err(Fault::Defect("a panic").into()))
+            .and_then(|answer| {
+                let etag = Op::etag(&answer);
+                Ok(Response::json(Op::SUCCESS, etag, &request.request_id, &answer)?)
+            });
+        let mut refusal = match result {
+            Ok(response) => return self.done(&record, response, None),
+            Err(refusal) => refusal,
+        };
+        record.outcome = refusal.outcome;
+        record.reason = Some(refusal.problem.kind);
+        if !refusal.settled
+            && let Err(fault) = self.audit.write(&record).await
+        {
+            refusal = Refusal::unrecorded(fault);
+        }
+        let response = Response::problem(&refusal.problem, &request.request_id);
+        self.done(&record, response, refusal.problem.fault)
+    }
+
+    fn done(&self, record: &Record, response: Response, fault: Option<Fault>) -> Response {
+        telemetry::report(&Line {
+            operation: self.spec.id,
+            request_id: &record.request_id,
+            outcome: record.outcome,
+            status: Some(response.status),
+            started: record.at,
+            fault,
+        });
+        response
+    }
+}
+

@@ -1,0 +1,217 @@
+//! A request as the pipeline sees it, and its parsing into types that cannot hold invalid values.
+
+use super::Problem;
+use crate::access::Claims;
+use ::http::{HeaderMap, StatusCode, header};
+use lambda_http::RequestExt;
+use lambda_http::request::RequestContext;
+use serde::de::DeserializeOwned;
+use serde::de::value::{Error as ValueError, MapDeserializer};
+use std::borrow::Cow;
+use std::str::FromStr;
+
+/// The largest body an operation takes, in bytes. Documents go to S3, never through the API.
+pub const MAX_BODY: usize = 64 * 1024;
+
+/// The longest user agent that goes into an audit record, in characters.
+const MAX_USER_AGENT: usize = 256;
+
+/// A request, apart from the library that brought it.
+#[derive(Default)]
+pub struct Request {
+    pub path: Vec<(String, String)>,
+    pub query: Vec<(String, String)>,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+    /// What the authorizer found in the access token.
+    pub claims: Option<Claims>,
+    pub source_ip: String,
+    pub user_agent: String,
+    pub request_id: String,
+}
+
+impl Request {
+    /// Reads an event of API Gateway.
+    pub fn from_lambda(event: lambda_http::Request) -> Self {
+        let path = pairs(event.path_parameters().iter());
+        let query = pairs(event.query_string_parameters().iter());
+        let (claims, source_ip, request_id) = match event.request_context_ref() {
+            Some(RequestContext::ApiGatewayV1(context)) => (
+                context.authorizer.fields.get("claims").and_then(Claims::from_authorizer),
+                context.identity.source_ip.clone().unwrap_or_default(),
+                context.request_id.clone().unwrap_or_default(),
+            ),
+            _ => (None, String::new(), String::new()),
+        };
+        let (parts, body) = event.into_parts();
+        let user_agent = parts
+            .headers
+            .get(header::USER_AGENT)
+            .and_then(|value| value.to_str().ok())
+            .map(|text| text.chars().take(MAX_USER_AGENT).collect())
+            .unwrap_or_default();
+        Self {
+            path,
+            query,
+            headers: parts.headers,
+            body: body.to_vec(),
+            claims,
+            source_ip,
+            user_agent,
+            request_id,
+        }
+    }
+
+    /// A parameter of the path.
+    pub fn path<T: FromStr<Err: ToString>>(&self, name: &'static str) -> Result<T, Problem> {
+        self.path
+            .iter()
+            .find(|(key, _)| key == name)
+            .ok_or(Problem::field(format!("path/{name}"), "is missing"))?
+            .1
+            .parse()
+            .map_err(|error: T::Err| Problem::field(format!("path/{name}"), error.to_string()))
+    }
+
+    /// The query, whole: unknown and repeated parameters are refused.
+    pub fn query<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        for (at, (name, _)) in self.query.iter().enumerate() {
+            if self.query.iter().take(at).any(|(earlier, _)| earlier == name) {
+                return Err(Problem::field("query", "must name each parameter once"));
+            }
+        }
+        let map = MapDeserializer::<_, ValueError>::new(
+            self.query.iter().map(|(name, value)| (name.as_str(), value.as_str())),
+        );
+        let mut track = serde_path_to_error::Track::new();
+        T::deserialize(serde_path_to_error::Deserializer::new(map, &mut track)).map_err(|error| {
+            let at = track.path();
+            let pointer = match at.iter().next() {
+                Some(serde_path_to_error::Segment::Map { key }) if !is_unknown(&error.to_string()) => {
+                    format!("query/{key}")
+                }
+                _ => "query".to_owned(),
+            };
+            Problem::field(pointer, in_our_words(&error.to_string()))
+        })
+    }
+
+    /// For operations that take no query parameter.
+    pub fn no_query(&self) -> Result<(), Problem> {
+        match self.query.as_slice() {
+            [] => Ok(()),
+            _ => Err(Problem::field("query", "takes no parameters, and one was sent")),
+        }
+    }
+
+    /// The JSON body, whole: unknown fields are refused.
+    pub fn body<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        if self.body.len() > MAX_BODY {
+            return Err(Problem::too_large());
+        }
+        let media_type = self.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+        let essence = media_type.unwrap_or_default().split(';').next().unwrap_or_default();
+        if !essence.trim().eq_ignore_ascii_case("application/json") {
+            return Err(Problem::unsupported_media_type());
+        }
+        let mut json = serde_json::Deserializer::from_slice(&self.body);
+        let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            let text = error.inner().to_string();
+            let known = !is_unknown(&text);
+            let syntax = !error.inner().is_data();
+            let mut problem =
+                Problem::field(pointer(error.path(), known), if syntax {
+                    Cow::Borrowed("is not well-formed JSON (RFC 8259)")
+                } else {
+                    in_our_words(&text)
+                });
+            if syntax {
+                problem.title = "The body is not well-formed JSON";
+            }
+            problem
+        })?;
+        json.end().map_err(|_| Problem::field("", "must be one JSON value and nothing more"))?;
+        Ok(value)
+    }
+
+    /// A header that may stand once, as text.
+    pub fn header(&self, name: &'static str) -> Result<Option<&str>, Problem> {
+        let mut values = self.headers.get_all(name).iter();
+        let Some(value) = values.next() else { return Ok(None) };
+        if values.next().is_some() {
+            return Err(Problem::field(format!("header/{name}"), "must stand once"));
+        }
+        value
+            .to_str()
+            .map(Some)
+            .map_err(|_| Problem::field(format!("header/{name}"), "must be visible ASCII"))
+    }
+
+    /// The version of an `If-Match` header that repeats the `ETag` of [`super::Response`].
+    pub fn if_match(&self) -> Result<u64, Problem> {
+        let Some(tag) = self.header("if-match")? else {
+            return Err(Problem::precondition_required());
+        };
+        tag.strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+            .and_then(|version| version.parse().ok())
+            .ok_or_else(|| {
+                let mut problem =
+                    Problem::field("header/if-match", "must be the ETag of a former answer");
+                problem.status = StatusCode::BAD_REQUEST;
+                problem
+            })
+    }
+}
+
+fn pairs<'a>(map: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(String, String)> {
+    map.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn is_unknown(error: &str) -> bool {
+    error.starts_with("unknown field") || error.starts_with("unknown variant")
+}
+
+/// The JSON pointer (RFC 6901) of a place in the body. The name of an unknown field is the
+/// sender's text, so the pointer stops at its parent.
+fn pointer(path: &serde_path_to_error::Path, known: bool) -> String {
+    let mut segments: Vec<String> = path
+        .iter()
+        .filter_map(|segment| match segment {
+            serde_path_to_error::Segment::Seq { index } => Some(index.to_string()),
+            serde_path_to_error::Segment::Map { key } => {
+                Some(key.replace('~', "~0").replace('/', "~1"))
+            }
+            _ => None,
+        })
+        .collect();
+    if !known {
+        segments.pop();
+    }
+    segments.iter().fold(String::new(), |pointer, segment| pointer + "/" + segment)
+}
+
+/// Serde's messages quote the input; keep what was expected and drop what was found.
+/// Messages of our own types begin with "must".
+fn in_our_words(error: &str) -> Cow<'static, str> {
+    let error = error.rsplit_once(" at line ").map_or(error, |(message, _)| message);
+    if error.starts_with("must ") {
+        return Cow::Owned(error.to_owned());
+    }
+    if let Some(field) = error.strip_prefix("missing field ") {
+        return Cow::Owned(format!("lacks the field {field}"));
+    }
+    if error.starts_with("duplicate field") {
+        return Cow::Borrowed("names a field twice");
+    }
+    match error.rsplit_once(", expected ") {
+        Some((_, expected)) if error.starts_with("unknown field") => {
+            Cow::Owned(format!("has a field that is not known; known: {expected}"))
+        }
+        Some((_, expected)) => Cow::Owned(format!("must be {expected}")),
+        None if error.starts_with("unknown field") => {
+            Cow::Borrowed("takes no fields, and one was sent")
+        }
+        None => Cow::Borrowed("is not valid"),
+    }
+}

@@ -1,0 +1,75 @@
+//! A response with the headers that keep PHI out of caches, frames and other origins.
+
+use super::Problem;
+use ::http::StatusCode;
+use serde::Serialize;
+
+/// What goes back to API Gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    pub status: StatusCode,
+    pub media_type: &'static str,
+    pub etag: Option<u64>,
+    pub request_id: String,
+    pub body: Vec<u8>,
+}
+
+const HEADERS: [(&str, &str); 6] = [
+    ("cache-control", "no-store"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("cross-origin-resource-policy", "same-site"),
+    ("referrer-policy", "no-referrer"),
+    ("strict-transport-security", "max-age=63072000; includeSubDomains"),
+    ("x-content-type-options", "nosniff"),
+];
+
+impl Response {
+    pub fn json(
+        status: StatusCode,
+        etag: Option<u64>,
+        request_id: &str,
+        value: &impl Serialize,
+    ) -> Result<Self, crate::Fault> {
+        let body =
+            serde_json::to_vec(value).map_err(|_| crate::Fault::Defect("an answer as JSON"))?;
+        Ok(Self {
+            status,
+            media_type: "application/json",
+            etag,
+            request_id: request_id.to_owned(),
+            body,
+        })
+    }
+
+    pub fn problem(problem: &Problem, request_id: &str) -> Self {
+        Self {
+            status: problem.status,
+            media_type: "application/problem+json",
+            etag: None,
+            request_id: request_id.to_owned(),
+            body: problem.body(request_id),
+        }
+    }
+
+    /// The response as lambda_http takes it.
+    pub fn into_lambda(self) -> Result<lambda_http::Response<lambda_http::Body>, ::http::Error> {
+        let mut builder = lambda_http::Response::builder()
+            .status(self.status)
+            .header("content-type", self.media_type)
+            .header("x-request-id", self.request_id);
+        for (name, value) in HEADERS {
+            builder = builder.header(name, value);
+        }
+        if let Some(version) = self.etag {
+            builder = builder.header("etag", format!("\"{version}\""));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            builder = builder.header("www-authenticate", "Bearer");
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            builder = builder.header("retry-after", "5");
+        }
+        let text = String::from_utf8(self.body).unwrap_or_default();
+        builder.body(lambda_http::Body::Text(text))
+    }
+}

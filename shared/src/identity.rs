@@ -1,0 +1,179 @@
+//! The user pool: making users for people who proved who they are, and ending their sessions.
+
+use crate::Fault;
+use crate::access::Role;
+use crate::aws::{Aws, Resource, fault};
+use crate::ids::AccountId;
+use aws_sdk_cognitoidentityprovider::Client;
+use aws_sdk_cognitoidentityprovider::types::{
+    AttributeType, MessageActionType, UserStatusType, UserType,
+};
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+const TEMPORARY_PASSWORD: usize = 24;
+const SYMBOLS: &[u8; 64] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789!#%+=?@";
+
+/// A user as the pool knows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    pub account: AccountId,
+    /// They have not yet chosen a password of their own.
+    pub waiting: bool,
+}
+
+/// The Cognito user pool of the portal.
+pub struct Users {
+    client: Client,
+    pool: String,
+}
+
+impl Users {
+    pub fn new(aws: &Aws) -> Result<Self, Fault> {
+        Ok(Self { client: aws.cognito().clone(), pool: aws.name(Resource::UserPool)? })
+    }
+
+    /// Makes a user who signs in with this address and temporary password; none if there is one
+    /// with the address already. Cognito sends no mail: whoever asked is told.
+    pub async fn create(&self, email: &str, password: &str) -> Result<Option<User>, Fault> {
+        let answer = self
+            .client
+            .admin_create_user()
+            .user_pool_id(&self.pool)
+            .username(email)
+            .temporary_password(password)
+            .message_action(MessageActionType::Suppress)
+            .user_attributes(attribute("email", email)?)
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => answer.user.as_ref().map(user).transpose(),
+            Err(error)
+                if error.as_service_error().is_some_and(|e| e.is_username_exists_exception()) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(fault("Cognito", &error)),
+        }
+    }
+
+    /// The user with this address.
+    pub async fn find(&self, email: &str) -> Result<User, Fault> {
+        let answer = self
+            .client
+            .admin_get_user()
+            .user_pool_id(&self.pool)
+            .username(email)
+            .send()
+            .await
+            .map_err(|error| fault("Cognito", &error))?;
+        Ok(User {
+            account: subject(answer.user_attributes())?,
+            waiting: answer.user_status == Some(UserStatusType::ForceChangePassword),
+        })
+    }
+
+    /// Gives a user who never signed in another temporary password.
+    pub async fn renew(&self, user: &User, password: &str) -> Result<(), Fault> {
+        self.client
+            .admin_set_user_password()
+            .user_pool_id(&self.pool)
+            .username(user.account.to_string())
+            .password(password)
+            .permanent(false)
+            .send()
+            .await
+            .map_err(|error| fault("Cognito", &error))?;
+        Ok(())
+    }
+
+    pub async fn add_to_group(&self, user: &User, role: Role) -> Result<(), Fault> {
+        self.client
+            .admin_add_user_to_group()
+            .user_pool_id(&self.pool)
+            .username(user.account.to_string())
+            .group_name(role.group())
+            .send()
+            .await
+            .map_err(|error| fault("Cognito", &error))?;
+        Ok(())
+    }
+
+    /// Revokes every refresh token of an account.
+    pub async fn sign_out(&self, account: AccountId) -> Result<(), Fault> {
+        self.client
+            .admin_user_global_sign_out()
+            .user_pool_id(&self.pool)
+            .username(account.to_string())
+            .send()
+            .await
+            .map_err(|error| fault("Cognito", &error))?;
+        Ok(())
+    }
+}
+
+/// Whose sign-in a Cognito trigger is about.
+pub fn trigger_account(event: &Value) -> Result<AccountId, Fault> {
+    event
+        .pointer("/request/userAttributes/sub")
+        .and_then(Value::as_str)
+        .and_then(|sub| sub.parse().ok())
+        .ok_or(Fault::Corrupt("a Cognito event without a subject"))
+}
+
+/// A password good for one sign-in: 140 bits, with every class that the pool's policy asks for.
+pub fn temporary_password() -> Result<Zeroizing<String>, Fault> {
+    loop {
+        let mut random = Zeroizing::new([0; TEMPORARY_PASSWORD]);
+        aws_lc_rs::rand::fill(random.as_mut_slice()).map_err(|_| Fault::Defect("random numbers"))?;
+        let password: String = random
+            .iter()
+            .filter_map(|byte| SYMBOLS.get(usize::from(byte % 64)))
+            .map(|&symbol| char::from(symbol))
+            .collect();
+        let has = |class: fn(&char) -> bool| password.chars().any(|c| class(&c));
+        if has(char::is_ascii_uppercase)
+            && has(char::is_ascii_lowercase)
+            && has(char::is_ascii_digit)
+            && has(char::is_ascii_punctuation)
+        {
+            return Ok(Zeroizing::new(password));
+        }
+    }
+}
+
+fn attribute(name: &str, value: &str) -> Result<AttributeType, Fault> {
+    AttributeType::builder()
+        .name(name)
+        .value(value)
+        .build()
+        .map_err(|_| Fault::Defect("a user attribute"))
+}
+
+fn user(user: &UserType) -> Result<User, Fault> {
+    Ok(User {
+        account: subject(user.attributes())?,
+        waiting: user.user_status == Some(UserStatusType::ForceChangePassword),
+    })
+}
+
+fn subject(attributes: &[AttributeType]) -> Result<AccountId, Fault> {
+    attributes
+        .iter()
+        .find(|attribute| attribute.name() == "sub")
+        .and_then(|attribute| attribute.value())
+        .and_then(|sub| sub.parse().ok())
+        .ok_or(Fault::Corrupt("a Cognito user without a subject"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn temporary_passwords_meet_the_policy_and_differ() {
+        let one = temporary_password().unwrap();
+        assert_eq!(one.len(), TEMPORARY_PASSWORD);
+        assert_ne!(one, temporary_password().unwrap());
+    }
+}

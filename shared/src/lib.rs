@@ -1,0 +1,23 @@
+//! What every function of the portal stands on.
+//!
+//! An operation is declared in [`api`], implemented in `functions/<id>` and run by the pipeline in
+//! [`http`], which is the only way from a request to a patient's data: caller, input, policy
+//! ([`access`]), handler, audit record ([`audit`]), disclosure ([`phi`]).
+
+pub mod access;
+pub mod api;
+pub mod audit;
+pub mod aws;
+pub mod fhir;
+pub mod event;
+pub mod http;
+pub mod identity;
+pub mod ids;
+pub mod phi;
+pub mod serve;
+pub mod store;
+pub mod telemetry;
+
+mod fault;
+
+pub use fault::{Fault, Reason};

@@ -1,0 +1,86 @@
+//! Serves an operation on Lambda: the eight lines that every `main.rs` calls.
+
+use crate::aws::Aws;
+use crate::event;
+use crate::http::{Pipeline, Request, Response};
+use crate::{Fault, telemetry};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::Value;
+use std::pin::Pin;
+use std::sync::Arc;
+
+type Answering<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+type AnswerRequest = Box<dyn Fn(Request) -> Answering<Response> + Send + Sync>;
+type AnswerEvent =
+    Box<dyn Fn(Value, String) -> Answering<Result<Value, event::Failed>> + Send + Sync>;
+
+/// An operation, ready to run, with its type erased: every binary shares one instance of the
+/// runtime's code.
+pub struct Service(Kind);
+
+enum Kind {
+    Http { pipeline: Arc<Pipeline>, answer: AnswerRequest },
+    Event { answer: AnswerEvent },
+}
+
+impl Service {
+    pub(crate) fn http(
+        pipeline: Arc<Pipeline>,
+        answer: impl Fn(Request) -> Answering<Response> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Kind::Http { pipeline, answer: Box::new(answer) })
+    }
+
+    pub(crate) fn event(
+        answer: impl Fn(Value, String) -> Answering<Result<Value, event::Failed>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self(Kind::Event { answer: Box::new(answer) })
+    }
+
+    /// Answers a request; none if the operation is not reached by one.
+    pub async fn respond(&self, request: Request) -> Option<Response> {
+        match &self.0 {
+            Kind::Http { answer, .. } => Some(answer(request).await),
+            Kind::Event { .. } => None,
+        }
+    }
+
+    /// Handles an event; none if the operation is not reached by one.
+    pub async fn handle(
+        &self,
+        event: Value,
+        request_id: String,
+    ) -> Option<Result<Value, event::Failed>> {
+        match &self.0 {
+            Kind::Http { .. } => None,
+            Kind::Event { answer } => Some(answer(event, request_id).await),
+        }
+    }
+}
+
+/// Runs an operation until Lambda ends the process.
+pub async fn serve(make: fn(&Aws) -> Result<Service, Fault>) -> Result<(), Error> {
+    telemetry::init();
+    let aws = Aws::from_env()?;
+    match make(&aws)?.0 {
+        Kind::Http { pipeline, answer } => {
+            pipeline.prime().await;
+            let answer = &answer;
+            lambda_http::run(service_fn(move |event: lambda_http::Request| async move {
+                answer(Request::from_lambda(event)).await.into_lambda().map_err(Error::from)
+            }))
+            .await
+        }
+        Kind::Event { answer } => {
+            let answer = &answer;
+            lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
+                answer(event.payload, event.context.request_id).await.map_err(Error::from)
+            }))
+            .await
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! The accounts table: `ACCOUNT#<sub>` rows, and `ACTIVATION#<MAC of the MRN>` rows that wait for
+//! a patient to prove who they are. Nothing in it is PHI.
+
+use super::{Item, Write, b, bytes, n, number, s, string};
+use crate::Fault;
+use crate::access::Role;
+use crate::aws::{Aws, Resource, fault};
+use crate::http::Problem;
+use crate::ids::{AccountId, PatientId, PractitionerId};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
+use jiff::Timestamp;
+
+/// May the account be used?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    Active,
+    Disabled,
+}
+
+impl Status {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+/// What the portal knows of an account. Read at every request, because API Gateway does not see
+/// revocation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountRow {
+    pub account: AccountId,
+    pub role: Role,
+    pub status: Status,
+    pub patient: Option<PatientId>,
+    pub practitioner: Option<PractitionerId>,
+    /// Tokens of sign-ins up to this second are refused.
+    pub signed_out_at: Option<i64>,
+    pub last_sign_in: Option<Timestamp>,
+    /// The sign-in before the last: what came after it is new to the patient.
+    pub previous_sign_in: Option<Timestamp>,
+}
+
+impl AccountRow {
+    pub const fn new(account: AccountId, role: Role) -> Self {
+        Self {
+            account,
+            role,
+            status: Status::Active,
+            patient: None,
+            practitioner: None,
+            signed_out_at: None,
+            last_sign_in: None,
+            previous_sign_in: None,
+        }
+    }
+
+    fn from_item(account: AccountId, item: &Item) -> Result<Self, Fault> {
+        const TORN: Fault = Fault::Corrupt("an account row");
+        let id = |name| string(item, name);
+        Ok(Self {
+            account,
+            role: Role::from_name(id("role").ok_or(TORN)?).ok_or(TORN)?,
+            status: match id("status") {
+                Some("active") => Status::Active,
+                _ => Status::Disabled,
+            },
+            patient: id("patient").map(str::parse).transpose().map_err(|_| TORN)?,
+            practitioner: id("practitioner").map(str::parse).transpose().map_err(|_| TORN)?,
+            signed_out_at: number(item, "signed_out_at")
+                .map(i64::try_from)
+                .transpose()
+                .map_err(|_| TORN)?,
+            last_sign_in: id("last_sign_in").map(str::parse).transpose().map_err(|_| TORN)?,
+            previous_sign_in: id("previous_sign_in").map(str::parse).transpose().map_err(|_| TORN)?,
+        })
+    }
+
+    fn item(&self) -> Item {
+        let mut item = Item::from([
+            ("pk".to_owned(), s(account_key(self.account))),
+            ("role".to_owned(), s(self.role.as_str())),
+            ("status".to_owned(), s(self.status.as_str())),
+            ("created_at".to_owned(), s(Timestamp::now().to_string())),
+        ]);
+        if let Some(patient) = self.patient {
+            item.insert("patient".to_owned(), s(patient.to_string()));
+        }
+        if let Some(practitioner) = self.practitioner {
+            item.insert("practitioner".to_owned(), s(practitioner.to_string()));
+        }
+        item
+    }
+}
+
+/// An activation that waits: the clinic gave the patient a code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Activation {
+    pub patient: PatientId,
+    /// MAC over number, date of birth and code.
+    pub proof: String,
+    pub expires_at: i64,
+    /// The account it made, once used, and the `Idempotency-Key` that used it.
+    pub used: Option<(AccountId, String)>,
+}
+
+/// An activation row as read: a counter of attempts, and the activation if there is one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ActivationRow {
+    pub attempts: u64,
+    pub activation: Option<Activation>,
+}
+
+/// The accounts table.
+pub struct Accounts {
+    client: Client,
+    table: String,
+}
+
+impl Accounts {
+    pub fn new(aws: &Aws) -> Result<Self, Fault> {
+        Ok(Self { client: aws.dynamodb().clone(), table: aws.name(Resource::AccountsTable)? })
+    }
+
+    /// An account's row, as it is at this moment.
+    pub async fn account(&self, account: AccountId) -> Result<Option<AccountRow>, Fault> {
+        self.item(account_key(account))
+            .await?
+            .map(|item| AccountRow::from_item(account, &item))
+            .transpose()
+    }
+
+    async fn item(&self, key: String) -> Result<Option<Item>, Fault> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", s(key))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| fault("DynamoDB", &error))?;
+        Ok(answer.item)
+    }
+
+    /// Opens a connection while the function starts, so that the first request need not.
+    pub async fn prime(&self) {
+        let _ = self.item("PRIME".to_owned()).await;
+    }
+
+    /// The write of a new account.
+    pub fn create(&self, row: &AccountRow) -> Result<Write, Fault> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(row.item()))
+            .condition_expression("attribute_not_exists(pk)")
+            .build()
+            .map_err(|_| Fault::Defect("a put"))?;
+        Ok(Write {
+            item: TransactWriteItem::builder().put(put).build(),
+            conflict: Problem::changed_meanwhile(),
+        })
+    }
+
+    /// The write that refuses every token of sign-ins up to now.
+    pub fn sign_out(&self, account: AccountId, now: Timestamp) -> Result<Write, Fault> {
+        self.update(
+            account_key(account),
+            Update::builder()
+                .update_expression("SET signed_out_at = :now")
+                .condition_expression("attribute_exists(pk)")
+                .expression_attribute_values(":now", n(now.as_second())),
+            Problem::unauthenticated(),
+        )
+    }
+
+    /// The write that notes a sign-in.
+    pub fn signed_in(&self, row: &AccountRow, now: Timestamp) -> Result<Write, Fault> {
+        let mut update = Update::builder()
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":now", s(now.to_string()));
+        update = match row.last_sign_in {
+            Some(last) => update
+                .update_expression("SET last_sign_in = :now, previous_sign_in = :last")
+                .expression_attribute_values(":last", s(last.to_string())),
+            None => update.update_expression("SET last_sign_in = :now"),
+        };
+        self.update(account_key(row.account), update, Problem::unauthenticated())
+    }
+
+    fn update(
+        &self,
+        key: String,
+        update: aws_sdk_dynamodb::types::builders::UpdateBuilder,
+        conflict: Problem,
+    ) -> Result<Write, Fault> {
+        let update = update
+            .table_name(&self.table)
+            .key("pk", s(key))
+            .build()
+            .map_err(|_| Fault::Defect("an update"))?;
+        Ok(Write { item: TransactWriteItem::builder().update(update).build(), conflict })
+    }
+
+    /// The activation row under the MAC of a medical record number, or an empty one.
+    pub async fn activation(&self, mrn_mac: &str) -> Result<ActivationRow, Fault> {
+        const TORN: Fault = Fault::Corrupt("an activation row");
+        let Some(item) = self.item(activation_key(mrn_mac)).await? else {
+            return Ok(ActivationRow::default());
+        };
+        let activation = match bytes(&item, "proof") {
+            None => None,
+            Some(proof) => Some(Activation {
+                patient: string(&item, "patient")
+                    .ok_or(TORN)?
+                    .parse()
+                    .map_err(|_| TORN)?,
+                proof: String::from_utf8(proof.to_vec()).map_err(|_| TORN)?,
+                expires_at: number(&item, "code_expires_at")
+                    .and_then(|at| at.try_into().ok())
+                    .ok_or(TORN)?,
+                used: match (string(&item, "account"), string(&item, "used_by")) {
+                    (Some(account), Some(key)) => {
+                        Some((account.parse().map_err(|_| TORN)?, key.to_owned()))
+                    }
+                    _ => None,
+                },
+            }),
+        };
+        Ok(ActivationRow { attempts: number(&item, "attempts").unwrap_or(0), activation })
+    }
+
+    /// The write of a new activation; the code before it dies.
+    pub fn issue_activation(&self, mrn_mac: &str, activation: &Activation) -> Result<Write, Fault> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .item("pk", s(activation_key(mrn_mac)))
+            .item("patient", s(activation.patient.to_string()))
+            .item("proof", b(activation.proof.clone()))
+            .item("code_expires_at", n(activation.expires_at))
+            .item("attempts", n(0))
+            .build()
+            .map_err(|_| Fault::Defect("a put"))?;
+        Ok(Write {
+            item: TransactWriteItem::builder().put(put).build(),
+            conflict: Problem::changed_meanwhile(),
+        })
+    }
+
+    /// The write that counts a failed attempt, whether there is an activation or not. Counters of
+    /// numbers that the clinic does not know go by themselves after a day.
+    pub fn count_attempt(
+        &self,
+        mrn_mac: &str,
+        row: &ActivationRow,
+        now: Timestamp,
+    ) -> Result<Write, Fault> {
+        let mut update = Update::builder()
+            .condition_expression("attribute_not_exists(attempts) OR attempts = :seen")
+            .expression_attribute_values(":seen", n(row.attempts))
+            .expression_attribute_values(":next", n(row.attempts.saturating_add(1)));
+        update = if row.activation.is_some() {
+            update.update_expression("SET attempts = :next")
+        } else {
+            update
+                .update_expression("SET attempts = :next, expires_at = :expires")
+                .expression_attribute_values(":expires", n(now.as_second() + 86_400))
+        };
+        self.update(activation_key(mrn_mac), update, Problem::changed_meanwhile())
+    }
+
+    /// The write that uses an activation up.
+    pub fn use_activation(
+        &self,
+        mrn_mac: &str,
+        activation: &Activation,
+        attempts: u64,
+        account: AccountId,
+        idempotency_key: &str,
+    ) -> Result<Write, Fault> {
+        self.update(
+            activation_key(mrn_mac),
+            Update::builder()
+                .update_expression("SET account = :account, used_by = :key")
+                .condition_expression(
+                    "proof = :proof AND attempts = :attempts AND \
+                     (attribute_not_exists(account) OR (account = :account AND used_by = :key))",
+                )
+                .expression_attribute_values(":account", s(account.to_string()))
+                .expression_attribute_values(":key", s(idempotency_key))
+                .expression_attribute_values(":proof", b(activation.proof.clone()))
+                .expression_attribute_values(":attempts", n(attempts)),
+            Problem::changed_meanwhile(),
+        )
+    }
+}
+
+fn account_key(account: AccountId) -> String {
+    format!("ACCOUNT#{account}")
+}
+
+fn activation_key(mrn_mac: &str) -> String {
+    format!("ACTIVATION#{mrn_mac}")
+}

@@ -1,0 +1,2 @@
+//! The directory table.
+pub struct Directory;

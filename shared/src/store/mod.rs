@@ -1,0 +1,107 @@
+//! DynamoDB as the portal uses it: keys, sealed rows, and changes committed with their audit record.
+
+pub mod accounts;
+pub mod directory;
+pub mod patients;
+pub mod records;
+
+pub use accounts::{AccountRow, Accounts, Activation, ActivationRow, Status};
+pub use directory::Directory;
+pub use patients::{ImportState, PatientContext, Patients};
+pub use records::{Entries, Records, Section, StoredEntry};
+
+use crate::Fault;
+use crate::http::Problem;
+use crate::phi::{Opener, Place};
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
+use std::collections::HashMap;
+
+/// A DynamoDB item.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// The attribute that holds everything that is PHI and not a key.
+pub const SEALED: &str = "sealed";
+
+/// One write of a change, and what to answer if its condition does not hold.
+pub struct Write {
+    pub item: TransactWriteItem,
+    pub conflict: Problem,
+}
+
+/// A row of a patient's partition whose content is sealed.
+#[derive(Clone)]
+pub struct SealedRow {
+    pub(crate) table: &'static str,
+    pub(crate) item: Item,
+}
+
+impl SealedRow {
+    pub(crate) const fn new(table: &'static str, item: Item) -> Self {
+        Self { table, item }
+    }
+
+    /// The sort key.
+    pub fn sk(&self) -> Result<&str, Fault> {
+        string(&self.item, "sk").ok_or(Fault::Corrupt("a row without a sort key"))
+    }
+
+    /// A plain attribute.
+    pub fn string(&self, name: &str) -> Option<&str> {
+        string(&self.item, name)
+    }
+
+    pub fn number(&self, name: &str) -> Option<u64> {
+        number(&self.item, name)
+    }
+
+    pub fn bytes(&self, name: &str) -> Option<&[u8]> {
+        bytes(&self.item, name)
+    }
+
+    /// Opens the sealed content.
+    pub fn open(&self, opener: &Opener) -> Result<Vec<u8>, Fault> {
+        let place = Place {
+            table: self.table,
+            pk: string(&self.item, "pk").ok_or(Fault::Corrupt("a row without a key"))?,
+            sk: self.sk()?,
+            attribute: SEALED,
+        };
+        let sealed =
+            bytes(&self.item, SEALED).ok_or(Fault::Corrupt("a row without sealed content"))?;
+        opener.open(&place, sealed)
+    }
+}
+
+pub(crate) fn string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    item.get(name)?.as_s().ok().map(String::as_str)
+}
+
+pub(crate) fn number(item: &Item, name: &str) -> Option<u64> {
+    item.get(name)?.as_n().ok()?.parse().ok()
+}
+
+pub(crate) fn bytes<'a>(item: &'a Item, name: &str) -> Option<&'a [u8]> {
+    item.get(name)?.as_b().ok().map(AsRef::as_ref)
+}
+
+pub(crate) fn s(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+pub(crate) fn n(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+pub(crate) fn b(value: impl Into<Vec<u8>>) -> AttributeValue {
+    AttributeValue::B(aws_sdk_dynamodb::primitives::Blob::new(value))
+}
+
+/// The partition of a patient, in every table that has one.
+pub(crate) fn patient_key(patient: crate::ids::PatientId) -> String {
+    format!("PATIENT#{patient}")
+}
+
+/// An instant as it stands in keys: UTC, to the millisecond, so that text sorts as time.
+pub(crate) fn sortable(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}

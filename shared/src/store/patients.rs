@@ -1,0 +1,232 @@
+//! The patients table. A patient's `CONTEXT#` rows are what it takes to authorize and open anything
+//! of theirs: data key, profile, contact, care team. `HISTORY#` rows keep former values.
+//! `MRN#<MAC>` partitions lead from a medical record number to the patient.
+
+use super::{Item, SEALED, SealedRow, Write, b, n, patient_key, s, string};
+use crate::Fault;
+use crate::access::{Access, Unproven};
+use crate::aws::{Aws, Resource, fault};
+use crate::http::Problem;
+use crate::ids::{AccountId, PatientId, PractitionerId};
+use crate::phi::{Opener, Place};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use jiff::Timestamp;
+
+pub(crate) const TABLE: &str = "patients";
+const KEY: &str = "CONTEXT#KEY";
+const PROFILE: &str = "CONTEXT#PROFILE";
+const CONTACT: &str = "CONTEXT#CONTACT";
+const ACCOUNT: &str = "CONTEXT#ACCOUNT";
+const CARE_TEAM: &str = "CONTEXT#CARE-TEAM#";
+
+/// How far the import of a patient came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImportState {
+    /// Resources are still being written, or an import broke off: the record may have gaps.
+    Incomplete,
+    Complete,
+}
+
+impl ImportState {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Incomplete => "incomplete",
+            Self::Complete => "complete",
+        }
+    }
+}
+
+/// The rows around a patient.
+#[derive(Clone, Default)]
+pub struct PatientContext {
+    wrapped_key: Option<Vec<u8>>,
+    profile: Option<SealedRow>,
+    contact: Option<SealedRow>,
+    account: Option<AccountId>,
+    care_team: Vec<PractitionerId>,
+}
+
+impl PatientContext {
+    fn from_rows(rows: Vec<Item>) -> Result<Self, Fault> {
+        const TORN: Fault = Fault::Corrupt("a patient's context row");
+        let mut context = Self::default();
+        for item in rows {
+            let row = SealedRow::new(TABLE, item);
+            match row.sk()?.to_owned().as_str() {
+                KEY => context.wrapped_key = row.bytes("wrapped").map(<[u8]>::to_vec),
+                PROFILE => context.profile = Some(row),
+                CONTACT => context.contact = Some(row),
+                ACCOUNT => {
+                    let account = row.string("account").ok_or(TORN)?;
+                    context.account = Some(account.parse().map_err(|_| TORN)?);
+                }
+                other => {
+                    if let Some(practitioner) = other.strip_prefix(CARE_TEAM) {
+                        context.care_team.push(practitioner.parse().map_err(|_| TORN)?);
+                    }
+                }
+            }
+        }
+        Ok(context)
+    }
+
+    /// Is there such a patient at all?
+    pub const fn exists(&self) -> bool {
+        self.profile.is_some()
+    }
+
+    pub fn wrapped_key(&self) -> Option<&[u8]> {
+        self.wrapped_key.as_deref()
+    }
+
+    /// The imported Patient resource, without identifiers that the portal does not keep.
+    pub fn profile(&self) -> Result<&SealedRow, Fault> {
+        self.profile.as_ref().ok_or(Fault::Corrupt("a patient without a profile"))
+    }
+
+    /// What the patient entered in place of the imported contact details.
+    pub const fn contact(&self) -> Option<&SealedRow> {
+        self.contact.as_ref()
+    }
+
+    /// Counts the patient's changes to the contact details; the profile's entity tag.
+    pub fn contact_version(&self) -> u64 {
+        self.contact.as_ref().and_then(|row| row.number("version")).unwrap_or(0)
+    }
+
+    pub const fn account(&self) -> Option<AccountId> {
+        self.account
+    }
+
+    pub fn care_team(&self) -> &[PractitionerId] {
+        &self.care_team
+    }
+
+    pub fn import_state(&self) -> ImportState {
+        match self.profile.as_ref().and_then(|row| row.string("import_state")) {
+            Some("complete") => ImportState::Complete,
+            _ => ImportState::Incomplete,
+        }
+    }
+}
+
+/// The patients table.
+pub struct Patients {
+    client: Client,
+    table: String,
+}
+
+impl Patients {
+    pub fn new(aws: &Aws) -> Result<Self, Fault> {
+        Ok(Self { client: aws.dynamodb().clone(), table: aws.name(Resource::PatientsTable)? })
+    }
+
+    /// The context rows of a patient, as they are at this moment.
+    pub async fn context(&self, whose: &Unproven<PatientId>) -> Result<PatientContext, Fault> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :context)")
+            .expression_attribute_values(":pk", s(patient_key(whose.patient())))
+            .expression_attribute_values(":context", s("CONTEXT#"))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| fault("DynamoDB", &error))?;
+        PatientContext::from_rows(answer.items.unwrap_or_default())
+    }
+
+    /// The writes of changed contact details: the new value, and the former one into the history.
+    /// Nothing happens if the version is no longer the one that the caller read.
+    pub fn change_contact(
+        &self,
+        access: &Access<PatientId>,
+        opener: &Opener,
+        version: u64,
+        contact: &[u8],
+        now: Timestamp,
+    ) -> Result<Vec<Write>, Fault> {
+        let pk = patient_key(access.patient());
+        let place = |sk| Place { table: TABLE, pk: &pk, sk, attribute: SEALED };
+        let mut put = Put::builder()
+            .table_name(&self.table)
+            .item("pk", s(&pk))
+            .item("sk", s(CONTACT))
+            .item("version", n(version.saturating_add(1)))
+            .item("changed_at", s(now.to_string()))
+            .item("changed_by", s(access.account().to_string()))
+            .item(SEALED, b(opener.seal(&place(CONTACT), contact)?));
+        put = if version == 0 {
+            put.condition_expression("attribute_not_exists(pk)")
+        } else {
+            put.condition_expression("version = :seen")
+                .expression_attribute_values(":seen", n(version))
+        };
+        let mut writes = vec![put];
+        if let Some(former) = opener.context().contact() {
+            let sk = format!("HISTORY#CONTACT#{version:010}");
+            let sealed = opener.seal(&place(&sk), &former.open(opener)?)?;
+            let mut history = Put::builder()
+                .table_name(&self.table)
+                .item("pk", s(&pk))
+                .item("sk", s(&sk))
+                .item(SEALED, b(sealed));
+            for name in ["changed_at", "changed_by"] {
+                if let Some(value) = former.string(name) {
+                    history = history.item(name, s(value));
+                }
+            }
+            writes.push(history);
+        }
+        writes
+            .into_iter()
+            .map(|put| {
+                let put = put.build().map_err(|_| Fault::Defect("a put"))?;
+                Ok(Write {
+                    item: TransactWriteItem::builder().put(put).build(),
+                    conflict: Problem::changed_meanwhile(),
+                })
+            })
+            .collect()
+    }
+
+    /// The write that gives a patient their one account.
+    pub fn link_account(&self, patient: PatientId, account: AccountId) -> Result<Write, Fault> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .item("pk", s(patient_key(patient)))
+            .item("sk", s(ACCOUNT))
+            .item("account", s(account.to_string()))
+            .condition_expression("attribute_not_exists(pk) OR account = :account")
+            .expression_attribute_values(":account", s(account.to_string()))
+            .build()
+            .map_err(|_| Fault::Defect("a put"))?;
+        Ok(Write {
+            item: TransactWriteItem::builder().put(put).build(),
+            conflict: Problem::changed_meanwhile(),
+        })
+    }
+
+    /// The patient with this medical record number.
+    pub async fn by_mrn(&self, mrn_mac: &str) -> Result<Option<PatientId>, Fault> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", s(format!("MRN#{mrn_mac}")))
+            .key("sk", s("PATIENT"))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| fault("DynamoDB", &error))?;
+        answer
+            .item
+            .as_ref()
+            .and_then(|item| string(item, "patient"))
+            .map(str::parse)
+            .transpose()
+            .map_err(|_| Fault::Corrupt("an MRN row"))
+    }
+}

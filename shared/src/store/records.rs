@@ -1,0 +1,147 @@
+//! The records table: a patient's clinical entries, `<SECTION>#<clinical time>#<id>`, newest last.
+//! The index `by-arrival` sorts a section by when its entries reached the portal.
+
+use super::{SealedRow, patient_key, s};
+use crate::Fault;
+use crate::access::Unproven;
+use crate::aws::{Aws, Resource, fault};
+use crate::ids::{PatientId, RecordId};
+use crate::phi::Opener;
+use aws_sdk_dynamodb::Client;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+pub(crate) const TABLE: &str = "records";
+const BY_ARRIVAL: &str = "by-arrival";
+
+/// Where in a patient's record an entry stands: the beginning of its sort key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    LabResults,
+    ActivePrescriptions,
+}
+
+impl Section {
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::LabResults => "LAB#",
+            Self::ActivePrescriptions => "MEDICATION#ACTIVE#",
+        }
+    }
+}
+
+/// What an entry's sealed content holds: the resource as it was imported, and the Medication that
+/// a prescription refers to.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StoredEntry {
+    pub resource: Box<RawValue>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub medication: Option<Box<RawValue>>,
+}
+
+impl StoredEntry {
+    /// Opens an entry.
+    pub fn open(row: &SealedRow, opener: &Opener) -> Result<Self, Fault> {
+        serde_json::from_slice(&row.open(opener)?).map_err(|_| Fault::Corrupt("a record entry"))
+    }
+}
+
+impl SealedRow {
+    /// The id of the entry: the last part of its sort key.
+    pub fn entry_id(&self) -> Result<RecordId, Fault> {
+        let id = self.sk()?.rsplit('#').next().and_then(|id| id.parse().ok());
+        id.ok_or(Fault::Corrupt("the sort key of a record entry"))
+    }
+}
+
+impl SealedRow {
+    /// When the entry reached the portal: in the middle of `<SECTION>#<arrival>#<id>`.
+    pub fn arrived(&self) -> Option<Timestamp> {
+        self.string("arrived")?.rsplit('#').nth(1)?.parse().ok()
+    }
+}
+
+/// A page of sealed entries, and the sort key after which the next page starts.
+pub struct Entries {
+    pub rows: Vec<SealedRow>,
+    pub next: Option<String>,
+}
+
+/// The records table.
+pub struct Records {
+    client: Client,
+    table: String,
+}
+
+impl Records {
+    pub fn new(aws: &Aws) -> Result<Self, Fault> {
+        Ok(Self { client: aws.dynamodb().clone(), table: aws.name(Resource::RecordsTable)? })
+    }
+
+    /// Entries of a section by clinical time, newest first.
+    pub async fn newest(
+        &self,
+        whose: &Unproven<PatientId>,
+        section: Section,
+        after: Option<&str>,
+        limit: u8,
+    ) -> Result<Entries, Fault> {
+        let pk = patient_key(whose.patient());
+        let mut query = self.query(&pk, section, limit).key_condition_expression(
+            "pk = :pk AND begins_with(sk, :section)",
+        );
+        if let Some(sk) = after {
+            query = query.exclusive_start_key("pk", s(&pk)).exclusive_start_key("sk", s(sk));
+        }
+        self.page(query).await
+    }
+
+    /// Entries of a section by arrival, latest first.
+    pub async fn latest_arrivals(
+        &self,
+        whose: &Unproven<PatientId>,
+        section: Section,
+        limit: u8,
+    ) -> Result<Entries, Fault> {
+        let query = self
+            .query(&patient_key(whose.patient()), section, limit)
+            .index_name(BY_ARRIVAL)
+            .key_condition_expression("pk = :pk AND begins_with(arrived, :section)");
+        self.page(query).await
+    }
+
+    fn query(
+        &self,
+        pk: &str,
+        section: Section,
+        limit: u8,
+    ) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .expression_attribute_values(":pk", s(pk))
+            .expression_attribute_values(":section", s(section.prefix()))
+            .scan_index_forward(false)
+            .limit(i32::from(limit))
+    }
+
+    async fn page(
+        &self,
+        query: aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder,
+    ) -> Result<Entries, Fault> {
+        let answer = query.send().await.map_err(|error| fault("DynamoDB", &error))?;
+        let next = answer
+            .last_evaluated_key
+            .as_ref()
+            .and_then(|key| super::string(key, "sk"))
+            .map(str::to_owned);
+        let rows = answer
+            .items
+            .unwrap_or_default()
+            .into_iter()
+            .map(|item| SealedRow::new(TABLE, item))
+            .collect();
+        Ok(Entries { rows, next })
+    }
+}

@@ -1,0 +1,164 @@
+//! The emulator's process: started on a loopback port with its state in the home, stopped so that it saves it.
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::home::Home;
+use crate::tools::{self, Set};
+
+/// Starts MiniStack and ties its life to ours: when its standard input closes, which happens
+/// however this process ends, it takes that for a SIGTERM and saves its state.
+const LAUNCH: &str = "
+import os, signal, sys, threading
+def until_parent_ends():
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+threading.Thread(target=until_parent_ends, daemon=True).start()
+from ministack.app import main
+sys.argv = ['ministack']
+main()
+";
+
+/// A running emulator. Dropping it ends it.
+pub struct Emulator {
+    child: Child,
+    /// Its standard input, apart from the child because waiting for that would close it.
+    _alive: Option<ChildStdin>,
+    endpoint: String,
+    log: PathBuf,
+}
+
+impl Emulator {
+    /// Starts the emulator on `port`, or on the port it had before, or on any free one.
+    pub async fn start(home: &Home, port: Option<u16>) -> Result<Self> {
+        let programs = tools::install(Set::Emulator).await?;
+        let folder = home.folder("emulator")?;
+        let log = folder.join("log");
+        let port_file = folder.join("port");
+        let port = match port {
+            Some(port) => port,
+            None => free_port(
+                fs::read_to_string(&port_file)
+                    .ok()
+                    .and_then(|p| p.parse().ok()),
+            )?,
+        };
+        fs::write(&port_file, port.to_string())?;
+        let endpoint = format!("http://127.0.0.1:{port}");
+
+        let out = File::create(&log)?;
+        let mut child = Command::new(programs.join("python"))
+            .args(["-u", "-c", LAUNCH])
+            // Functions inherit this environment, so it holds nothing of the developer's.
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .env("HOME", &folder)
+            .env("TMPDIR", home.folder("emulator/tmp")?)
+            .env("GATEWAY_PORT", port.to_string())
+            .env("AWS_ENDPOINT_URL", &endpoint)
+            // It listens on every address unless told otherwise, and opens ports for MQTT and SFTP.
+            .env("BIND_HOST", "127.0.0.1")
+            .env("IOT_MTLS_ENABLED", "0")
+            .env("SFTP_ENABLED", "0")
+            // Roles are enforced, so that a missing permission shows here first.
+            .env("AUTH", "true")
+            // As on AWS, no tokens when the trigger that adds their claims fails.
+            .env("MINISTACK_COGNITO_PRETOKEN_STRICT", "1")
+            .env("LAMBDA_EXECUTOR", "local")
+            .env("PERSIST_STATE", "1")
+            .env("STATE_DIR", home.folder("emulator/state")?)
+            .env("S3_PERSIST", "1")
+            .env("S3_DATA_DIR", home.folder("emulator/s3")?)
+            .stdin(Stdio::piped())
+            .stdout(out.try_clone()?)
+            .stderr(out)
+            // A group of its own: Ctrl-C reaches us alone, and we stop it in our own order.
+            .process_group(0)
+            .spawn()
+            .context("cannot start the emulator")?;
+        let mut emulator = Self {
+            _alive: child.stdin.take(),
+            child,
+            endpoint,
+            log,
+        };
+        emulator.healthy().await?;
+        Ok(emulator)
+    }
+
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    pub fn log(&self) -> &std::path::Path {
+        &self.log
+    }
+
+    async fn healthy(&mut self) -> Result<()> {
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let health = format!("{}/_ministack/health", self.endpoint);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                bail!(
+                    "the emulator ended ({status}); {}",
+                    tools::end_of(&self.log)
+                );
+            }
+            if http
+                .get(&health)
+                .send()
+                .await
+                .is_ok_and(|r| r.status().is_success())
+            {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("the emulator did not answer; {}", tools::end_of(&self.log));
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Returns when the emulator ends by itself.
+    pub async fn ended(&mut self) -> Result<ExitStatus> {
+        Ok(self.child.wait().await?)
+    }
+
+    /// Stops it with SIGTERM, the only way in which it saves its state, and waits until it has.
+    pub async fn stop(mut self) -> Result<()> {
+        let Some(pid) = self
+            .child
+            .id()
+            .and_then(|id| Pid::from_raw(id.cast_signed()))
+        else {
+            return Ok(());
+        };
+        rustix::process::kill_process(pid, Signal::TERM)?;
+        if timeout(Duration::from_secs(60), self.child.wait())
+            .await
+            .is_err()
+        {
+            self.child.kill().await?;
+            bail!("the emulator did not stop within a minute and was killed; its state may be old");
+        }
+        // Functions that are still warm belong to its group and would outlive it.
+        let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+        Ok(())
+    }
+}
+
+/// A free loopback port: the wanted one if it is free.
+pub fn free_port(wanted: Option<u16>) -> Result<u16> {
+    let listener = wanted
+        .and_then(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok())
+        .map_or_else(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)), Ok)?;
+    Ok(listener.local_addr()?.port())
+}

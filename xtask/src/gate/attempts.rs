@@ -1,0 +1,124 @@
+//! Failed attempts and the lockout they lead to, and the codes that were used already.
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Cognito's lockout: from the fifth failure on, 2^(failures - 5) seconds, at most 15 minutes;
+/// forgotten after a whole sign-in, or after 15 minutes without an attempt.
+#[derive(Default)]
+pub(super) struct Lockouts(HashMap<String, Tally>);
+
+struct Tally {
+    failures: u32,
+    last: Instant,
+    until: Instant,
+}
+
+const FREE_FAILURES: u32 = 5;
+const LONGEST: Duration = Duration::from_secs(15 * 60);
+
+impl Lockouts {
+    pub(super) fn locked(&mut self, user: &str) -> bool {
+        let now = Instant::now();
+        self.0
+            .retain(|_, tally| tally.until > now || now < tally.last + LONGEST);
+        self.0.get(user).is_some_and(|tally| tally.until > now)
+    }
+
+    pub(super) fn failed(&mut self, user: &str) {
+        let now = Instant::now();
+        let tally = self.0.entry(user.to_owned()).or_insert(Tally {
+            failures: 0,
+            last: now,
+            until: now,
+        });
+        tally.failures += 1;
+        tally.last = now;
+        if let Some(doublings) = tally.failures.checked_sub(FREE_FAILURES) {
+            tally.until = now + Duration::from_secs(1 << doublings.min(10)).min(LONGEST);
+        }
+    }
+
+    pub(super) fn succeeded(&mut self, user: &str) {
+        self.0.remove(user);
+    }
+}
+
+/// The codes that were accepted, for as long as they would be accepted again.
+#[derive(Default)]
+pub(super) struct UsedCodes(HashMap<(String, String), Instant>);
+
+/// The emulator takes the code before, the current one and the one after: 90 s, and some slack.
+const CURRENT: Duration = Duration::from_secs(120);
+
+impl UsedCodes {
+    /// Reserves a code for one use; false when it was used, or is being used, already.
+    pub(super) fn reserve(&mut self, user: &str, code: &str) -> bool {
+        let now = Instant::now();
+        self.0.retain(|_, until| *until > now);
+        self.0
+            .insert((user.to_owned(), code.to_owned()), now + CURRENT)
+            .is_none()
+    }
+
+    /// Frees a code that turned out not to be right.
+    pub(super) fn release(&mut self, user: &str, code: &str) {
+        self.0.remove(&(user.to_owned(), code.to_owned()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::advance;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_fifth_failure_locks_and_each_further_one_doubles_it() {
+        let mut lockouts = Lockouts::default();
+        for _ in 0..4 {
+            lockouts.failed("ann");
+        }
+        assert!(!lockouts.locked("ann"));
+        for seconds in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900] {
+            lockouts.failed("ann");
+            advance(Duration::from_millis(seconds * 1000 - 1)).await;
+            assert!(lockouts.locked("ann"), "{seconds} s");
+            assert!(!lockouts.locked("bob"));
+            advance(Duration::from_millis(1)).await;
+            assert!(!lockouts.locked("ann"), "{seconds} s");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sign_in_or_a_quiet_quarter_of_an_hour_forgets_the_failures() {
+        let mut lockouts = Lockouts::default();
+        for forget in [true, false] {
+            for _ in 0..5 {
+                lockouts.failed("ann");
+            }
+            assert!(lockouts.locked("ann"));
+            if forget {
+                lockouts.succeeded("ann");
+            } else {
+                advance(LONGEST).await;
+            }
+            assert!(!lockouts.locked("ann"));
+            lockouts.failed("ann");
+            assert!(!lockouts.locked("ann"));
+            lockouts.succeeded("ann");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_code_is_used_once_while_it_is_current() {
+        let mut used = UsedCodes::default();
+        assert!(used.reserve("ann", "123456"));
+        assert!(!used.reserve("ann", "123456"));
+        assert!(used.reserve("bob", "123456"));
+        used.release("ann", "123456");
+        assert!(used.reserve("ann", "123456"));
+        advance(CURRENT).await;
+        assert!(used.reserve("ann", "123456"));
+    }
+}

@@ -1,0 +1,608 @@
+//! The rules of signing in: from the password to tokens, with a second factor always in between.
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use super::directory::User;
+use super::events::{Event, Kind, Outcome, Visitor};
+use super::refusal::Refusal;
+use super::sessions::{Session, Step, Who};
+use super::{Gate, lock, password};
+use crate::aws::Answer;
+
+type Reply = Result<Value, Refusal>;
+
+/// One call of the Cognito API.
+pub(super) struct Call<'a> {
+    pub(super) operation: &'a str,
+    pub(super) body: &'a Value,
+    pub(super) visitor: &'a Visitor,
+}
+
+impl<'a> Call<'a> {
+    /// A text field by its JSON pointer; empty when it is not there.
+    fn text(&self, pointer: &str) -> &'a str {
+        self.body
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    }
+
+    fn metadata(&self) -> Option<&'a Value> {
+        self.body.get("ClientMetadata")
+    }
+}
+
+impl Gate {
+    /// Answers a call, or says why not. Whatever is not named here is not offered: sign-up, flows
+    /// that show the password, and everything that needs credentials.
+    pub(super) async fn answer(&self, call: &Call<'_>) -> Reply {
+        self.check_client(call)?;
+        match call.operation {
+            "InitiateAuth" => match call.text("/AuthFlow") {
+                "USER_SRP_AUTH" => self.start(call).await,
+                "REFRESH_TOKEN_AUTH" | "REFRESH_TOKEN" => self.pass_on(call).await,
+                flow => Err(Refusal::invalid_parameter(&format!(
+                    "{flow} flow not enabled for this client"
+                ))),
+            },
+            "RespondToAuthChallenge" => match call.text("/ChallengeName") {
+                "PASSWORD_VERIFIER" => self.password(call).await,
+                "NEW_PASSWORD_REQUIRED" => self.new_password(call).await,
+                "SOFTWARE_TOKEN_MFA" => self.code(call).await,
+                "MFA_SETUP" => self.finish_setup(call).await,
+                other => Err(Refusal::invalid_parameter(&format!(
+                    "Unsupported challenge: {other}"
+                ))),
+            },
+            "AssociateSoftwareToken" => self.associate(call).await,
+            "VerifySoftwareToken" => self.verify(call).await,
+            "ForgotPassword" => self.forgot_password(call).await,
+            "ConfirmForgotPassword" => self.confirm_forgot_password(call).await,
+            "ChangePassword" => self.change_password(call).await,
+            "GetTokensFromRefreshToken" | "RevokeToken" | "GlobalSignOut" | "GetUser" => {
+                self.pass_on(call).await
+            }
+            other => Err(Refusal::not_offered(other)),
+        }
+    }
+
+    fn check_client(&self, call: &Call<'_>) -> Result<(), Refusal> {
+        let needs_client = matches!(
+            call.operation,
+            "InitiateAuth"
+                | "RespondToAuthChallenge"
+                | "ForgotPassword"
+                | "ConfirmForgotPassword"
+                | "GetTokensFromRefreshToken"
+                | "RevokeToken"
+        );
+        let client = call.text("/ClientId");
+        if needs_client && client != self.config.user_pool_client_id {
+            return Err(Refusal::no_such_client(client));
+        }
+        Ok(())
+    }
+
+    /// The first half of SRP. Cognito answers for a name that nobody has as it would for a user:
+    /// same fields, same lengths, the same made-up id and salt each time.
+    async fn start(&self, call: &Call<'_>) -> Reply {
+        let asked = call.text("/AuthParameters/USERNAME");
+        if asked.is_empty() {
+            return Err(Refusal::invalid_parameter(
+                "Missing required parameter USERNAME",
+            ));
+        }
+        let user = match self.user(asked).await? {
+            Some(user) => Some(user),
+            // Cognito ignores the case of addresses, the emulator does not.
+            None => self.user(&asked.to_lowercase()).await?,
+        };
+        let username = user.map(|user| user.username);
+        let mut body = call.body.clone();
+        set(
+            &mut body,
+            "/AuthParameters/USERNAME",
+            username.as_deref().unwrap_or(asked),
+        );
+        let mut reply = self.forward(call.operation, &body).await?;
+
+        let srp_name = username.clone().unwrap_or_else(|| self.phantom(asked));
+        set(&mut reply, "/ChallengeParameters/USERNAME", &srp_name);
+        set(
+            &mut reply,
+            "/ChallengeParameters/USER_ID_FOR_SRP",
+            &srp_name,
+        );
+        let secret_block = reply
+            .pointer("/ChallengeParameters/SECRET_BLOCK")
+            .and_then(Value::as_str);
+        let secret_block = secret_block.unwrap_or_default().to_owned();
+        let who = Who {
+            asked: asked.to_owned(),
+            username,
+            srp_name,
+        };
+        let valid = self.session_validity().await?;
+        lock(&self.sessions).insert(secret_block, Step::Password, who, valid);
+        Ok(reply)
+    }
+
+    /// The id that a name nobody has is known by: the same each time, and a UUID as any user's is.
+    fn phantom(&self, name: &str) -> String {
+        let seed = format!("{}:{name}", self.config.user_pool_id);
+        let digest = digest::digest(&digest::SHA256, seed.as_bytes());
+        let mut bytes = [0; 16];
+        bytes
+            .iter_mut()
+            .zip(digest.as_ref())
+            .for_each(|(to, from)| *to = *from);
+        uuid::Builder::from_random_bytes(bytes)
+            .into_uuid()
+            .to_string()
+    }
+
+    /// The second half of SRP: a proof of the password.
+    async fn password(&self, call: &Call<'_>) -> Reply {
+        let secret_block = call.text("/ChallengeResponses/PASSWORD_CLAIM_SECRET_BLOCK");
+        let name = call.text("/ChallengeResponses/USERNAME");
+        let Some(session) = self.take(secret_block, Step::Password, Some(name)) else {
+            self.note(
+                call,
+                Kind::SignIn,
+                Outcome::Fail,
+                &["Password:Failure"],
+                None,
+            )?;
+            return Err(Refusal::incorrect());
+        };
+        let who = session.who;
+        let user = who.username.as_deref();
+        if lock(&self.lockouts).locked(&who.key()) {
+            self.note(
+                call,
+                Kind::SignIn,
+                Outcome::Fail,
+                &["Password:Failure"],
+                user,
+            )?;
+            return Err(Refusal::locked_out());
+        }
+        let answer = self.ask(call.operation, call.body).await?;
+        if !answer.is_ok() {
+            if answer.code() == "NotAuthorizedException" {
+                lock(&self.lockouts).failed(&who.key());
+            }
+            self.note(
+                call,
+                Kind::SignIn,
+                Outcome::Fail,
+                &["Password:Failure"],
+                user,
+            )?;
+            return Err(Refusal::from(&answer));
+        }
+        self.note(
+            call,
+            Kind::SignIn,
+            Outcome::InProgress,
+            &["Password:Success"],
+            user,
+        )?;
+        self.after_password(answer.body, who).await
+    }
+
+    /// What follows a right password: a new one, a code, or setting up an authenticator. If the
+    /// emulator handed out tokens already, they end here.
+    async fn after_password(&self, mut reply: Value, who: Who) -> Reply {
+        let valid = self.session_validity().await?;
+        let next = match reply.get("ChallengeName").and_then(Value::as_str) {
+            Some("NEW_PASSWORD_REQUIRED") => Step::NewPassword,
+            Some("SOFTWARE_TOKEN_MFA") => Step::Code,
+            Some(other) => {
+                return Err(Refusal::invalid_parameter(&format!(
+                    "Unsupported challenge: {other}"
+                )));
+            }
+            None => {
+                self.revoke(&reply).await?;
+                let user = self
+                    .user(&who.srp_name)
+                    .await?
+                    .ok_or_else(Refusal::incorrect)?;
+                if user.enrolled {
+                    Step::Code
+                } else {
+                    Step::Associate
+                }
+            }
+        };
+        match (next, reply.get("ChallengeName")) {
+            (Step::Associate, _) => {
+                reply = json!({"ChallengeName": "MFA_SETUP", "ChallengeParameters": {
+                    "MFAS_CAN_SETUP": "[\"SOFTWARE_TOKEN_MFA\"]",
+                    "USER_ID_FOR_SRP": who.srp_name,
+                }});
+            }
+            (Step::Code, None) => {
+                reply = json!({"ChallengeName": "SOFTWARE_TOKEN_MFA", "ChallengeParameters": {
+                    "USER_ID_FOR_SRP": who.srp_name,
+                }});
+            }
+            _ => {}
+        }
+        let session = lock(&self.sessions).issue(next, who, valid)?;
+        if let Some(reply) = reply.as_object_mut() {
+            reply.insert("Session".into(), session.into());
+        }
+        Ok(reply)
+    }
+
+    /// Replaces a temporary password. A weak one may be corrected with the same session.
+    async fn new_password(&self, call: &Call<'_>) -> Reply {
+        let (token, session, user) = self.resume(call, Step::NewPassword).await?;
+        let new = call.text("/ChallengeResponses/NEW_PASSWORD");
+        if let Some(objection) = password::objection(&self.password_policy().await?, new) {
+            lock(&self.sessions).put_back(token, session);
+            self.note(
+                call,
+                Kind::PasswordChange,
+                Outcome::Fail,
+                &[],
+                Some(&user.username),
+            )?;
+            return Err(Refusal::invalid_password(objection));
+        }
+        let mut body = call.body.clone();
+        set(&mut body, "/ChallengeResponses/USERNAME", &user.username);
+        let reply = self.forward(call.operation, &body).await?;
+        self.note(
+            call,
+            Kind::PasswordChange,
+            Outcome::Pass,
+            &[],
+            Some(&user.username),
+        )?;
+        self.after_password(reply, session.who).await
+    }
+
+    /// A code of the authenticator that is set up.
+    async fn code(&self, call: &Call<'_>) -> Reply {
+        let (token, session, user) = self.resume(call, Step::Code).await?;
+        if !user.enrolled {
+            return Err(Refusal::bad_session());
+        }
+        let mut body = call.body.clone();
+        set(&mut body, "/ChallengeResponses/USERNAME", &user.username);
+        let code = call.text("/ChallengeResponses/SOFTWARE_TOKEN_MFA_CODE");
+        match self.try_code(call, &user, code, &body).await {
+            Ok(reply) => self.let_in(call, &user, reply).await,
+            Err(refusal) => {
+                lock(&self.sessions).put_back(token, session);
+                Err(refusal)
+            }
+        }
+    }
+
+    /// The secret for a new authenticator, during sign-in or for a user who is signed in.
+    async fn associate(&self, call: &Call<'_>) -> Reply {
+        if call.body.get("AccessToken").is_some() {
+            return self.pass_on(call).await;
+        }
+        let (_, session, user) = self.resume(call, Step::Associate).await?;
+        if user.enrolled {
+            return Err(Refusal::bad_session());
+        }
+        let answer = self.as_user(&user, call.operation, json!({})).await?;
+        if !answer.is_ok() {
+            return Err(Refusal::from(&answer));
+        }
+        let valid = self.session_validity().await?;
+        let next = lock(&self.sessions).issue(Step::Verify, session.who, valid)?;
+        Ok(json!({"SecretCode": answer.body.get("SecretCode"), "Session": next}))
+    }
+
+    /// The first code of a new authenticator. A wrong one may be corrected with the same session.
+    async fn verify(&self, call: &Call<'_>) -> Reply {
+        let code = call.text("/UserCode");
+        if call.body.get("AccessToken").is_some() {
+            return self.verify_signed_in(call, code).await;
+        }
+        let (token, session, user) = self.resume(call, Step::Verify).await?;
+        if user.enrolled {
+            return Err(Refusal::bad_session());
+        }
+        match self
+            .try_code(call, &user, code, &json!({"UserCode": code}))
+            .await
+        {
+            Ok(_) => {
+                let valid: Duration = self.session_validity().await?;
+                let next = lock(&self.sessions).issue(Step::Enrolled, session.who, valid)?;
+                Ok(json!({"Status": "SUCCESS", "Session": next}))
+            }
+            Err(refusal) => {
+                lock(&self.sessions).put_back(token, session);
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Replaces the authenticator of a user who is signed in: the emulator checks the token, and
+    /// the code is used up as any other.
+    async fn verify_signed_in(&self, call: &Call<'_>, code: &str) -> Reply {
+        let user = token_user(call.text("/AccessToken"));
+        if !lock(&self.used_codes).reserve(&user, code) {
+            return Err(Refusal::code_used());
+        }
+        let reply = self.pass_on(call).await;
+        if reply.is_err() {
+            lock(&self.used_codes).release(&user, code);
+        }
+        reply
+    }
+
+    /// Exchanges a finished setup for tokens.
+    async fn finish_setup(&self, call: &Call<'_>) -> Reply {
+        let (_, _, user) = self.resume(call, Step::Enrolled).await?;
+        if !user.enrolled {
+            return Err(Refusal::bad_session());
+        }
+        let answer = self.mint(&user.username, call.metadata()).await?;
+        if !answer.is_ok() {
+            return Err(Refusal::from(&answer));
+        }
+        self.let_in(call, &user, answer.body).await
+    }
+
+    /// The last step of every sign-in: the trigger, the event, and only then the tokens.
+    async fn let_in(&self, call: &Call<'_>, user: &User, reply: Value) -> Reply {
+        let done = async {
+            self.post_authentication(user, call.metadata()).await?;
+            let passed = ["Password:Success", "Mfa:Success"];
+            self.note(
+                call,
+                Kind::SignIn,
+                Outcome::Pass,
+                &passed,
+                Some(&user.username),
+            )
+        };
+        if let Err(refusal) = done.await {
+            self.revoke(&reply).await?;
+            let passed = ["Password:Success", "Mfa:Success"];
+            self.note(
+                call,
+                Kind::SignIn,
+                Outcome::Fail,
+                &passed,
+                Some(&user.username),
+            )?;
+            return Err(refusal);
+        }
+        lock(&self.lockouts).succeeded(&user.username);
+        Ok(reply)
+    }
+
+    /// Puts a code to the emulator, unless the user is locked out or the code was used before.
+    async fn try_code(&self, call: &Call<'_>, user: &User, code: &str, body: &Value) -> Reply {
+        let failed = ["Password:Success", "Mfa:Failure"];
+        let failed = || {
+            self.note(
+                call,
+                Kind::SignIn,
+                Outcome::Fail,
+                &failed,
+                Some(&user.username),
+            )
+        };
+        if lock(&self.lockouts).locked(&user.username) {
+            failed()?;
+            return Err(Refusal::locked_out());
+        }
+        if code.len() != 6 || !code.bytes().all(|b| b.is_ascii_digit()) {
+            lock(&self.lockouts).failed(&user.username);
+            failed()?;
+            return Err(Refusal::code_mismatch());
+        }
+        if !lock(&self.used_codes).reserve(&user.username, code) {
+            lock(&self.lockouts).failed(&user.username);
+            failed()?;
+            return Err(Refusal::code_used());
+        }
+        let answer = match call.operation {
+            "VerifySoftwareToken" => self.as_user(user, call.operation, body.clone()).await?,
+            _ => self.ask(call.operation, body).await?,
+        };
+        if !answer.is_ok() {
+            lock(&self.used_codes).release(&user.username, code);
+            lock(&self.lockouts).failed(&user.username);
+            failed()?;
+            return Err(Refusal::from(&answer));
+        }
+        Ok(answer.body)
+    }
+
+    /// Sends a code to reset a password. A user who never chose one has none to reset.
+    async fn forgot_password(&self, call: &Call<'_>) -> Reply {
+        let user = self.user(call.text("/Username")).await?;
+        if user
+            .as_ref()
+            .is_some_and(|user| user.status == "FORCE_CHANGE_PASSWORD")
+        {
+            return Err(Refusal::not_authorized(
+                "User password cannot be reset in the current state.",
+            ));
+        }
+        let user = user.as_ref().map(|user| user.username.as_str());
+        self.note(call, Kind::ForgotPassword, Outcome::InProgress, &[], user)?;
+        self.pass_on(call).await
+    }
+
+    async fn confirm_forgot_password(&self, call: &Call<'_>) -> Reply {
+        let asked = call.text("/Username");
+        let user = self.user(asked).await?.map(|user| user.username);
+        let key = user
+            .clone()
+            .unwrap_or_else(|| format!("?{}", asked.to_lowercase()));
+        if lock(&self.lockouts).locked(&key) {
+            self.note(
+                call,
+                Kind::ForgotPassword,
+                Outcome::Fail,
+                &[],
+                user.as_deref(),
+            )?;
+            return Err(Refusal::locked_out());
+        }
+        let reply = self.pass_on(call).await;
+        if reply
+            .as_ref()
+            .is_err_and(|refusal| refusal.code != "InvalidPasswordException")
+        {
+            lock(&self.lockouts).failed(&key);
+        }
+        let outcome = if reply.is_ok() {
+            Outcome::Pass
+        } else {
+            Outcome::Fail
+        };
+        self.note(call, Kind::ForgotPassword, outcome, &[], user.as_deref())?;
+        reply
+    }
+
+    async fn change_password(&self, call: &Call<'_>) -> Reply {
+        let reply = self.pass_on(call).await;
+        let user = reply.is_ok().then(|| token_user(call.text("/AccessToken")));
+        let outcome = if reply.is_ok() {
+            Outcome::Pass
+        } else {
+            Outcome::Fail
+        };
+        self.note(call, Kind::PasswordChange, outcome, &[], user.as_deref())?;
+        reply
+    }
+
+    fn take(&self, token: &str, step: Step, name: Option<&str>) -> Option<Session> {
+        lock(&self.sessions).take(token, step, name)
+    }
+
+    /// Takes up a sign-in at `step`, with its user as they are now.
+    async fn resume<'a>(
+        &self,
+        call: &Call<'a>,
+        step: Step,
+    ) -> Result<(&'a str, Session, User), Refusal> {
+        let token = call.text("/Session");
+        let name = call
+            .body
+            .pointer("/ChallengeResponses/USERNAME")
+            .and_then(Value::as_str);
+        let nameless = matches!(step, Step::Associate | Step::Verify);
+        let session = if nameless || name.is_some() {
+            self.take(token, step, name)
+        } else {
+            None
+        };
+        let Some(session) = session else {
+            self.note(call, Kind::SignIn, Outcome::Fail, &[], None)?;
+            return Err(Refusal::bad_session());
+        };
+        let user = self
+            .user(&session.who.srp_name)
+            .await?
+            .ok_or_else(Refusal::bad_session)?;
+        if !user.enabled {
+            self.note(call, Kind::SignIn, Outcome::Fail, &[], Some(&user.username))?;
+            return Err(Refusal::not_authorized("User is disabled."));
+        }
+        Ok((token, session, user))
+    }
+
+    /// Does something in the user's name that the emulator allows to token holders only, with a
+    /// token that is never let out.
+    async fn as_user(
+        &self,
+        user: &User,
+        operation: &str,
+        mut body: Value,
+    ) -> Result<Answer, Refusal> {
+        let minted = self.mint(&user.username, None).await?;
+        if !minted.is_ok() {
+            return Err(Refusal::from(&minted));
+        }
+        let token = minted
+            .body
+            .pointer("/AuthenticationResult/AccessToken")
+            .cloned();
+        if let Some(body) = body.as_object_mut() {
+            body.insert("AccessToken".into(), token.unwrap_or_default());
+        }
+        let answer = self.ask(operation, &body).await?;
+        self.revoke(&minted.body).await?;
+        Ok(answer)
+    }
+
+    async fn ask(&self, operation: &str, body: &Value) -> Result<Answer, Refusal> {
+        let target = format!("AWSCognitoIdentityProviderService.{operation}");
+        Ok(self.aws.call_unsigned(&target, body).await?)
+    }
+
+    async fn forward(&self, operation: &str, body: &Value) -> Reply {
+        let answer = self.ask(operation, body).await?;
+        if answer.is_ok() {
+            Ok(answer.body)
+        } else {
+            Err(Refusal::from(&answer))
+        }
+    }
+
+    async fn pass_on(&self, call: &Call<'_>) -> Reply {
+        self.forward(call.operation, call.body).await
+    }
+
+    fn note(
+        &self,
+        call: &Call<'_>,
+        kind: Kind,
+        outcome: Outcome,
+        challenges: &[&str],
+        user: Option<&str>,
+    ) -> Result<(), Refusal> {
+        let event = Event {
+            kind,
+            outcome,
+            challenges,
+            user,
+            pool: &self.config.user_pool_id,
+            client: &self.config.user_pool_client_id,
+            visitor: call.visitor,
+        };
+        Ok(self.events.append(&event)?)
+    }
+}
+
+fn set(body: &mut Value, pointer: &str, text: &str) {
+    if let Some(field) = body.pointer_mut(pointer) {
+        *field = text.into();
+    }
+}
+
+/// The user that an access token names. It is not checked here; the emulator does.
+fn token_user(token: &str) -> String {
+    let claims = token
+        .split('.')
+        .nth(1)
+        .and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    let claims: Value = claims
+        .and_then(|json| serde_json::from_slice(&json).ok())
+        .unwrap_or_default();
+    claims
+        .get("username")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
+}

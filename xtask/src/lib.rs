@@ -1,0 +1,18 @@
+//! The portal's own chores: the local stack, and what tests and samples need of it.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "talking to the terminal is what these commands are for"
+)]
+
+pub mod aws;
+pub mod down;
+pub mod emulator;
+pub mod gate;
+pub mod home;
+pub mod sample;
+pub mod stack;
+pub mod template;
+pub mod tools;
+pub mod totp;
+pub mod up;

@@ -1,0 +1,75 @@
+//! `cargo xtask <command>`: reads the command line.
+#![allow(
+    clippy::print_stderr,
+    reason = "talking to the terminal is what these commands are for"
+)]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use xtask::home::workspace;
+use xtask::{down, up};
+
+const USAGE: &str = "\
+cargo xtask up   [--home DIR] [--port N]     the whole portal on this machine, until Ctrl-C
+cargo xtask down [--home DIR] [--erase]      ends it; --erase removes what it stored
+
+DIR is .portal unless given; N is 4100 if that is free.";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    match run(&command, arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: &str, arguments: impl Iterator<Item = String>) -> Result<()> {
+    match command {
+        "up" => {
+            let options = Options::read(arguments, &["--home", "--port"])?;
+            up::run(&options.home, options.port).await
+        }
+        "down" => {
+            let options = Options::read(arguments, &["--home", "--erase"])?;
+            down::run(&options.home, options.erase).await
+        }
+        _ => bail!("no such command\n\n{USAGE}"),
+    }
+}
+
+struct Options {
+    home: PathBuf,
+    port: Option<u16>,
+    erase: bool,
+}
+
+impl Options {
+    fn read(mut arguments: impl Iterator<Item = String>, known: &[&str]) -> Result<Self> {
+        let mut options = Self {
+            home: workspace().join(".portal"),
+            port: None,
+            erase: false,
+        };
+        while let Some(option) = arguments.next() {
+            let mut value = || {
+                arguments
+                    .next()
+                    .with_context(|| format!("{option} needs a value"))
+            };
+            match option.as_str() {
+                name if !known.contains(&name) => bail!("unknown option {name}\n\n{USAGE}"),
+                "--home" => options.home = value()?.into(),
+                "--port" => options.port = Some(value()?.parse().context("--port is no port")?),
+                _ => options.erase = true,
+            }
+        }
+        Ok(options)
+    }
+}

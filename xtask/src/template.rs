@@ -1,0 +1,316 @@
+//! CloudFormation templates: read with their tags, and rewritten for the emulator.
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value, json};
+use serde_saphyr::Tagged;
+
+/// Resource types that CloudFormation in the emulator does not know, and fails the stack over.
+/// They guard or watch the deployed portal; nothing in it works differently without them.
+pub const NOT_EMULATED: &[&str] = &[
+    "AWS::ApiGateway::ClientCertificate",
+    "AWS::ApiGateway::VpcLink",
+    "AWS::Backup::BackupSelection",
+    "AWS::CloudTrail::Trail",
+    "AWS::CloudWatch::AnomalyDetector",
+    "AWS::CloudWatch::CompositeAlarm",
+    "AWS::Cognito::LogDeliveryConfiguration",
+    "AWS::Cognito::UserPoolRiskConfigurationAttachment",
+    "AWS::EC2::FlowLog",
+    "AWS::GuardDuty::Detector",
+    "AWS::GuardDuty::MalwareProtectionPlan",
+    "AWS::Logs::QueryDefinition",
+    "AWS::WAFv2::IPSet",
+    "AWS::WAFv2::LoggingConfiguration",
+    "AWS::WAFv2::WebACLAssociation",
+];
+
+/// Reads a template. Short forms become long ones (`!Ref x` is `{"Ref": "x"}`), as CloudFormation
+/// reads them itself.
+pub fn read(file: &Path) -> Result<Value> {
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    parse(&text).with_context(|| format!("{} is no template", file.display()))
+}
+
+pub fn parse(text: &str) -> Result<Value> {
+    // Logical ids may be called On or Y.
+    let options = serde_saphyr::options! { strict_booleans: true };
+    let root: Tagged<Node> =
+        serde_saphyr::from_str_with_options(text, options).map_err(|e| anyhow!("{e}"))?;
+    Ok(long_form(root))
+}
+
+/// A YAML node, of which serde would lose the tag.
+struct Node(Value);
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Nodes).map(Node)
+    }
+}
+
+struct Nodes;
+
+impl<'de> Visitor<'de> for Nodes {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a YAML node")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(long_form(item));
+        }
+        Ok(list.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        while let Some((key, value)) = entries.next_entry()? {
+            map.insert(key, long_form(value));
+        }
+        Ok(map.into())
+    }
+}
+
+fn long_form(Tagged(Node(value), tag): Tagged<Node>) -> Value {
+    let Some(tag) = tag.as_deref().and_then(|tag| tag.strip_prefix('!')) else {
+        return value;
+    };
+    match (tag, value.as_str().and_then(|text| text.split_once('.'))) {
+        ("Ref" | "Condition", _) => json!({tag: value}),
+        ("GetAtt", Some((resource, attribute))) => json!({"Fn::GetAtt": [resource, attribute]}),
+        _ => json!({format!("Fn::{tag}"): value}),
+    }
+}
+
+/// Where the functions' code was uploaded to.
+pub struct Code<'a> {
+    pub bucket: &'a str,
+    pub key: &'a str,
+}
+
+/// A template as the emulator gets it, and what was left out of it.
+pub struct Localized {
+    pub template: Value,
+    /// Logical id and type of each resource that was left out.
+    pub left_out: Vec<(String, String)>,
+    /// The local child templates, as they are named in the original.
+    pub children: Vec<String>,
+}
+
+/// Rewrites a template for the emulator: every function gets the one uploaded code and says by its
+/// handler which operation it is, children are read from their rewritten copies, and resource types
+/// that are not emulated go, with what would point at them.
+pub fn localize(mut template: Value, code: &Code<'_>) -> Result<Localized> {
+    let resources = template
+        .get_mut("Resources")
+        .and_then(Value::as_object_mut)
+        .context("the template has no Resources")?;
+    let mut left_out = Vec::new();
+    let mut children = Vec::new();
+    for (id, resource) in resources.iter_mut() {
+        let kind = resource
+            .get("Type")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
+        match kind.as_str() {
+            "AWS::Serverless::Function" => point_to(resource, code).with_context(|| id.clone())?,
+            "AWS::Serverless::Application" => {
+                if let Some(location) = resource.pointer_mut("/Properties/Location")
+                    && let Some(child) = location.as_str().map(str::to_owned)
+                {
+                    *location = json_name(&child).into();
+                    children.push(child);
+                }
+            }
+            kind if NOT_EMULATED.contains(&kind) => left_out.push((id.clone(), kind.to_owned())),
+            _ => {}
+        }
+    }
+    let gone: BTreeSet<String> = left_out.iter().map(|(id, _)| id.clone()).collect();
+    resources.retain(|id, _| !gone.contains(id));
+    for resource in resources.values_mut() {
+        forget_dependencies(resource, &gone);
+    }
+    if let Some(outputs) = template.get_mut("Outputs").and_then(Value::as_object_mut) {
+        outputs.retain(|_, output| !refers_to(output, &gone));
+    }
+    Ok(Localized {
+        template,
+        left_out,
+        children,
+    })
+}
+
+/// The name of a child's rewritten copy, beside the parent's.
+pub fn json_name(child: &str) -> String {
+    Path::new(child)
+        .with_extension("json")
+        .to_string_lossy()
+        .into_owned()
+}
+
+fn point_to(function: &mut Value, code: &Code<'_>) -> Result<()> {
+    let operation = function
+        .pointer("/Metadata/BuildProperties/Binary")
+        .and_then(Value::as_str)
+        .context("a function names its operation in Metadata.BuildProperties.Binary")?
+        .to_owned();
+    let function = function
+        .as_object_mut()
+        .context("a resource is an object")?;
+    function.remove("Metadata");
+    let properties = function.entry("Properties").or_insert_with(|| json!({}));
+    let properties = properties
+        .as_object_mut()
+        .context("Properties is an object")?;
+    properties.insert("Handler".into(), operation.into());
+    properties.insert(
+        "CodeUri".into(),
+        json!({"Bucket": code.bucket, "Key": code.key}),
+    );
+    Ok(())
+}
+
+fn forget_dependencies(resource: &mut Value, gone: &BTreeSet<String>) {
+    let Some(resource) = resource.as_object_mut() else {
+        return;
+    };
+    let is_gone = |id: &Value| id.as_str().is_some_and(|id| gone.contains(id));
+    match resource.get_mut("DependsOn") {
+        Some(Value::Array(ids)) => ids.retain(|id| !is_gone(id)),
+        Some(id) if is_gone(id) => {
+            resource.remove("DependsOn");
+        }
+        _ => {}
+    }
+}
+
+/// Whether a value reads something of a resource that is gone.
+fn refers_to(value: &Value, gone: &BTreeSet<String>) -> bool {
+    match value {
+        Value::Object(map) => map.iter().any(|(key, value)| {
+            let named = match key.as_str() {
+                "Ref" => value.as_str(),
+                "Fn::GetAtt" => value.get(0).and_then(Value::as_str),
+                _ => None,
+            };
+            named.is_some_and(|id| gone.contains(id)) || refers_to(value, gone)
+        }),
+        Value::Array(list) => list.iter().any(|value| refers_to(value, gone)),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CODE: Code<'_> = Code {
+        bucket: "artefacts",
+        key: "code.zip",
+    };
+
+    #[test]
+    fn short_forms_become_long_ones() {
+        let template = parse(
+            "Resources:\n  A:\n    Type: X\n    Properties:\n      a: !Ref B\n      b: !GetAtt C.D.E\n      \
+             c: !Sub ['${x}', {x: !Ref Y}]\n      d: !If [Yes, !Ref AWS::NoValue, '2012-10-17']\n      \
+             e: 'true'\n      f: true\n      g: 2012-10-17\n",
+        );
+        assert_eq!(
+            template
+                .unwrap()
+                .pointer("/Resources/A/Properties")
+                .unwrap(),
+            &json!({
+                "a": {"Ref": "B"},
+                "b": {"Fn::GetAtt": ["C", "D.E"]},
+                "c": {"Fn::Sub": ["${x}", {"x": {"Ref": "Y"}}]},
+                "d": {"Fn::If": ["Yes", {"Ref": "AWS::NoValue"}, "2012-10-17"]},
+                "e": "true", "f": true, "g": "2012-10-17",
+            })
+        );
+    }
+
+    #[test]
+    fn functions_children_and_what_is_not_emulated_are_rewritten() {
+        let template = json!({
+            "Resources": {
+                "Read": {
+                    "Type": "AWS::Serverless::Function",
+                    "Metadata": {"BuildMethod": "rust-cargolambda", "BuildProperties": {"Binary": "get-thing"}},
+                    "Properties": {"CodeUri": ".", "Handler": "bootstrap"},
+                    "DependsOn": ["Trail", "Data"],
+                },
+                "Data": {"Type": "AWS::Serverless::Application", "Properties": {"Location": "infra/data.yaml"}},
+                "Trail": {"Type": "AWS::CloudTrail::Trail"},
+            },
+            "Outputs": {
+                "Table": {"Value": {"Fn::GetAtt": ["Data", "Outputs.Table"]}},
+                "Trail": {"Value": {"Fn::GetAtt": ["Trail", "Arn"]}},
+            },
+        });
+        let local = localize(template, &CODE).unwrap();
+        assert_eq!(
+            local.left_out,
+            [("Trail".to_owned(), "AWS::CloudTrail::Trail".to_owned())]
+        );
+        assert_eq!(local.children, ["infra/data.yaml"]);
+        assert_eq!(
+            local.template,
+            json!({
+                "Resources": {
+                    "Read": {
+                        "Type": "AWS::Serverless::Function",
+                        "Properties": {
+                            "CodeUri": {"Bucket": "artefacts", "Key": "code.zip"},
+                            "Handler": "get-thing",
+                        },
+                        "DependsOn": ["Data"],
+                    },
+                    "Data": {"Type": "AWS::Serverless::Application", "Properties": {"Location": "infra/data.json"}},
+                },
+                "Outputs": {"Table": {"Value": {"Fn::GetAtt": ["Data", "Outputs.Table"]}}},
+            })
+        );
+    }
+
+    #[test]
+    fn a_function_that_names_no_operation_is_a_mistake() {
+        let template = json!({"Resources": {"F": {"Type": "AWS::Serverless::Function"}}});
+        assert!(localize(template, &CODE).is_err());
+    }
+}

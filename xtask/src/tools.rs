@@ -1,0 +1,149 @@
+//! The pinned tools of other trades (the emulator, the SAM CLI), each set in a virtual environment of its own.
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+use aws_lc_rs::digest;
+use tokio::process::Command;
+
+use crate::home::workspace;
+
+/// A set of tools that belong together; sets are apart so that `up` installs no more than it uses.
+#[derive(Clone, Copy)]
+pub enum Set {
+    /// The AWS emulator.
+    Emulator,
+    /// The SAM CLI, in an environment of its own: it pins many of the packages it uses.
+    Sam,
+    /// cargo-lambda and zig, for `sam build`.
+    Build,
+}
+
+impl Set {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Emulator => "emulator",
+            Self::Sam => "sam",
+            Self::Build => "build",
+        }
+    }
+
+    fn requirements(self) -> PathBuf {
+        workspace().join(format!("xtask/requirements/{}.txt", self.name()))
+    }
+}
+
+/// Installs a set unless it is there already, and returns the folder of its programs.
+///
+/// The environment is made anew only when the requirements file changed.
+pub async fn install(set: Set) -> Result<PathBuf> {
+    let folder = folder()?;
+    let venv = folder.join(set.name());
+    let requirements = set.requirements();
+    let wanted = fingerprint(&requirements)?;
+    let stamp = folder.join(format!("{}.installed", set.name()));
+
+    // Two commands at once on a fresh machine: the second waits for the first and finds it done.
+    let lock = File::create(folder.join(format!("{}.lock", set.name())))?;
+    let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
+
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+        return Ok(venv.join("bin"));
+    }
+    let python = python().await?;
+    if venv.exists() {
+        fs::remove_dir_all(&venv)?;
+    }
+    let log = folder.join(format!("{}.log", set.name()));
+    run(Command::new(python).arg("-m").arg("venv").arg(&venv), &log).await?;
+    run(
+        Command::new(venv.join("bin/python"))
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--no-input",
+                "--disable-pip-version-check",
+            ])
+            .arg("--requirement")
+            .arg(&requirements),
+        &log,
+    )
+    .await?;
+    fs::write(&stamp, wanted)?;
+    drop(lock);
+    Ok(venv.join("bin"))
+}
+
+/// The tools are the same for every home, so that they are installed once.
+fn folder() -> Result<PathBuf> {
+    let folder = std::env::var_os("PORTAL_TOOLS")
+        .map_or_else(|| workspace().join(".portal/tools"), PathBuf::from);
+    fs::create_dir_all(&folder)?;
+    Ok(folder.canonicalize()?)
+}
+
+fn fingerprint(requirements: &Path) -> Result<String> {
+    let text = fs::read(requirements)
+        .with_context(|| format!("cannot read {}", requirements.display()))?;
+    let digest = digest::digest(&digest::SHA256, &text);
+    Ok(data_encoding::HEXLOWER.encode(digest.as_ref()))
+}
+
+/// The first Python that is new enough and can make virtual environments.
+async fn python() -> Result<&'static str> {
+    const CHECK: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))";
+    for name in [
+        "python3",
+        "python3.14",
+        "python3.13",
+        "python3.12",
+        "python3.11",
+    ] {
+        let found = Command::new(name)
+            .args(["-c", CHECK])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .await;
+        if found.is_ok_and(|status| status.success()) {
+            return Ok(name);
+        }
+    }
+    bail!(
+        "Python 3.11 or newer is needed, with its venv module (on Debian and Ubuntu: \
+         apt install python3 python3-venv); none of python3, python3.11 to python3.14 is that"
+    )
+}
+
+/// Runs a command with its output in `log`, and shows the end of it when it fails.
+pub(crate) async fn run(command: &mut Command, log: &Path) -> Result<()> {
+    let out = File::options().create(true).append(true).open(log)?;
+    let program = command
+        .as_std()
+        .get_program()
+        .to_string_lossy()
+        .into_owned();
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(out.try_clone()?)
+        .stderr(out)
+        .kill_on_drop(true)
+        .status()
+        .await
+        .with_context(|| format!("cannot start {program}"))?;
+    if !status.success() {
+        bail!("{program} failed ({status}); {}", end_of(log));
+    }
+    Ok(())
+}
+
+/// The last lines of a log, for a message.
+pub(crate) fn end_of(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    let end = lines.iter().skip(lines.len().saturating_sub(15));
+    let end = end.map(|line| format!("    {line}\n")).collect::<String>();
+    format!("the end of {}:\n{end}", log.display())
+}

@@ -1,0 +1,710 @@
+//! The gate's rules, against a real emulator, with an SRP client that nobody here wrote.
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_cognito_srp::{SrpClient, User};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use xtask::aws::Aws;
+use xtask::emulator::Emulator;
+use xtask::gate::{Config, Gate};
+use xtask::home::Home;
+use xtask::totp;
+
+const ANN: &str = "ann@example.com";
+const PASSWORD: &str = "correct horse battery 7";
+
+/// A pool as the portal's, with one user, behind the gate.
+struct Portal {
+    door: String,
+    aws: Aws,
+    pool: String,
+    client: String,
+    events: PathBuf,
+    http: reqwest::Client,
+    folder: TempDir,
+    _emulator: Emulator,
+}
+
+/// What was answered: the status and the body.
+#[derive(Debug, PartialEq)]
+struct Answer(u16, Value);
+
+impl Answer {
+    fn text(&self, pointer: &str) -> String {
+        self.1
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_else(|| panic!("no {pointer} in {self:?}"))
+            .into()
+    }
+
+    fn session(&self) -> String {
+        self.text("/Session")
+    }
+
+    /// The name of the refusal.
+    fn refusal(&self) -> String {
+        assert!(self.0 >= 400, "not refused: {self:?}");
+        self.text("/__type")
+    }
+
+    fn has_tokens(&self) -> bool {
+        self.1.get("AuthenticationResult").is_some()
+    }
+}
+
+impl Portal {
+    async fn up() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path()).unwrap();
+        let emulator = Emulator::start(&home, None).await.unwrap();
+        let aws = Aws::new(emulator.endpoint()).unwrap();
+        let pool = json!({
+            "PoolName": "users",
+            "MfaConfiguration": "ON",
+            "UsernameAttributes": ["email"],
+            "Policies": {"PasswordPolicy": {"MinimumLength": 14, "RequireNumbers": false,
+                "RequireSymbols": false, "RequireUppercase": false, "RequireLowercase": false}},
+        });
+        let pool = made(&aws, "CreateUserPool", pool, "/UserPool/Id").await;
+        let client = json!({
+            "UserPoolId": pool,
+            "ClientName": "web",
+            "ExplicitAuthFlows": ["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
+            "PreventUserExistenceErrors": "ENABLED",
+        });
+        let client = made(
+            &aws,
+            "CreateUserPoolClient",
+            client,
+            "/UserPoolClient/ClientId",
+        )
+        .await;
+        let config = Config {
+            emulator: emulator.endpoint().to_owned(),
+            user_pool_id: pool.clone(),
+            user_pool_client_id: client.clone(),
+            api_id: "none".into(),
+            stage: "v1".into(),
+            sign_in_events: home.sign_in_events(),
+        };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let door = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(Gate::new(config).unwrap().serve(listener));
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let events = home.sign_in_events();
+        let portal = Self {
+            door,
+            aws,
+            pool,
+            client,
+            events,
+            http,
+            folder,
+            _emulator: emulator,
+        };
+        portal.invite(ANN).await;
+        portal
+            .admin(
+                "AdminSetUserPassword",
+                json!({"Username": ANN, "Password": PASSWORD, "Permanent": true}),
+            )
+            .await;
+        portal
+    }
+
+    /// Creates a user with the temporary password `PASSWORD`.
+    async fn invite(&self, email: &str) {
+        self.admin(
+            "AdminCreateUser",
+            json!({
+                "Username": email, "TemporaryPassword": PASSWORD, "MessageAction": "SUPPRESS",
+                "UserAttributes": [{"Name": "email_verified", "Value": "true"}],
+            }),
+        )
+        .await;
+    }
+
+    async fn admin(&self, operation: &str, mut body: Value) -> Value {
+        body["UserPoolId"] = json!(self.pool);
+        self.aws
+            .cognito(operation, &body)
+            .await
+            .unwrap()
+            .ok()
+            .unwrap()
+    }
+
+    /// Calls the front door as a browser does.
+    async fn call(&self, operation: &str, body: Value) -> Answer {
+        let request = self.http.post(format!("{}/cognito/", self.door));
+        let response = request
+            .header(
+                "x-amz-target",
+                format!("AWSCognitoIdentityProviderService.{operation}"),
+            )
+            .header("content-type", "application/x-amz-json-1.1")
+            .body(body.to_string())
+            .send()
+            .await
+            .unwrap();
+        let status = response.status().as_u16();
+        Answer(
+            status,
+            serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or_default(),
+        )
+    }
+
+    async fn respond(&self, challenge: &str, session: &str, responses: Value) -> Answer {
+        self.call(
+            "RespondToAuthChallenge",
+            json!({
+                "ClientId": self.client, "ChallengeName": challenge, "Session": session,
+                "ChallengeResponses": responses,
+            }),
+        )
+        .await
+    }
+
+    /// The first half of SRP.
+    async fn begin(&self, email: &str, srp: &SrpClient<User>) -> Answer {
+        self.call(
+            "InitiateAuth",
+            json!({
+                "ClientId": self.client, "AuthFlow": "USER_SRP_AUTH",
+                "AuthParameters": {"USERNAME": email, "SRP_A": srp.get_auth_parameters().a},
+            }),
+        )
+        .await
+    }
+
+    /// A whole proof of a password over SRP.
+    async fn password(&self, email: &str, password: &str) -> Answer {
+        let srp = SrpClient::new(User::new(&self.pool, email, password), &self.client, None);
+        let begun = self.begin(email, &srp).await;
+        let given = |name: &str| begun.text(&format!("/ChallengeParameters/{name}"));
+        let proof = srp
+            .verify(
+                &given("SECRET_BLOCK"),
+                &given("USER_ID_FOR_SRP"),
+                &given("SALT"),
+                &given("SRP_B"),
+            )
+            .unwrap();
+        self.respond(
+            "PASSWORD_VERIFIER",
+            "",
+            json!({
+                "USERNAME": given("USERNAME"),
+                "PASSWORD_CLAIM_SECRET_BLOCK": proof.password_claim_secret_block,
+                "PASSWORD_CLAIM_SIGNATURE": proof.password_claim_signature,
+                "TIMESTAMP": proof.timestamp,
+            }),
+        )
+        .await
+    }
+
+    async fn code(&self, session: &str, code: &str) -> Answer {
+        let responses = json!({"USERNAME": ANN, "SOFTWARE_TOKEN_MFA_CODE": code});
+        self.respond("SOFTWARE_TOKEN_MFA", session, responses).await
+    }
+
+    /// Sets up Ann's authenticator with the earliest code and returns its codes and her tokens.
+    async fn enrol(&self) -> (Codes, Answer) {
+        let setup = self.password(ANN, PASSWORD).await;
+        let associated = self
+            .call(
+                "AssociateSoftwareToken",
+                json!({"Session": setup.session()}),
+            )
+            .await;
+        let codes = Codes::of(&associated.text("/SecretCode")).await;
+        let verify = json!({"Session": associated.session(), "UserCode": codes.earliest});
+        let verified = self.call("VerifySoftwareToken", verify).await;
+        let tokens = self
+            .respond("MFA_SETUP", &verified.session(), json!({"USERNAME": ANN}))
+            .await;
+        assert!(tokens.has_tokens(), "{tokens:?}");
+        (codes, tokens)
+    }
+
+    fn events(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(&self.events).unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+}
+
+async fn made(aws: &Aws, operation: &str, body: Value, id: &str) -> String {
+    let answer = aws.cognito(operation, &body).await.unwrap().ok().unwrap();
+    answer.pointer(id).unwrap().as_str().unwrap().to_owned()
+}
+
+/// The three codes that are taken at a moment, so that tests need not wait for the next.
+struct Codes {
+    earliest: String,
+    current: String,
+    latest: String,
+}
+
+impl Codes {
+    async fn of(secret: &str) -> Self {
+        let now = SystemTime::now();
+        let into = now.duration_since(UNIX_EPOCH).unwrap().as_secs() % 30;
+        if into > 22 {
+            tokio::time::sleep(Duration::from_secs(31 - into)).await;
+        }
+        let now = SystemTime::now();
+        let at = |time| totp::code_at(secret, time).unwrap();
+        Self {
+            earliest: at(now - totp::STEP),
+            current: at(now),
+            latest: at(now + totp::STEP),
+        }
+    }
+
+    fn wrong(&self) -> String {
+        let known = [&self.earliest, &self.current, &self.latest];
+        (0..4)
+            .map(|n| format!("{n:06}"))
+            .find(|code| !known.contains(&code))
+            .unwrap()
+    }
+}
+
+#[tokio::test]
+async fn there_are_no_tokens_before_an_authenticator_is_set_up() {
+    let portal = Portal::up().await;
+    let setup = portal.password(ANN, PASSWORD).await;
+    assert_eq!(setup.text("/ChallengeName"), "MFA_SETUP");
+    assert_eq!(
+        setup.text("/ChallengeParameters/MFAS_CAN_SETUP"),
+        "[\"SOFTWARE_TOKEN_MFA\"]"
+    );
+    assert!(!setup.has_tokens());
+
+    let early = portal
+        .respond("MFA_SETUP", &setup.session(), json!({"USERNAME": ANN}))
+        .await;
+    assert_eq!(early.refusal(), "NotAuthorizedException");
+    let associated = portal
+        .call(
+            "AssociateSoftwareToken",
+            json!({"Session": setup.session()}),
+        )
+        .await;
+    let again = portal
+        .call(
+            "AssociateSoftwareToken",
+            json!({"Session": setup.session()}),
+        )
+        .await;
+    assert_eq!(
+        again.refusal(),
+        "NotAuthorizedException",
+        "a session is used once"
+    );
+    let early = portal
+        .respond("MFA_SETUP", &associated.session(), json!({"USERNAME": ANN}))
+        .await;
+    assert_eq!(early.refusal(), "NotAuthorizedException");
+
+    let codes = Codes::of(&associated.text("/SecretCode")).await;
+    let verify = |code: String| json!({"Session": associated.session(), "UserCode": code});
+    let wrong = portal
+        .call("VerifySoftwareToken", verify(codes.wrong()))
+        .await;
+    assert_eq!(wrong.refusal(), "EnableSoftwareTokenMFAException");
+    let verified = portal
+        .call("VerifySoftwareToken", verify(codes.current.clone()))
+        .await;
+    assert_eq!(verified.text("/Status"), "SUCCESS");
+    let foreign = portal
+        .respond(
+            "MFA_SETUP",
+            &verified.session(),
+            json!({"USERNAME": "bob@example.com"}),
+        )
+        .await;
+    assert_eq!(
+        foreign.refusal(),
+        "NotAuthorizedException",
+        "a session is its user's"
+    );
+    let tokens = portal
+        .respond("MFA_SETUP", &verified.session(), json!({"USERNAME": ANN}))
+        .await;
+    assert!(tokens.has_tokens());
+    let replayed = portal
+        .respond("MFA_SETUP", &verified.session(), json!({"USERNAME": ANN}))
+        .await;
+    assert_eq!(replayed.refusal(), "NotAuthorizedException");
+}
+
+#[tokio::test]
+async fn a_code_is_asked_for_and_taken_once() {
+    let portal = Portal::up().await;
+    let (codes, _) = portal.enrol().await;
+
+    let forged = portal
+        .code(
+            "Zm9yZ2VkIHNlc3Npb24gdGhhdCBpcyBsb25nIGVub3VnaA==",
+            &codes.current,
+        )
+        .await;
+    assert_eq!(forged.refusal(), "NotAuthorizedException");
+
+    let challenge = portal.password(ANN, PASSWORD).await;
+    assert_eq!(challenge.text("/ChallengeName"), "SOFTWARE_TOKEN_MFA");
+    let session = challenge.session();
+    let used = portal.code(&session, &codes.earliest).await;
+    assert_eq!(
+        used.refusal(),
+        "ExpiredCodeException",
+        "the code of the setup is used up"
+    );
+    assert_eq!(
+        portal.code(&session, &codes.wrong()).await.refusal(),
+        "CodeMismatchException"
+    );
+    assert_eq!(
+        portal.code(&session, "").await.refusal(),
+        "CodeMismatchException"
+    );
+    assert!(portal.code(&session, &codes.current).await.has_tokens());
+    assert_eq!(
+        portal.code(&session, &codes.latest).await.refusal(),
+        "NotAuthorizedException"
+    );
+
+    let session = portal.password(ANN, PASSWORD).await.session();
+    let replayed = portal.code(&session, &codes.current).await;
+    assert_eq!(replayed.refusal(), "ExpiredCodeException");
+    let setup = portal
+        .call("AssociateSoftwareToken", json!({"Session": session}))
+        .await;
+    assert_eq!(
+        setup.refusal(),
+        "NotAuthorizedException",
+        "no second authenticator by the password alone"
+    );
+    assert!(portal.code(&session, &codes.latest).await.has_tokens());
+}
+
+#[tokio::test]
+async fn five_failures_lock_out_and_unknown_users_look_the_same() {
+    let portal = Portal::up().await;
+    for email in [ANN, "nobody@example.com"] {
+        for _ in 0..5 {
+            let wrong = portal.password(email, "not the password").await;
+            assert_eq!(wrong.text("/message"), "Incorrect username or password.");
+            assert_eq!(wrong.refusal(), "NotAuthorizedException");
+        }
+        let locked = portal.password(email, PASSWORD).await;
+        assert_eq!(locked.text("/message"), "Password attempts exceeded");
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(
+        portal.password(ANN, PASSWORD).await.text("/ChallengeName"),
+        "MFA_SETUP"
+    );
+
+    let srp = SrpClient::new(User::new(&portal.pool, "x", "y"), &portal.client, None);
+    let known = portal.begin("Ann@Example.com", &srp).await;
+    let unknown = portal.begin("nobody@example.com", &srp).await;
+    let again = portal.begin("nobody@example.com", &srp).await;
+    for field in ["SALT", "USERNAME", "USER_ID_FOR_SRP", "SECRET_BLOCK"] {
+        let of = |answer: &Answer| answer.text(&format!("/ChallengeParameters/{field}"));
+        assert_eq!(of(&known).len(), of(&unknown).len(), "{field}");
+        assert!(!of(&unknown).contains('@'), "{field}");
+        assert_eq!(
+            of(&unknown) == of(&again),
+            field != "SECRET_BLOCK",
+            "{field}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_weak_new_password_is_refused_and_a_better_one_taken() {
+    let portal = Portal::up().await;
+    portal.invite("bob@example.com").await;
+    let challenge = portal.password("bob@example.com", PASSWORD).await;
+    assert_eq!(challenge.text("/ChallengeName"), "NEW_PASSWORD_REQUIRED");
+    let session = challenge.session();
+    let new = |password: &str| json!({"USERNAME": "bob@example.com", "NEW_PASSWORD": password});
+
+    let forged = portal
+        .respond(
+            "NEW_PASSWORD_REQUIRED",
+            "forged",
+            new("another long password"),
+        )
+        .await;
+    assert_eq!(forged.refusal(), "NotAuthorizedException");
+    let weak = portal
+        .respond("NEW_PASSWORD_REQUIRED", &session, new("weak"))
+        .await;
+    assert_eq!(weak.refusal(), "InvalidPasswordException");
+    let taken = portal
+        .respond(
+            "NEW_PASSWORD_REQUIRED",
+            &session,
+            new("another long password"),
+        )
+        .await;
+    assert_eq!(taken.text("/ChallengeName"), "MFA_SETUP");
+    assert!(!taken.has_tokens());
+
+    let old = portal.password("bob@example.com", PASSWORD).await;
+    assert_eq!(old.refusal(), "NotAuthorizedException");
+    let reset = portal
+        .call(
+            "ForgotPassword",
+            json!({"ClientId": portal.client, "Username": ANN}),
+        )
+        .await;
+    assert_eq!(reset.0, 200);
+}
+
+#[tokio::test]
+async fn the_trigger_decides_before_tokens_are_let_out() {
+    let portal = Portal::up().await;
+    let seen = portal.folder.path().join("seen.json");
+    let arn = trigger(&portal.aws, &seen).await;
+    portal
+        .admin(
+            "UpdateUserPool",
+            json!({"MfaConfiguration": "ON", "LambdaConfig": {"PostAuthentication": arn}}),
+        )
+        .await;
+
+    let (codes, _) = portal.enrol().await;
+    let event: Value = serde_json::from_slice(&std::fs::read(&seen).unwrap()).unwrap();
+    assert_eq!(event["triggerSource"], "PostAuthentication_Authentication");
+    assert_eq!(event["userPoolId"], portal.pool);
+    assert_eq!(event["callerContext"]["clientId"], portal.client);
+    assert_eq!(event["request"]["userAttributes"]["email"], ANN);
+    assert_eq!(event["request"]["userAttributes"]["sub"], event["userName"]);
+
+    // The trigger fails when what it wrote before cannot be replaced.
+    std::fs::remove_file(&seen).unwrap();
+    std::fs::create_dir(&seen).unwrap();
+    let session = portal.password(ANN, PASSWORD).await.session();
+    let refused = portal.code(&session, &codes.current).await;
+    assert_eq!(refused.refusal(), "UserLambdaValidationException");
+    assert!(!refused.has_tokens());
+}
+
+#[tokio::test]
+async fn what_is_not_signing_in_is_not_offered() {
+    let portal = Portal::up().await;
+    let sign_up =
+        json!({"ClientId": portal.client, "Username": "eve@example.com", "Password": PASSWORD});
+    assert_eq!(
+        portal.call("SignUp", sign_up).await.refusal(),
+        "NotAuthorizedException"
+    );
+    for operation in [
+        "AdminCreateUser",
+        "AdminGetUser",
+        "ListUsers",
+        "UpdateUserPool",
+        "DescribeUserPool",
+        "SetUserMFAPreference",
+        "UpdateUserAttributes",
+        "DeleteUser",
+        "AdminInitiateAuth",
+    ] {
+        let body = json!({"UserPoolId": portal.pool, "Username": ANN});
+        assert_eq!(
+            portal.call(operation, body).await.refusal(),
+            "NotAuthorizedException",
+            "{operation}"
+        );
+    }
+    for flow in [
+        "USER_PASSWORD_AUTH",
+        "ADMIN_USER_PASSWORD_AUTH",
+        "CUSTOM_AUTH",
+        "USER_AUTH",
+    ] {
+        let plain = json!({"ClientId": portal.client, "AuthFlow": flow,
+            "AuthParameters": {"USERNAME": ANN, "PASSWORD": PASSWORD}});
+        assert_eq!(
+            portal.call("InitiateAuth", plain).await.refusal(),
+            "InvalidParameterException",
+            "{flow}"
+        );
+    }
+    let other = json!({"ClientId": "other", "AuthFlow": "USER_SRP_AUTH", "AuthParameters": {"USERNAME": ANN}});
+    assert_eq!(
+        portal.call("InitiateAuth", other).await.refusal(),
+        "ResourceNotFoundException"
+    );
+
+    let to = |path: &str| portal.http.post(format!("{}{path}", portal.door));
+    let tables = to("/")
+        .header("x-amz-target", "DynamoDB_20120810.ListTables")
+        .body("{}");
+    assert_eq!(tables.send().await.unwrap().status(), 404);
+    assert_eq!(
+        to("/portal-artefacts/x").send().await.unwrap().status(),
+        404
+    );
+    let rebound = to("/cognito/").header("host", "evil.example").body("{}");
+    assert_eq!(rebound.send().await.unwrap().status(), 421);
+}
+
+#[tokio::test]
+async fn tokens_are_refreshed_until_they_are_revoked() {
+    let portal = Portal::up().await;
+    let (codes, tokens) = portal.enrol().await;
+    let refresh = |tokens: &Answer| {
+        json!({
+        "ClientId": portal.client, "RefreshToken": tokens.text("/AuthenticationResult/RefreshToken")})
+    };
+    let access = tokens.text("/AuthenticationResult/AccessToken");
+    assert_eq!(
+        portal
+            .call("GetUser", json!({"AccessToken": access}))
+            .await
+            .0,
+        200
+    );
+    assert!(
+        portal
+            .call("GetTokensFromRefreshToken", refresh(&tokens))
+            .await
+            .has_tokens()
+    );
+    assert_eq!(
+        portal
+            .call("GlobalSignOut", json!({"AccessToken": access}))
+            .await
+            .0,
+        200
+    );
+    let after = portal
+        .call("GetTokensFromRefreshToken", refresh(&tokens))
+        .await;
+    assert_eq!(after.refusal(), "NotAuthorizedException");
+
+    let session = portal.password(ANN, PASSWORD).await.session();
+    let tokens = portal.code(&session, &codes.current).await;
+    let token = tokens.text("/AuthenticationResult/RefreshToken");
+    assert_eq!(
+        portal
+            .call(
+                "RevokeToken",
+                json!({"ClientId": portal.client, "Token": token})
+            )
+            .await
+            .0,
+        200
+    );
+    let after = portal
+        .call("GetTokensFromRefreshToken", refresh(&tokens))
+        .await;
+    assert_eq!(after.refusal(), "NotAuthorizedException");
+}
+
+#[tokio::test]
+async fn every_attempt_is_written_down_without_its_secrets() {
+    let portal = Portal::up().await;
+    portal
+        .password("my secret password typed as a name", "not the password")
+        .await;
+    portal.password(ANN, "not the password").await;
+    let (codes, tokens) = portal.enrol().await;
+    let session = portal.password(ANN, PASSWORD).await.session();
+    portal.code(&session, &codes.wrong()).await;
+    portal.code(&session, &codes.current).await;
+
+    let user = portal.admin("AdminGetUser", json!({"Username": ANN})).await;
+    let sub = user["Username"].as_str().unwrap();
+    let attempts: Vec<(String, String, String)> = portal
+        .events()
+        .iter()
+        .map(|event| {
+            let message = &event["message"];
+            assert_eq!(message["eventType"], "SignIn");
+            assert_eq!(message["ipAddress"], "127.0.0.1");
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            (
+                text(&message["eventResponse"]),
+                message["challenges"].to_string(),
+                text(&message["userSub"]),
+            )
+        })
+        .collect();
+    let attempt = |response: &str, challenges: &str, user: &str| {
+        (response.into(), challenges.into(), user.into())
+    };
+    assert_eq!(
+        attempts,
+        [
+            attempt("Fail", r#"["Password:Failure"]"#, ""),
+            attempt("Fail", r#"["Password:Failure"]"#, sub),
+            attempt("InProgress", r#"["Password:Success"]"#, sub),
+            attempt("Pass", r#"["Password:Success","Mfa:Success"]"#, sub),
+            attempt("InProgress", r#"["Password:Success"]"#, sub),
+            attempt("Fail", r#"["Password:Success","Mfa:Failure"]"#, sub),
+            attempt("Pass", r#"["Password:Success","Mfa:Success"]"#, sub),
+        ]
+    );
+    let text = std::fs::read_to_string(&portal.events).unwrap();
+    for secret in [
+        PASSWORD,
+        "secret password",
+        ANN,
+        &codes.current,
+        &session,
+        &tokens.text("/AuthenticationResult/AccessToken"),
+    ] {
+        assert!(!text.contains(secret), "{secret} is written down");
+    }
+}
+
+/// A function that writes its event to a file.
+async fn trigger(aws: &Aws, to: &std::path::Path) -> String {
+    use base64::Engine;
+    use std::io::Write;
+    let role = aws
+        .request("iam", reqwest::Method::POST, "/")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body("Action=CreateRole&Version=2010-05-08&RoleName=trigger&AssumeRolePolicyDocument=%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A%7B%22Service%22%3A%22lambda.amazonaws.com%22%7D%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D%5D%7D")
+        .send()
+        .await
+        .unwrap();
+    assert!(role.status().is_success());
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let stored =
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    zip.start_file("index.py", stored).unwrap();
+    let code = b"import json, os\ndef handler(event, context):\n    with open(os.environ['SEEN'], 'w') as seen:\n        json.dump(event, seen)\n    return event\n";
+    zip.write_all(code).unwrap();
+    let zip = zip.finish().unwrap().into_inner();
+    let function = json!({
+        "FunctionName": "trigger", "Runtime": "python3.12", "Handler": "index.handler",
+        "Role": "arn:aws:iam::000000000000:role/trigger",
+        "Environment": {"Variables": {"SEEN": to}},
+        "Code": {"ZipFile": base64::engine::general_purpose::STANDARD.encode(zip)},
+    });
+    let path = "/2015-03-31/functions";
+    let made = aws
+        .request("lambda", reqwest::Method::POST, path)
+        .body(function.to_string())
+        .send()
+        .await
+        .unwrap();
+    let made: Value = serde_json::from_slice(&made.bytes().await.unwrap()).unwrap();
+    made["FunctionArn"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{made}"))
+        .to_owned()
+}
