@@ -1,5 +1,6 @@
 //! Operations that AWS invokes: the same order of policy, work and audit record as the API's.
 
+use crate::Fault;
 use crate::access::{Decision, Policies, Portal, Principal};
 use crate::api::Spec;
 use crate::audit::{Audit, Commit, Outcome, Record};
@@ -7,7 +8,6 @@ use crate::aws::Aws;
 use crate::serve::Service;
 use crate::store::{PatientContext, Write};
 use crate::telemetry::{self, Line};
-use crate::Fault;
 use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
@@ -106,7 +106,10 @@ async fn run(
     record.outcome = handled.outcome;
     record.reason = handled.reason;
     match audit.commit(record, handled.writes).await? {
-        Commit::Done(_) if handled.outcome == Outcome::Success => Ok(handled.answer),
+        // An error would make the service send the same bad input again.
+        Commit::Done(_) if matches!(handled.outcome, Outcome::Success | Outcome::Invalid) => {
+            Ok(handled.answer)
+        }
         Commit::Done(_) => Err(None),
         Commit::Conflict(problem) => {
             fail(audit, record, Outcome::Invalid, problem.kind, problem.fault).await

@@ -6,7 +6,10 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// A service did not do what it was asked; trying again may help.
-    Unavailable { service: &'static str, reason: Reason },
+    Unavailable {
+        service: &'static str,
+        reason: Reason,
+    },
     /// Stored data is not what we wrote: altered, moved or torn.
     Corrupt(&'static str),
     /// The function's environment is not what its template says.

@@ -30,7 +30,10 @@ pub struct Users {
 
 impl Users {
     pub fn new(aws: &Aws) -> Result<Self, Fault> {
-        Ok(Self { client: aws.cognito().clone(), pool: aws.name(Resource::UserPool)? })
+        Ok(Self {
+            client: aws.cognito().clone(),
+            pool: aws.name(Resource::UserPool)?,
+        })
     }
 
     /// Makes a user who signs in with this address and temporary password; none if there is one
@@ -49,7 +52,9 @@ impl Users {
         match answer {
             Ok(answer) => answer.user.as_ref().map(user).transpose(),
             Err(error)
-                if error.as_service_error().is_some_and(|e| e.is_username_exists_exception()) =>
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_username_exists_exception()) =>
             {
                 Ok(None)
             }
@@ -125,7 +130,8 @@ pub fn trigger_account(event: &Value) -> Result<AccountId, Fault> {
 pub fn temporary_password() -> Result<Zeroizing<String>, Fault> {
     loop {
         let mut random = Zeroizing::new([0; TEMPORARY_PASSWORD]);
-        aws_lc_rs::rand::fill(random.as_mut_slice()).map_err(|_| Fault::Defect("random numbers"))?;
+        aws_lc_rs::rand::fill(random.as_mut_slice())
+            .map_err(|_| Fault::Defect("random numbers"))?;
         let password: String = random
             .iter()
             .filter_map(|byte| SYMBOLS.get(usize::from(byte % 64)))

@@ -20,8 +20,13 @@ type AnswerEvent =
 pub struct Service(Kind);
 
 enum Kind {
-    Http { pipeline: Arc<Pipeline>, answer: AnswerRequest },
-    Event { answer: AnswerEvent },
+    Http {
+        pipeline: Arc<Pipeline>,
+        answer: AnswerRequest,
+    },
+    Event {
+        answer: AnswerEvent,
+    },
 }
 
 impl Service {
@@ -29,7 +34,10 @@ impl Service {
         pipeline: Arc<Pipeline>,
         answer: impl Fn(Request) -> Answering<Response> + Send + Sync + 'static,
     ) -> Self {
-        Self(Kind::Http { pipeline, answer: Box::new(answer) })
+        Self(Kind::Http {
+            pipeline,
+            answer: Box::new(answer),
+        })
     }
 
     pub(crate) fn event(
@@ -38,7 +46,9 @@ impl Service {
         + Sync
         + 'static,
     ) -> Self {
-        Self(Kind::Event { answer: Box::new(answer) })
+        Self(Kind::Event {
+            answer: Box::new(answer),
+        })
     }
 
     /// Answers a request; none if the operation is not reached by one.
@@ -71,14 +81,19 @@ pub async fn serve(make: fn(&Aws) -> Result<Service, Fault>) -> Result<(), Error
             pipeline.prime().await;
             let answer = &answer;
             lambda_http::run(service_fn(move |event: lambda_http::Request| async move {
-                answer(Request::from_lambda(event)).await.into_lambda().map_err(Error::from)
+                answer(Request::from_lambda(event))
+                    .await
+                    .into_lambda()
+                    .map_err(Error::from)
             }))
             .await
         }
         Kind::Event { answer } => {
             let answer = &answer;
             lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
-                answer(event.payload, event.context.request_id).await.map_err(Error::from)
+                answer(event.payload, event.context.request_id)
+                    .await
+                    .map_err(Error::from)
             }))
             .await
         }

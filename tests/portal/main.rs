@@ -1,1 +1,17 @@
+//! The integration tests, as one binary: every operation with the real AWS clients against the
+//! emulator, the policy and the template against the code, and the journey on a deployed stack.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+#![allow(unreachable_pub, reason = "a test binary has no callers")]
+
+mod access_matrix;
+mod audit_coverage;
+mod harness;
+mod import;
+mod misuse;
+mod template;

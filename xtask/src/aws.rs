@@ -1,7 +1,10 @@
 //! A client for the emulated AWS, as its root user.
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result, bail};
+pub use reqwest::Method;
+use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
-use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
 pub const REGION: &str = "us-east-1";
@@ -131,13 +134,13 @@ impl Aws {
         succeed(self.request("s3", Method::PUT, &format!("/{bucket}"))).await
     }
 
-    /// The outputs of a stack by name; none when there is no such stack in a usable state.
-    pub async fn stack_outputs(&self, stack: &str) -> Result<Option<Vec<(String, String)>>> {
+    /// The outputs of a stack, unless there is none or it is not in a usable state.
+    pub async fn stack_outputs(&self, name: &str) -> Result<Option<BTreeMap<String, String>>> {
         let response = self
             .request("cloudformation", Method::POST, "/")
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(format!(
-                "Action=DescribeStacks&Version=2010-05-15&StackName={stack}"
+                "Action=DescribeStacks&Version=2010-05-15&StackName={name}"
             ))
             .send()
             .await?;

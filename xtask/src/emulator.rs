@@ -14,7 +14,8 @@ use crate::home::Home;
 use crate::tools::{self, Set};
 
 /// Starts MiniStack and ties its life to ours: when its standard input closes, which happens
-/// however this process ends, it takes that for a SIGTERM and saves its state.
+/// however this process ends, it takes that for a SIGTERM and saves its state. With it go the
+/// functions that are still warm, which it would leave behind.
 const LAUNCH: &str = "
 import os, signal, sys, threading
 def until_parent_ends():
@@ -23,8 +24,14 @@ def until_parent_ends():
 threading.Thread(target=until_parent_ends, daemon=True).start()
 from ministack.app import main
 sys.argv = ['ministack']
-main()
+try:
+    main()
+finally:
+    os.killpg(0, signal.SIGKILL)
 ";
+
+/// How long it may take to start or, with a lot of state to save, to stop.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running emulator. Dropping it ends it.
 pub struct Emulator {
@@ -104,7 +111,7 @@ impl Emulator {
     async fn healthy(&mut self) -> Result<()> {
         let http = reqwest::Client::builder().no_proxy().build()?;
         let health = format!("{}/_ministack/health", self.endpoint);
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait()? {
                 bail!(
@@ -134,23 +141,15 @@ impl Emulator {
 
     /// Stops it with SIGTERM, the only way in which it saves its state, and waits until it has.
     pub async fn stop(mut self) -> Result<()> {
-        let Some(pid) = self
-            .child
-            .id()
-            .and_then(|id| Pid::from_raw(id.cast_signed()))
-        else {
+        let id = self.child.id().map(u32::cast_signed);
+        let Some(pid) = id.and_then(Pid::from_raw) else {
             return Ok(());
         };
         rustix::process::kill_process(pid, Signal::TERM)?;
-        if timeout(Duration::from_secs(60), self.child.wait())
-            .await
-            .is_err()
-        {
-            self.child.kill().await?;
-            bail!("the emulator did not stop within a minute and was killed; its state may be old");
+        if timeout(PATIENCE, self.child.wait()).await.is_err() {
+            rustix::process::kill_process_group(pid, Signal::KILL)?;
+            bail!("the emulator did not stop in time and was killed; its state may be old");
         }
-        // Functions that are still warm belong to its group and would outlive it.
-        let _ = rustix::process::kill_process_group(pid, Signal::KILL);
         Ok(())
     }
 }

@@ -145,3 +145,28 @@ pub fn workspace() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here).to_path_buf()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_home_is_held_by_one_and_erased_but_for_the_tools() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(&folder.path().join("portal")).unwrap();
+        assert_eq!(home.holder().unwrap(), None);
+        let claim = home.claim().unwrap();
+        assert!(home.claim().is_err());
+        assert_eq!(home.holder().unwrap(), Some(std::process::id()));
+        drop(claim);
+        assert_eq!(home.holder().unwrap(), None);
+
+        home.folder("tools").unwrap();
+        home.folder("emulator/state").unwrap();
+        home.erase().unwrap();
+        let left = fs::read_dir(home.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name());
+        assert_eq!(left.collect::<Vec<_>>(), ["tools"]);
+    }
+}

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use aws_lc_rs::digest::{Context as Digest, SHA256};
+use serde_json::{Value, json};
 use tokio::process::Command;
 use zip::write::SimpleFileOptions;
 
@@ -16,6 +17,8 @@ use crate::tools::{self, Set};
 
 pub const STACK: &str = "portal";
 const ARTEFACTS: &str = "portal-artefacts";
+/// The output that says which template is deployed.
+const STAMP: &str = "LocalFingerprint";
 
 /// The bootstrap that holds every operation, built for this machine.
 pub struct Built(PathBuf);
@@ -25,7 +28,7 @@ pub struct Deployed {
     pub outputs: BTreeMap<String, String>,
     /// Logical id and type of each resource that the emulator cannot have.
     pub left_out: Vec<(String, String)>,
-    /// False when what was deployed before is still right.
+    /// Whether anything was deployed; false when what was there is still right.
     pub changed: bool,
 }
 
@@ -41,7 +44,7 @@ pub async fn build(home: &Home) -> Result<Built> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
         .current_dir(workspace())
-        .args(["build", "--quiet", "--package", "bootstrap"])
+        .args(["build", "--package", "bootstrap"])
         .kill_on_drop(true)
         .status()
         .await?;
@@ -62,17 +65,12 @@ pub fn adopt(home: &Home, bootstrap: &Path) -> Result<Built> {
     Ok(Built(copy))
 }
 
-/// The copy that was built before.
-pub fn built(home: &Home) -> Result<Built> {
-    Ok(Built(home.folder("deploy")?.join("bootstrap")))
-}
-
 /// Deploys `template`, a file with its children beside it, unless exactly that is deployed already.
 pub async fn deploy(home: &Home, aws: &Aws, built: &Built, template: &Path) -> Result<Deployed> {
     let folder = home.folder("deploy")?;
     let artefact = launcher(&built.0)?;
-    let key = format!("{}.zip", fingerprint([artefact.as_slice()]));
-    let (left_out, texts) = rewrite(
+    let key = format!("{}.zip", fingerprint([&artefact]));
+    let mut rewritten = rewrite(
         template,
         &folder,
         &Code {
@@ -81,24 +79,33 @@ pub async fn deploy(home: &Home, aws: &Aws, built: &Built, template: &Path) -> R
         },
     )?;
 
-    let stamp_file = folder.join("deployed");
-    let stamp = fingerprint(texts.iter().map(Vec::as_slice));
-    let was = fs::read_to_string(&stamp_file).unwrap_or_default();
-    let changed = was != stamp || aws.stack_outputs(STACK).await?.is_none();
-    if changed {
-        let _ = fs::remove_file(&stamp_file);
-        aws.create_bucket(ARTEFACTS).await?;
-        aws.put_object(ARTEFACTS, &key, artefact).await?;
-        sam_deploy(aws, &folder).await?;
-    }
-    let outputs = aws
-        .stack_outputs(STACK)
-        .await?
-        .context("the stack is not complete")?;
-    fs::write(&stamp_file, stamp)?;
+    // What is deployed says so itself, in an output: a file of ours could be newer than the state
+    // that the emulator saved.
+    let stamp = fingerprint(&rewritten.texts);
+    set_output(&mut rewritten.root, STAMP, &stamp);
+    fs::write(
+        folder.join("template.json"),
+        serde_json::to_vec_pretty(&rewritten.root)?,
+    )?;
+
+    let found = aws.stack_outputs(STACK).await?;
+    let found = found.filter(|outputs| outputs.get(STAMP) == Some(&stamp));
+    let changed = found.is_none();
+    let mut outputs = match found {
+        Some(outputs) => outputs,
+        None => {
+            aws.create_bucket(ARTEFACTS).await?;
+            aws.put_object(ARTEFACTS, &key, artefact).await?;
+            sam_deploy(aws, &folder).await?;
+            aws.stack_outputs(STACK)
+                .await?
+                .context("the stack is not complete")?
+        }
+    };
+    outputs.remove(STAMP);
     Ok(Deployed {
-        outputs: outputs.into_iter().collect(),
-        left_out,
+        outputs,
+        left_out: rewritten.left_out,
         changed,
     })
 }
@@ -120,29 +127,49 @@ fn launcher(bootstrap: &Path) -> Result<Vec<u8>> {
     Ok(zip.finish()?.into_inner())
 }
 
-type LeftOut = Vec<(String, String)>;
+/// A template and its children as the emulator gets them.
+struct Rewritten {
+    root: Value,
+    /// Root and children, as written.
+    texts: Vec<Vec<u8>>,
+    left_out: Vec<(String, String)>,
+}
 
-/// Writes the template and its children, rewritten for the emulator, into `folder`.
-fn rewrite(template: &Path, folder: &Path, code: &Code<'_>) -> Result<(LeftOut, Vec<Vec<u8>>)> {
-    let source = template.parent().unwrap_or(Path::new("."));
-    let mut left_out = Vec::new();
-    let mut texts = Vec::new();
-    let mut to_do = vec![(template.to_path_buf(), folder.join("template.json"))];
-    while let Some((from, to)) = to_do.pop() {
+/// Rewrites the template and its children for the emulator, the children into `folder`.
+fn rewrite(template: &Path, folder: &Path, code: &Code<'_>) -> Result<Rewritten> {
+    let root = template::localize(template::read(template)?, code)
+        .with_context(|| template.display().to_string())?;
+    let mut texts = vec![serde_json::to_vec_pretty(&root.template)?];
+    let mut left_out = root.left_out;
+    for child in &root.children {
+        let from = template.with_file_name(child);
         let local = template::localize(template::read(&from)?, code)
-            .with_context(|| format!("{}", from.display()))?;
-        for child in &local.children {
-            to_do.push((source.join(child), folder.join(template::json_name(child))));
-        }
-        if let Some(parent) = to.parent() {
-            fs::create_dir_all(parent)?;
+            .with_context(|| from.display().to_string())?;
+        if !local.children.is_empty() {
+            bail!("{}: a child has children of its own", from.display());
         }
         let text = serde_json::to_vec_pretty(&local.template)?;
+        let to = folder.join(template::json_name(child));
+        fs::create_dir_all(to.parent().unwrap_or(folder))?;
         fs::write(&to, &text)?;
         texts.push(text);
         left_out.extend(local.left_out);
     }
-    Ok((left_out, texts))
+    Ok(Rewritten {
+        root: root.template,
+        texts,
+        left_out,
+    })
+}
+
+fn set_output(template: &mut Value, name: &str, value: &str) {
+    let outputs = template
+        .as_object_mut()
+        .map(|template| template.entry("Outputs").or_insert_with(|| json!({})))
+        .and_then(Value::as_object_mut);
+    if let Some(outputs) = outputs {
+        outputs.insert(name.into(), json!({"Value": value}));
+    }
 }
 
 async fn sam_deploy(aws: &Aws, folder: &Path) -> Result<()> {
@@ -186,11 +213,12 @@ async fn sam_deploy(aws: &Aws, folder: &Path) -> Result<()> {
     tools::run(&mut command, &log).await.context("sam deploy")
 }
 
-fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+/// A digest of several texts, in which where one ends counts.
+fn fingerprint<T: AsRef<[u8]>>(texts: impl IntoIterator<Item = T>) -> String {
     let mut digest = Digest::new(&SHA256);
-    for part in parts {
-        digest.update(&(part.len() as u64).to_be_bytes());
-        digest.update(part);
+    for text in texts {
+        digest.update(&(text.as_ref().len() as u64).to_be_bytes());
+        digest.update(text.as_ref());
     }
     data_encoding::HEXLOWER.encode(digest.finish().as_ref())
 }

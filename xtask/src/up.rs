@@ -12,8 +12,9 @@ use crate::aws::{Aws, REGION};
 use crate::emulator::Emulator;
 use crate::gate::{Config, Gate};
 use crate::home::{Home, Portal, workspace};
+use crate::sample;
+use crate::stack::{self, Built};
 use crate::tools::{self, Set};
-use crate::{sample, stack};
 
 /// Where the front door is unless something else is there.
 const DOOR: u16 = 4100;
@@ -27,14 +28,14 @@ pub async fn run(home: &Path, port: Option<u16>) -> Result<()> {
     let mut steps = Steps::new();
 
     // Until the emulator runs there is nothing to take down: dropping the work ends it.
-    let mut emulator = tokio::select! {
-        emulator = start(&home, &mut steps) => emulator?,
+    let (built, mut emulator) = tokio::select! {
+        started = start(&home, &mut steps) => started?,
         () = &mut stop => return Ok(()),
     };
     let aws = Aws::new(emulator.endpoint())?;
     let log = emulator.log().to_owned();
     let outcome = tokio::select! {
-        outcome = work(&home, &aws, port, &mut steps) => outcome,
+        outcome = work(&home, &aws, &built, port, &mut steps) => outcome,
         ended = emulator.ended() => match ended {
             Ok(status) => Err(anyhow!(
                 "the emulator ended by itself ({status}); {}", tools::end_of(&log))),
@@ -48,20 +49,24 @@ pub async fn run(home: &Path, port: Option<u16>) -> Result<()> {
     outcome
 }
 
-async fn start(home: &Home, steps: &mut Steps) -> Result<Emulator> {
+async fn start(home: &Home, steps: &mut Steps) -> Result<(Built, Emulator)> {
     steps.begin("Install the emulator and the SAM CLI");
-    tools::install(Set::Emulator).await?;
-    tools::install(Set::Sam).await?;
+    tokio::try_join!(tools::install(Set::Emulator), tools::install(Set::Sam))?;
     steps.begin("Build the functions");
-    stack::build(home).await?;
+    let built = stack::build(home).await?;
     steps.begin("Start the emulator");
-    Emulator::start(home, None).await
+    Ok((built, Emulator::start(home, None).await?))
 }
 
-async fn work(home: &Home, aws: &Aws, port: Option<u16>, steps: &mut Steps) -> Result<()> {
+async fn work(
+    home: &Home,
+    aws: &Aws,
+    built: &Built,
+    port: Option<u16>,
+    steps: &mut Steps,
+) -> Result<()> {
     steps.begin("Deploy template.yaml");
-    let built = stack::built(home)?;
-    let deployed = stack::deploy(home, aws, &built, &workspace().join("template.yaml")).await?;
+    let deployed = stack::deploy(home, aws, built, &workspace().join("template.yaml")).await?;
     for (id, kind) in &deployed.left_out {
         steps.note(&format!("left out, not emulated: {kind} ({id})"));
     }

@@ -14,7 +14,12 @@ pub enum Role {
 }
 
 impl Role {
-    pub const ALL: [Self; 4] = [Self::Patient, Self::Provider, Self::Admin, Self::PrivacyOfficer];
+    pub const ALL: [Self; 4] = [
+        Self::Patient,
+        Self::Provider,
+        Self::Admin,
+        Self::PrivacyOfficer,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -75,9 +80,11 @@ impl Claims {
 /// API Gateway flattens the list of groups: `a,b`, or `[a b]`, or `[a, b]`.
 fn groups(claim: Option<&Value>) -> Vec<String> {
     match claim {
-        Some(Value::Array(groups)) => {
-            groups.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-        }
+        Some(Value::Array(groups)) => groups
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
         Some(Value::String(text)) => text
             .trim_start_matches('[')
             .trim_end_matches(']')
@@ -159,7 +166,10 @@ mod tests {
             assert_eq!(claims.unwrap().groups, ["patients"]);
         }
         let two = claims(&json!({"cognito:groups": "[patients, admins]"}));
-        assert_eq!(Claims::from_authorizer(&two).unwrap().groups, ["patients", "admins"]);
+        assert_eq!(
+            Claims::from_authorizer(&two).unwrap().groups,
+            ["patients", "admins"]
+        );
     }
 
     #[test]
@@ -182,14 +192,29 @@ mod tests {
         assert!(Caller::verified(&claims, Some(row.clone())).is_some());
         assert!(Caller::verified(&claims, None).is_none());
         for refused in [
-            AccountRow { status: Status::Disabled, ..row.clone() },
-            AccountRow { role: Role::Provider, ..row.clone() },
-            AccountRow { signed_out_at: Some(claims.auth_time), ..row.clone() },
-            AccountRow { signed_out_at: Some(claims.auth_time + 1), ..row.clone() },
+            AccountRow {
+                status: Status::Disabled,
+                ..row.clone()
+            },
+            AccountRow {
+                role: Role::Provider,
+                ..row.clone()
+            },
+            AccountRow {
+                signed_out_at: Some(claims.auth_time),
+                ..row.clone()
+            },
+            AccountRow {
+                signed_out_at: Some(claims.auth_time + 1),
+                ..row.clone()
+            },
         ] {
             assert!(Caller::verified(&claims, Some(refused)).is_none());
         }
-        let since = AccountRow { signed_out_at: Some(claims.auth_time - 1), ..row };
+        let since = AccountRow {
+            signed_out_at: Some(claims.auth_time - 1),
+            ..row
+        };
         assert!(Caller::verified(&claims, Some(since)).is_some());
     }
 }

@@ -64,8 +64,14 @@ impl Principal<'_> {
             Self::Account(row) => row,
         };
         let mut attributes = vec![
-            ("role", RestrictedExpression::new_string(row.role.as_str().to_owned())),
-            ("status", RestrictedExpression::new_string(row.status.as_str().to_owned())),
+            (
+                "role",
+                RestrictedExpression::new_string(row.role.as_str().to_owned()),
+            ),
+            (
+                "status",
+                RestrictedExpression::new_string(row.status.as_str().to_owned()),
+            ),
         ];
         if let Some(patient) = row.patient {
             attributes.push(("patient", reference("Patient", &patient.to_string())?));
@@ -109,7 +115,10 @@ impl Policies {
         let loaded = LOADED.get_or_init(|| {
             let set = PolicySet::from_str(POLICIES)
                 .map_err(|_| Fault::Misconfigured("portal.cedar does not parse"))?;
-            Ok(Self { set, authorizer: Authorizer::new() })
+            Ok(Self {
+                set,
+                authorizer: Authorizer::new(),
+            })
         });
         loaded.as_ref().map_err(|fault| *fault)
     }
@@ -135,9 +144,11 @@ impl Policies {
         .map_err(|_| Fault::Defect("a Cedar request"))?;
         let same = principal_entity.uid() == resource.uid();
         let entities = std::iter::once(principal_entity).chain((!same).then_some(resource));
-        let entities = Entities::from_entities(entities, None)
-            .map_err(|_| Fault::Defect("Cedar entities"))?;
-        let response = self.authorizer.is_authorized(&request, &self.set, &entities);
+        let entities =
+            Entities::from_entities(entities, None).map_err(|_| Fault::Defect("Cedar entities"))?;
+        let response = self
+            .authorizer
+            .is_authorized(&request, &self.set, &entities);
         Ok(self.decision(&response))
     }
 
@@ -152,7 +163,9 @@ impl Policies {
             .reason()
             .find_map(|policy| self.set.annotation(policy, "via"))
             .unwrap_or("policy");
-        Decision::Permit(Permitted { via: Via(via.to_owned()) })
+        Decision::Permit(Permitted {
+            via: Via(via.to_owned()),
+        })
     }
 }
 
@@ -174,8 +187,10 @@ fn entity(
     uid: EntityUid,
     attributes: impl IntoIterator<Item = (&'static str, RestrictedExpression)>,
 ) -> Result<Entity, Fault> {
-    let attributes: HashMap<_, _> =
-        attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let attributes: HashMap<_, _> = attributes
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
     Entity::new(uid, attributes, HashSet::new()).map_err(|_| Fault::Defect("a Cedar entity"))
 }
 

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub struct ActivateAccount;
 
 /// What proves who the patient is, and the address they will sign in with.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Activation {
     /// The medical record number on the practice's letter.
@@ -28,14 +28,14 @@ pub struct Activation {
 }
 
 /// An activation and the `Idempotency-Key` it was sent with.
-#[derive(Debug)]
+
 pub struct KeyedActivation {
     pub activation: Activation,
     pub idempotency_key: Line<8, 64>,
 }
 
 /// What the patient signs in with for the first time.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Activated {
     pub username: String,
     /// Good for one sign-in, at which the patient chooses a password of their own.
@@ -45,7 +45,11 @@ pub struct Activated {
 impl Operation for ActivateAccount {
     const SPEC: &'static Spec = &Spec {
         id: "activate-account",
-        trigger: Trigger::Http { method: Method::Post, path: "/v1/activations", auth: Auth::Open },
+        trigger: Trigger::Http {
+            method: Method::Post,
+            path: "/v1/activations",
+            auth: Auth::Open,
+        },
         action: "ActivateAccount",
         audit: "account.activate",
         needs: &[
@@ -64,18 +68,24 @@ impl Operation for ActivateAccount {
 
     fn parse(request: &Request) -> Result<KeyedActivation, Problem> {
         let key = request.header("idempotency-key")?.ok_or_else(|| {
-            Problem::field("header/idempotency-key", "must be sent, with a value new for each try")
+            Problem::field(
+                "header/idempotency-key",
+                "must be sent, with a value new for each try",
+            )
         })?;
         let idempotency_key = Line::try_from(key.to_owned())
             .map_err(|must| Problem::field("header/idempotency-key", must.to_string()))?;
-        Ok(KeyedActivation { activation: request.body()?, idempotency_key })
+        Ok(KeyedActivation {
+            activation: request.body()?,
+            idempotency_key,
+        })
     }
 }
 
 /// The caller's own account.
 pub struct GetAccount;
 
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Account {
     pub id: AccountId,
     pub role: &'static str,
@@ -91,7 +101,11 @@ pub struct Account {
 impl Operation for GetAccount {
     const SPEC: &'static Spec = &Spec {
         id: "get-account",
-        trigger: Trigger::Http { method: Method::Get, path: "/v1/account", auth: Auth::Token },
+        trigger: Trigger::Http {
+            method: Method::Get,
+            path: "/v1/account",
+            auth: Auth::Token,
+        },
         action: "GetAccount",
         audit: "account.read",
         needs: &[ReadAccounts, WriteAudit],
@@ -108,7 +122,7 @@ impl Operation for GetAccount {
 /// Ends every session of the caller, at once.
 pub struct SignOutEverywhere;
 
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct SignedOut {
     /// Tokens of sign-ins up to this second are refused.
     pub signed_out_at: Timestamp,

@@ -2,13 +2,11 @@
 
 use super::lab_results::LabResult;
 use super::{Auth, Method, Operation, Spec, Trigger};
-use crate::aws::Capability::{
-    ReadAccounts, ReadPatients, ReadRecords, UnwrapDataKeys, WriteAudit,
-};
+use crate::Fault;
+use crate::aws::Capability::{ReadAccounts, ReadPatients, ReadRecords, UnwrapDataKeys, WriteAudit};
+use crate::fhir::medication;
 use crate::http::{Problem, Request};
 use crate::ids::{PatientId, RecordId};
-use crate::Fault;
-use crate::fhir::medication;
 use crate::phi::Opener;
 use crate::store::{SealedRow, StoredEntry};
 use serde::Serialize;
@@ -17,7 +15,7 @@ use serde_json::value::RawValue;
 /// A patient's dashboard.
 pub struct GetDashboard;
 
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Dashboard {
     pub name: String,
     /// The medical record number.
@@ -32,11 +30,11 @@ pub struct Dashboard {
 }
 
 /// An appointment to come.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub enum Appointment {}
 
 /// Laboratory results that reached the portal since the patient's visit before this one.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct NewResults {
     pub count: usize,
     /// Are there more than were counted?
@@ -45,7 +43,7 @@ pub struct NewResults {
     pub newest: Vec<LabResult>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Prescriptions {
     pub count: usize,
     pub more: bool,
@@ -54,7 +52,7 @@ pub struct Prescriptions {
 }
 
 /// A prescription (FHIR R4 MedicationRequest).
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Prescription {
     pub id: RecordId,
     /// The medication's name, where one was recorded.
@@ -92,7 +90,13 @@ impl Operation for GetDashboard {
         },
         action: "GetDashboard",
         audit: "dashboard.read",
-        needs: &[ReadAccounts, ReadPatients, ReadRecords, UnwrapDataKeys, WriteAudit],
+        needs: &[
+            ReadAccounts,
+            ReadPatients,
+            ReadRecords,
+            UnwrapDataKeys,
+            WriteAudit,
+        ],
     };
     type Subject = PatientId;
     type Input = ();

@@ -3,7 +3,7 @@
 use super::{Spec, Trigger};
 use crate::aws::Capability::{
     ComputeIndex, CreateDataKeys, ReadDirectory, ReadImports, ReadPatients, ReadRecords,
-    UnwrapDataKeys, WriteAudit, WriteDirectory, WriteImportReports, WritePatients, WriteRecords,
+    RemoveFromCareTeams, UnwrapDataKeys, WriteAudit, WriteDirectory, WriteImportReports, WritePatients, WriteRecords,
 };
 
 /// A file in the import bucket: FHIR R4, as a bundle or as NDJSON.
@@ -17,6 +17,7 @@ pub const IMPORT_RECORDS: Spec = Spec {
         WriteImportReports,
         ReadPatients,
         WritePatients,
+        RemoveFromCareTeams,
         ReadRecords,
         WriteRecords,
         ReadDirectory,

@@ -1,14 +1,12 @@
 //! Laboratory results.
 
 use super::{Auth, Method, Operation, Spec, Trigger};
-use crate::aws::Capability::{
-    ReadAccounts, ReadPatients, ReadRecords, UnwrapDataKeys, WriteAudit,
-};
+use crate::Fault;
+use crate::aws::Capability::{ReadAccounts, ReadPatients, ReadRecords, UnwrapDataKeys, WriteAudit};
+use crate::fhir::observation::{self, Observation};
 use crate::http::{Cursor, Problem, Request};
 use crate::ids::{PatientId, RecordId};
 use crate::phi::Opener;
-use crate::Fault;
-use crate::fhir::observation::{self, Observation};
 use crate::store::{SealedRow, StoredEntry};
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub struct ListLabResults;
 
 /// A page of results.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct LabResults {
     pub results: Vec<LabResult>,
     /// For the next page, as `cursor`; absent on the last page.
@@ -25,7 +23,7 @@ pub struct LabResults {
 }
 
 /// One result (FHIR R4 Observation, category laboratory), as the laboratory gave it.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct LabResult {
     pub id: RecordId,
     /// The name of what was measured.
@@ -126,7 +124,11 @@ impl Page {
         let query: PageQuery = request.query()?;
         let cursor = Cursor::of(request, spec.id)?;
         let after = query.cursor.map(|text| cursor.read(&text)).transpose()?;
-        Ok(Self { limit: query.limit.0, after, cursor })
+        Ok(Self {
+            limit: query.limit.0,
+            after,
+            cursor,
+        })
     }
 }
 
@@ -140,7 +142,13 @@ impl Operation for ListLabResults {
         },
         action: "ListLabResults",
         audit: "lab-result.list",
-        needs: &[ReadAccounts, ReadPatients, ReadRecords, UnwrapDataKeys, WriteAudit],
+        needs: &[
+            ReadAccounts,
+            ReadPatients,
+            ReadRecords,
+            UnwrapDataKeys,
+            WriteAudit,
+        ],
     };
     type Subject = PatientId;
     type Input = Page;

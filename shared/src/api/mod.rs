@@ -19,7 +19,11 @@ use ::http::StatusCode;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trigger {
     /// A route of the REST API. `Auth::Token` routes take a Cognito access token.
-    Http { method: Method, path: &'static str, auth: Auth },
+    Http {
+        method: Method,
+        path: &'static str,
+        auth: Auth,
+    },
     /// An AWS service invokes it (a bucket notification, a Cognito trigger).
     Event,
 }
@@ -86,23 +90,23 @@ pub trait Operation: Send + Sync + 'static {
 
 /// Sees every operation.
 pub trait Visitor {
-    fn operation(&mut self, spec: &'static Spec);
+    /// One behind the API.
+    fn operation<Op: Operation>(&mut self);
+
+    /// One that AWS invokes.
+    fn event(&mut self, spec: &'static Spec);
 }
 
 /// Lists every operation once.
 pub fn visit_all(visitor: &mut impl Visitor) {
-    for spec in [
-        account::ActivateAccount::SPEC,
-        account::GetAccount::SPEC,
-        account::SignOutEverywhere::SPEC,
-        dashboard::GetDashboard::SPEC,
-        profile::GetProfile::SPEC,
-        profile::UpdateProfile::SPEC,
-        lab_results::ListLabResults::SPEC,
-        &import::IMPORT_RECORDS,
-        &account::ADD_TOKEN_CLAIMS,
-        &account::RECORD_SIGN_IN,
-    ] {
-        visitor.operation(spec);
-    }
+    visitor.operation::<account::ActivateAccount>();
+    visitor.operation::<account::GetAccount>();
+    visitor.operation::<account::SignOutEverywhere>();
+    visitor.operation::<dashboard::GetDashboard>();
+    visitor.operation::<profile::GetProfile>();
+    visitor.operation::<profile::UpdateProfile>();
+    visitor.operation::<lab_results::ListLabResults>();
+    visitor.event(&import::IMPORT_RECORDS);
+    visitor.event(&account::ADD_TOKEN_CLAIMS);
+    visitor.event(&account::RECORD_SIGN_IN);
 }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub struct GetProfile;
 
 /// What the practice holds about who a patient is (FHIR R4 Patient).
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Profile {
     pub id: PatientId,
     /// The medical record number.
@@ -45,7 +45,7 @@ pub struct Profile {
 }
 
 /// How to reach a patient.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Contact {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,7 +57,7 @@ pub struct Contact {
 }
 
 /// A postal address.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Address {
     #[serde(default)]
@@ -89,13 +89,24 @@ impl Profile {
         };
         Ok(Self {
             id: patient,
-            mrn: imported.medical_record_number.as_ref().ok_or(TORN)?.value.clone(),
+            mrn: imported
+                .medical_record_number
+                .as_ref()
+                .ok_or(TORN)?
+                .value
+                .clone(),
             name: imported.display_name().unwrap_or_default(),
-            birth_date: imported.birth_date.as_ref().map(|date| date.as_str().to_owned()),
+            birth_date: imported
+                .birth_date
+                .as_ref()
+                .map(|date| date.as_str().to_owned()),
             gender: imported.gender.clone(),
             deceased: imported.deceased != Deceased::No,
             preferred_language: imported.language.as_ref().and_then(|language| {
-                language.coding.iter().find_map(|coding| coding.code.clone())
+                language
+                    .coding
+                    .iter()
+                    .find_map(|coding| coding.code.clone())
             }),
             contact,
             contact_source,
@@ -151,7 +162,7 @@ impl Operation for GetProfile {
 pub struct UpdateProfile;
 
 /// What changes: a field that is not sent stays, a field that is null goes (RFC 7396).
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ContactChange {
     #[serde(default, deserialize_with = "given")]
@@ -163,7 +174,7 @@ pub struct ContactChange {
 }
 
 /// An address, whole: it replaces the one before.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewAddress {
     pub lines: Lines,
@@ -174,7 +185,7 @@ pub struct NewAddress {
 }
 
 /// One to four lines of an address.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(try_from = "Vec<Line<1, 100>>")]
 pub struct Lines(Vec<Line<1, 100>>);
 
@@ -228,7 +239,7 @@ impl From<NewAddress> for Address {
 }
 
 /// A change and the version it was made on.
-#[derive(Debug)]
+
 pub struct VersionedChange {
     pub version: u64,
     pub change: ContactChange,
@@ -244,7 +255,13 @@ impl Operation for UpdateProfile {
         },
         action: "UpdateProfile",
         audit: "profile.update",
-        needs: &[ReadAccounts, ReadPatients, WritePatients, UnwrapDataKeys, WriteAudit],
+        needs: &[
+            ReadAccounts,
+            ReadPatients,
+            WritePatients,
+            UnwrapDataKeys,
+            WriteAudit,
+        ],
     };
     type Subject = PatientId;
     type Input = VersionedChange;
@@ -254,7 +271,10 @@ impl Operation for UpdateProfile {
         let version = request.if_match()?;
         let change: ContactChange = request.body()?;
         if change.phone.is_none() && change.email.is_none() && change.address.is_none() {
-            return Err(Problem::field("", "must name at least one of phone, email and address"));
+            return Err(Problem::field(
+                "",
+                "must name at least one of phone, email and address",
+            ));
         }
         Ok(VersionedChange { version, change })
     }

@@ -162,8 +162,23 @@ mod tests {
 
     #[test]
     fn addresses() {
-        assert_eq!(email(" Ann.O'Neil+x@Example.ORG ").as_deref(), Some("ann.o'neil+x@example.org"));
-        for wrong in ["", "@", "a@", "@b.c", "a@b", "a b@c.de", "a@b..c", "a@-b.c", "a\n@b.co", "ä@b.co", "a..b@c.de"] {
+        assert_eq!(
+            email(" Ann.O'Neil+x@Example.ORG ").as_deref(),
+            Some("ann.o'neil+x@example.org")
+        );
+        for wrong in [
+            "",
+            "@",
+            "a@",
+            "@b.c",
+            "a@b",
+            "a b@c.de",
+            "a@b..c",
+            "a@-b.c",
+            "a\n@b.co",
+            "ä@b.co",
+            "a..b@c.de",
+        ] {
             assert_eq!(email(wrong), None, "{wrong:?}");
         }
     }
@@ -171,7 +186,10 @@ mod tests {
     #[test]
     fn lines() {
         type Short = Line<1, 5>;
-        assert_eq!(Short::try_from(" José ".to_owned()).unwrap().as_str(), "José");
+        assert_eq!(
+            Short::try_from(" José ".to_owned()).unwrap().as_str(),
+            "José"
+        );
         for wrong in ["", "   ", "123456", "a\0b", "a\nb", "\u{202E}ab"] {
             assert!(Short::try_from(wrong.to_owned()).is_err(), "{wrong:?}");
         }
@@ -188,7 +206,13 @@ mod tests {
     #[test]
     fn dates_are_whole() {
         assert!(Date::try_from("2024-02-29".to_owned()).is_ok());
-        for wrong in ["2023-02-29", "2024-2-9", "2024", "20240229", "2024-02-29T00:00:00Z"] {
+        for wrong in [
+            "2023-02-29",
+            "2024-2-9",
+            "2024",
+            "20240229",
+            "2024-02-29T00:00:00Z",
+        ] {
             assert!(Date::try_from(wrong.to_owned()).is_err(), "{wrong}");
         }
     }

@@ -6,3 +6,4 @@ mod writer;
 
 pub use record::{Outcome, Record, Via};
 pub use writer::{Audit, Commit, Receipt};
+pub(crate) use writer::{failed_condition, transaction_fault};

@@ -54,6 +54,8 @@ pub struct Record {
     pub role: Option<Role>,
     /// Whose data it was about.
     pub patient: Option<PatientId>,
+    /// What else it was about, by an id that tells nothing of it.
+    pub resource: Option<String>,
     pub source_ip: String,
     pub user_agent: String,
     pub request_id: String,
@@ -74,6 +76,7 @@ impl Record {
             actor: None,
             role: None,
             patient: None,
+            resource: None,
             source_ip: String::new(),
             user_agent: String::new(),
             request_id: String::new(),
@@ -85,7 +88,20 @@ impl Record {
 
     /// A second record of the same access: it did not end as the first one says.
     pub(crate) fn followed_by(&self, outcome: Outcome) -> Self {
-        Self { id: Uuid::now_v7(), outcome, ..self.clone() }
+        Self {
+            id: Uuid::now_v7(),
+            outcome,
+            ..self.clone()
+        }
+    }
+
+    /// A record of what the same access did to one patient's data.
+    pub fn about(&self, patient: PatientId, outcome: Outcome) -> Self {
+        Self {
+            at: Timestamp::now(),
+            patient: Some(patient),
+            ..self.followed_by(outcome)
+        }
     }
 
     /// The partition: the patient's, else the actor's, else a day's.
@@ -112,7 +128,10 @@ impl Record {
     pub(crate) fn item(&self) -> Item {
         let mut item = Item::from([
             ("pk".to_owned(), s(self.partition())),
-            ("sk".to_owned(), s(format!("{}#{}", sortable(self.at), self.id))),
+            (
+                "sk".to_owned(),
+                s(format!("{}#{}", sortable(self.at), self.id)),
+            ),
             ("id".to_owned(), s(self.id.to_string())),
             ("at".to_owned(), s(self.at.to_string())),
             ("operation".to_owned(), s(self.operation)),
@@ -128,6 +147,7 @@ impl Record {
         };
         optional("actor", self.actor.map(|actor| actor.to_string()));
         optional("patient", self.patient.map(|patient| patient.to_string()));
+        optional("resource", self.resource.clone());
         optional("source_ip", Some(self.source_ip.clone()));
         optional("user_agent", Some(self.user_agent.clone()));
         optional("request_id", Some(self.request_id.clone()));

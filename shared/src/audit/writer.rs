@@ -41,7 +41,10 @@ const ONCE: &str = "attribute_not_exists(pk)";
 
 impl Audit {
     pub fn new(aws: &Aws) -> Result<Self, Fault> {
-        Ok(Self { client: aws.dynamodb().clone(), table: aws.name(Resource::AuditTable)? })
+        Ok(Self {
+            client: aws.dynamodb().clone(),
+            table: aws.name(Resource::AuditTable)?,
+        })
     }
 
     /// Writes a record.
@@ -81,8 +84,10 @@ impl Audit {
             .condition_expression(ONCE)
             .build()
             .map_err(|_| Fault::Defect("a put"))?;
-        let (items, conflicts): (Vec<_>, Vec<_>) =
-            writes.into_iter().map(|write| (write.item, write.conflict)).unzip();
+        let (items, conflicts): (Vec<_>, Vec<_>) = writes
+            .into_iter()
+            .map(|write| (write.item, write.conflict))
+            .unzip();
         let answer = self
             .client
             .transact_write_items()
@@ -105,14 +110,11 @@ impl Audit {
     }
 }
 
-type TransactionError = SdkError<
-    TransactWriteItemsError,
-    aws_smithy_runtime_api::http::Response,
->;
+pub(crate) type TransactionError = SdkError<TransactWriteItemsError, aws_smithy_runtime_api::http::Response>;
 
-/// Which of the change's writes had a condition that did not hold. The audit record is the last of
-/// the transaction's items, so it counts past the end of the change's.
-fn failed_condition(error: &TransactionError) -> Option<usize> {
+/// Which of a transaction's items had a condition that did not hold. The audit record is the last,
+/// so it counts past the end of the change's.
+pub(crate) fn failed_condition(error: &TransactionError) -> Option<usize> {
     let TransactWriteItemsError::TransactionCanceledException(cancelled) =
         error.as_service_error()?
     else {
@@ -124,11 +126,12 @@ fn failed_condition(error: &TransactionError) -> Option<usize> {
         .position(|reason| reason.code() == Some("ConditionalCheckFailed"))
 }
 
-fn transaction_fault(error: &TransactionError) -> Fault {
+pub(crate) fn transaction_fault(error: &TransactionError) -> Fault {
     match error.as_service_error() {
-        Some(TransactWriteItemsError::TransactionCanceledException(_)) => {
-            Fault::Unavailable { service: "DynamoDB", reason: Reason::Conflict }
-        }
+        Some(TransactWriteItemsError::TransactionCanceledException(_)) => Fault::Unavailable {
+            service: "DynamoDB",
+            reason: Reason::Conflict,
+        },
         _ => fault("DynamoDB", error),
     }
 }

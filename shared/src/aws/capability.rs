@@ -10,6 +10,7 @@ pub enum Capability {
     WriteAccounts,
     ReadPatients,
     WritePatients,
+    RemoveFromCareTeams,
     ReadRecords,
     WriteRecords,
     ReadDirectory,
@@ -56,11 +57,12 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::ReadAccounts,
         Self::WriteAccounts,
         Self::ReadPatients,
         Self::WritePatients,
+        Self::RemoveFromCareTeams,
         Self::ReadRecords,
         Self::WriteRecords,
         Self::ReadDirectory,
@@ -78,7 +80,9 @@ impl Capability {
     pub const fn resource(self) -> Resource {
         match self {
             Self::ReadAccounts | Self::WriteAccounts => Resource::AccountsTable,
-            Self::ReadPatients | Self::WritePatients => Resource::PatientsTable,
+            Self::ReadPatients | Self::WritePatients | Self::RemoveFromCareTeams => {
+                Resource::PatientsTable
+            }
             Self::ReadRecords | Self::WriteRecords => Resource::RecordsTable,
             Self::ReadDirectory | Self::WriteDirectory => Resource::DirectoryTable,
             Self::WriteAudit => Resource::AuditTable,
@@ -95,8 +99,17 @@ impl Capability {
             Self::ReadAccounts => &["dynamodb:GetItem"],
             Self::WriteAccounts => &["dynamodb:PutItem", "dynamodb:UpdateItem"],
             Self::ReadPatients | Self::ReadRecords => &["dynamodb:Query"],
-            Self::WritePatients => &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
-            Self::WriteRecords => &["dynamodb:PutItem", "dynamodb:DeleteItem"],
+            Self::WritePatients => &[
+                "dynamodb:GetItem",
+                "dynamodb:PutItem",
+                "dynamodb:UpdateItem",
+            ],
+            Self::RemoveFromCareTeams => &["dynamodb:DeleteItem"],
+            Self::WriteRecords => &[
+                "dynamodb:BatchWriteItem",
+                "dynamodb:DeleteItem",
+                "dynamodb:PutItem",
+            ],
             Self::ReadDirectory => &["dynamodb:GetItem"],
             Self::WriteDirectory => &["dynamodb:PutItem"],
             Self::WriteAudit => &["dynamodb:PutItem"],

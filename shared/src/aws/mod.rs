@@ -38,9 +38,12 @@ pub struct Aws {
 impl Aws {
     /// What a Lambda function is given: region, credentials and resource names in its environment.
     pub fn from_env() -> Result<Self, Fault> {
-        let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
-        let required =
-            |name, fault| variable(name).ok_or(Fault::Misconfigured(fault));
+        let variable = |name| {
+            std::env::var(name)
+                .ok()
+                .filter(|value: &String| !value.is_empty())
+        };
+        let required = |name, fault| variable(name).ok_or(Fault::Misconfigured(fault));
         let credentials = Credentials::new(
             required("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID is not set")?,
             required("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY is not set")?,
@@ -99,19 +102,25 @@ impl Aws {
 
     /// The name or id of a resource of this stack.
     pub fn name(&self, resource: Resource) -> Result<String, Fault> {
-        self.names.get(&resource).cloned().ok_or(Fault::Misconfigured(resource.env()))
+        self.names
+            .get(&resource)
+            .cloned()
+            .ok_or(Fault::Misconfigured(resource.env()))
     }
 
     pub fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
-        self.dynamodb.get_or_init(|| aws_sdk_dynamodb::Client::new(&self.config))
+        self.dynamodb
+            .get_or_init(|| aws_sdk_dynamodb::Client::new(&self.config))
     }
 
     pub fn kms(&self) -> &aws_sdk_kms::Client {
-        self.kms.get_or_init(|| aws_sdk_kms::Client::new(&self.config))
+        self.kms
+            .get_or_init(|| aws_sdk_kms::Client::new(&self.config))
     }
 
     pub fn cognito(&self) -> &aws_sdk_cognitoidentityprovider::Client {
-        self.cognito.get_or_init(|| aws_sdk_cognitoidentityprovider::Client::new(&self.config))
+        self.cognito
+            .get_or_init(|| aws_sdk_cognitoidentityprovider::Client::new(&self.config))
     }
 
     /// S3, with the bucket in the path where an endpoint is set: a loopback address has no
@@ -134,7 +143,9 @@ pub fn http_client() -> Result<SharedHttpClient, Fault> {
         .build()
         .map_err(|_| Fault::Misconfigured("the trust store"))?;
     Ok(aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::rustls(tls::rustls_provider::CryptoMode::AwsLc))
+        .tls_provider(tls::Provider::rustls(
+            tls::rustls_provider::CryptoMode::AwsLc,
+        ))
         .tls_context(context)
         .build_https())
 }

@@ -26,7 +26,8 @@ pub enum Source {
 
 /// A practitioner who may see the patient's record: a care team is what access rests on, so
 /// whatever is in doubt (no status, a cancelled visit, a period that is over) puts nobody on it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(Debug))]
 pub struct CareTeamMember {
     pub practitioner: Reference,
     pub display: Option<String>,

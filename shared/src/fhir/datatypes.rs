@@ -5,14 +5,16 @@ use serde::{Deserialize, Serialize};
 
 use super::time::ClinicalTime;
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Coding {
     pub system: Option<String>,
     pub code: Option<String>,
     pub display: Option<String>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(Debug))]
 pub struct CodeableConcept {
     #[serde(default)]
     pub coding: Vec<Coding>,
@@ -50,7 +52,8 @@ impl CodeableConcept {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Period {
     pub start: Option<String>,
     pub end: Option<String>,
@@ -70,7 +73,8 @@ impl Period {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Identifier {
     #[serde(rename = "use")]
     pub usage: Option<String>,
@@ -81,7 +85,8 @@ pub struct Identifier {
     pub period: Option<Period>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(Debug))]
 pub struct HumanName {
     #[serde(rename = "use")]
     pub usage: Option<String>,
@@ -139,7 +144,8 @@ impl HumanName {
 }
 
 /// A reference as written (<https://hl7.org/fhir/R4/references.html>).
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) struct Link {
     pub(super) reference: Option<String>,
     #[serde(rename = "type")]

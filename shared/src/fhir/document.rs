@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::json::Object;
 use super::reason::{FileError, Reason};
+use super::resource_type::known;
 
 /// The largest file that is read.
 pub const MAX_FILE_BYTES: usize = 256 * 1024 * 1024;
@@ -87,7 +88,7 @@ fn is_resource(line: &str) -> bool {
         && too_deep(line).is_none()
         && Object::parse_str(line)
             .and_then(|object| object.text("resourceType"))
-            .is_ok_and(|name| name.is_some_and(|name| name != "Bundle"))
+            .is_ok_and(|name| name.is_some_and(|name| name != "Bundle" && known(&name).is_some()))
 }
 
 fn lines(text: &str) -> Result<Document<'_>, FileError> {
@@ -125,7 +126,7 @@ fn bundle(value: &RawValue) -> Result<Document<'_>, FileError> {
     let malformed = |_| FileError::NotABundle;
     match object.text("resourceType").map_err(malformed)?.as_deref() {
         Some("Bundle") => {}
-        Some(_) => {
+        Some(name) if known(name).is_some() => {
             let part = Part {
                 position: 1,
                 full_url: None,
@@ -136,7 +137,7 @@ fn bundle(value: &RawValue) -> Result<Document<'_>, FileError> {
                 parts: vec![part],
             });
         }
-        None => return Err(FileError::NotABundle),
+        _ => return Err(FileError::NotABundle),
     }
     let kind = object
         .text("type")
@@ -312,6 +313,7 @@ mod tests {
             ("[]", FileError::NotABundle),
             ("7", FileError::NotABundle),
             ("{}", FileError::NotABundle),
+            (r#"{"resourceType":"Jane Doe"}"#, FileError::NotABundle),
             (
                 r#"{"resourceType":"Bundle","type":"searchset"}"#,
                 FileError::BundleType,

@@ -34,14 +34,15 @@ pub enum Section {
 }
 
 /// A reference with the name that the source shows for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Named {
     pub reference: Reference,
     pub display: Option<String>,
 }
 
 /// One clinical resource of a patient.
-#[derive(Debug)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Entry<'a> {
     pub resource_type: &'static str,
     /// The source's id, or the one in the fullUrl where the resource has none.

@@ -15,7 +15,8 @@ use super::resource_type::{UNKNOWN, is_kept, known};
 use super::ssn;
 
 /// The target of a reference.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(test, derive(Debug))]
 #[serde(rename_all = "kebab-case", tag = "in")]
 pub enum Reference {
     /// A resource of the same file that is stored with it.
@@ -45,7 +46,7 @@ pub(super) struct Resource<'a> {
 }
 
 /// What is known of a resource that is not stored.
-#[derive(Debug)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) struct Refused {
     pub(super) position: usize,
     pub(super) resource_type: &'static str,
@@ -55,7 +56,8 @@ pub(super) struct Refused {
 }
 
 /// Where a link leads, before it is known what is stored.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) enum Target {
     /// Place in [`Index::resources`].
     File(usize),

@@ -7,7 +7,8 @@ use super::datatypes::{CodeableConcept, Link};
 use super::json::Object;
 use super::reason::Reason;
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Prescription {
     /// From the concept, the contained or attached Medication, or the reference's display.
     pub name: Option<String>,

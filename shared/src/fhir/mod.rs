@@ -7,7 +7,8 @@
 //! Nothing here performs I/O, panics or echoes what it read: a reason names a field or a position,
 //! never a value. Every stored resource is a slice of the input, so numbers keep their digits
 //! (<https://hl7.org/fhir/R4/datatypes.html#decimal>) and a file of 100 MB costs its own size plus
-//! a few hundred bytes for each resource.
+//! about a kilobyte for each resource. Types that hold what a patient's record says have no
+//! `Debug` outside tests, so that no log line can print them.
 
 mod care_team;
 mod datatypes;

@@ -10,7 +10,8 @@ use super::reason::Reason;
 
 const LOINC: &str = "http://loinc.org";
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Observation {
     pub code: CodeableConcept,
     /// Codes of the categories, such as `laboratory`.
@@ -28,7 +29,8 @@ pub struct Observation {
     pub notes: Vec<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Component {
     pub code: CodeableConcept,
     pub value: Option<Value>,
@@ -37,7 +39,8 @@ pub struct Component {
 }
 
 /// A value[x], or why there is none.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(Debug))]
 #[serde(rename_all = "kebab-case", tag = "kind", content = "of")]
 pub enum Value {
     Quantity(Quantity),
@@ -63,7 +66,8 @@ pub enum Value {
     Absent(CodeableConcept),
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Quantity {
     /// The number's text in the source.
     pub value: Option<String>,
@@ -74,7 +78,8 @@ pub struct Quantity {
     pub code: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(Debug))]
 pub struct ReferenceRange {
     pub low: Option<Quantity>,
     pub high: Option<Quantity>,

@@ -11,13 +11,15 @@ use super::ssn;
 use super::time::{ClinicalTime, PartialDate};
 
 /// The number under which the clinic knows the patient.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(test, derive(Debug))]
 pub struct MedicalRecordNumber {
     pub system: Option<String>,
     pub value: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(Debug))]
 #[serde(rename_all = "kebab-case")]
 pub enum Deceased {
     /// Not said, or said not to be.
@@ -26,7 +28,8 @@ pub enum Deceased {
     On(ClinicalTime),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(Debug))]
 pub struct ContactPoint {
     pub system: Option<String>,
     pub value: Option<String>,
@@ -35,7 +38,8 @@ pub struct ContactPoint {
     pub rank: Option<u32>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Address {
     #[serde(rename = "use")]
     pub usage: Option<String>,
@@ -82,7 +86,8 @@ struct Communication {
     preferred: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Patient {
     pub medical_record_number: Option<MedicalRecordNumber>,
     /// All but social security numbers.

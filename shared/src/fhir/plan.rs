@@ -21,7 +21,7 @@ use super::ssn;
 
 /// What to store of a file. It borrows the file's bytes: JSON is copied only where a social
 /// security number was cut out of it.
-#[derive(Debug)]
+#[cfg_attr(test, derive(Debug))]
 pub struct File<'a> {
     pub format: Format,
     /// First the patients of the file, in its order, then those that it only refers to.
@@ -53,7 +53,7 @@ pub struct Unstored {
 }
 
 /// One patient's part of the file.
-#[derive(Debug)]
+#[cfg_attr(test, derive(Debug))]
 pub struct PatientRecord<'a> {
     pub subject: Subject<'a>,
     pub entries: Vec<Entry<'a>>,
@@ -79,7 +79,7 @@ impl<'a> PatientRecord<'a> {
 }
 
 /// Whose record it is.
-#[derive(Debug)]
+#[cfg_attr(test, derive(Debug))]
 pub enum Subject<'a> {
     /// A patient of the file.
     File {
@@ -110,7 +110,7 @@ impl Subject<'_> {
     }
 }
 
-#[derive(Debug)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Practitioner<'a> {
     pub id: String,
     /// What the practitioner's portal id is derived from.
@@ -137,7 +137,7 @@ pub struct DirectoryEntry<'a> {
 /// Reads a Bundle (transaction, batch or collection) or NDJSON, told apart by content.
 ///
 /// `now` decides which care teams are current and which encounters have begun. All memory beside
-/// `bytes` is a few hundred bytes for each resource.
+/// `bytes` is about a kilobyte for each resource.
 pub fn read(bytes: &[u8], now: Timestamp) -> Result<File<'_>, FileError> {
     let document = document::split(bytes)?;
     let format = document.format;

@@ -30,7 +30,12 @@ impl Cursor {
     }
 
     fn place(&self) -> Place<'_> {
-        Place { table: "cursor", pk: &self.patient, sk: self.operation, attribute: "after" }
+        Place {
+            table: "cursor",
+            pk: &self.patient,
+            sk: self.operation,
+            attribute: "after",
+        }
     }
 
     pub fn write(&self, sort_key: &str) -> Result<String, Fault> {

@@ -5,7 +5,9 @@
 //! it and the audit record is written.
 
 use super::{Problem, Request, Response};
-use crate::access::{Access, By, Caller, Decision, Permitted, Policies, Principal, Resource, Subject, Unproven};
+use crate::access::{
+    Access, By, Caller, Decision, Permitted, Policies, Principal, Resource, Subject, Unproven,
+};
 use crate::api::{Auth, Operation, Spec, Trigger};
 use crate::audit::{Audit, Commit, Outcome, Record};
 use crate::aws::{Aws, Capability};
@@ -50,17 +52,28 @@ pub struct Changed<T> {
 
 impl<T> Changed<T> {
     pub const fn done(writes: Vec<Write>, answer: Phi<T>) -> Self {
-        Self { writes, answer: Ok(answer), about: None }
+        Self {
+            writes,
+            answer: Ok(answer),
+            about: None,
+        }
     }
 
     /// It is refused, and the refusal itself leaves something behind (a counted attempt).
     pub const fn refused(writes: Vec<Write>, problem: Problem) -> Self {
-        Self { writes, answer: Err(problem), about: None }
+        Self {
+            writes,
+            answer: Err(problem),
+            about: None,
+        }
     }
 
     /// Whose data it turned out to be about, where the request does not name a patient.
     pub fn about(self, patient: Option<PatientId>) -> Self {
-        Self { about: patient, ..self }
+        Self {
+            about: patient,
+            ..self
+        }
     }
 }
 
@@ -110,25 +123,47 @@ struct Refusal {
 
 impl Refusal {
     fn denied(problem: Problem) -> Self {
-        Self { problem, outcome: Outcome::Denied, settled: false }
+        Self {
+            problem,
+            outcome: Outcome::Denied,
+            settled: false,
+        }
     }
 
     fn invalid(problem: Problem) -> Self {
-        Self { problem, outcome: Outcome::Invalid, settled: false }
+        Self {
+            problem,
+            outcome: Outcome::Invalid,
+            settled: false,
+        }
     }
 
     /// A problem that a handler or a store reports: ours if there is a fault behind it.
     fn judged(problem: Problem) -> Self {
-        let outcome =
-            if problem.fault.is_some() { Outcome::Failure } else { Outcome::Invalid };
-        Self { problem, outcome, settled: false }
+        let outcome = if problem.fault.is_some() {
+            Outcome::Failure
+        } else {
+            Outcome::Invalid
+        };
+        Self {
+            problem,
+            outcome,
+            settled: false,
+        }
     }
 
     /// The audit log did not take the record: nothing happens, nothing is shown, and there is no
     /// use in writing another.
     fn unrecorded(fault: Fault) -> Self {
-        let problem = Problem { fault: Some(fault), ..Problem::unavailable() };
-        Self { problem, outcome: Outcome::Failure, settled: true }
+        let problem = Problem {
+            fault: Some(fault),
+            ..Problem::unavailable()
+        };
+        Self {
+            problem,
+            outcome: Outcome::Failure,
+            settled: true,
+        }
     }
 }
 
@@ -160,8 +195,7 @@ async fn read<Op: Operation<Subject: Resource>, H: Read<Op>>(
         (Err(problem), _) | (_, Err(problem)) => (pipeline.caller(request).await, Err(problem)),
     };
     let caller = pipeline.admit(caller, record)?;
-    let (subject, context, sealed) =
-        found.map_err(Refusal::invalid)?;
+    let (subject, context, sealed) = found.map_err(Refusal::invalid)?;
     let context = context?;
     pipeline.permit::<Op>(&subject, caller.as_ref(), &context, record)?;
     let sealed = sealed.map_err(Refusal::judged)?;
@@ -172,7 +206,13 @@ async fn read<Op: Operation<Subject: Resource>, H: Read<Op>>(
         pipeline.audit.write(record),
     );
     let receipt = receipt.map_err(Refusal::unrecorded)?;
-    let phi = match key.and_then(|key| sealed.open(&Opener { key, context, caller })) {
+    let phi = match key.and_then(|key| {
+        sealed.open(&Opener {
+            key,
+            context,
+            caller,
+        })
+    }) {
         Ok(phi) => phi,
         // The log says that the record was disclosed, and it was not: a second record says so.
         Err(fault) => {
@@ -193,11 +233,13 @@ async fn change<Op: Operation<Subject: Resource>, H: Change<Op>>(
     record.patient = named.as_ref().ok().and_then(Subject::patient);
     let (caller, context) = match &named {
         Ok(named) => {
-            let (caller, context) =
-                tokio::join!(pipeline.caller(request), pipeline.context(named));
+            let (caller, context) = tokio::join!(pipeline.caller(request), pipeline.context(named));
             (caller, context)
         }
-        Err(_) => (pipeline.caller(request).await, Ok(PatientContext::default())),
+        Err(_) => (
+            pipeline.caller(request).await,
+            Ok(PatientContext::default()),
+        ),
     };
     let caller = pipeline.admit(caller, record)?;
     let subject = named.map_err(Refusal::invalid)?;
@@ -206,21 +248,43 @@ async fn change<Op: Operation<Subject: Resource>, H: Change<Op>>(
     let permitted = pipeline.permit::<Op>(&subject, caller.as_ref(), &context, record)?;
     let by = <Op::Subject as Subject>::By::from_caller(caller.clone())
         .ok_or(Fault::Defect("a permission without a caller"))?;
-    let key = pipeline.unwrap(&subject, &context, subject.patient().is_some()).await?;
+    let key = pipeline
+        .unwrap(&subject, &context, subject.patient().is_some())
+        .await?;
     let access = Access::new(subject, by, &permitted);
-    let opener = Opener { key, context, caller };
+    let opener = Opener {
+        key,
+        context,
+        caller,
+    };
 
-    let changed = handler.change(&access, &opener, input).await.map_err(Refusal::judged)?;
-    let Changed { writes, answer, about } = changed;
+    let changed = handler
+        .change(&access, &opener, input)
+        .await
+        .map_err(Refusal::judged)?;
+    let Changed {
+        writes,
+        answer,
+        about,
+    } = changed;
     record.patient = record.patient.or(about);
-    record.outcome = if answer.is_ok() { Outcome::Success } else { Outcome::Denied };
+    record.outcome = if answer.is_ok() {
+        Outcome::Success
+    } else {
+        Outcome::Denied
+    };
     record.reason = answer.as_ref().err().map(|problem| problem.kind);
-    let commit = pipeline.audit.commit(record, writes).await.map_err(Refusal::unrecorded)?;
+    let commit = pipeline
+        .audit
+        .commit(record, writes)
+        .await
+        .map_err(Refusal::unrecorded)?;
     match (commit, answer) {
         (Commit::Done(receipt), Ok(answer)) => Ok(answer.disclose(&receipt)),
-        (Commit::Done(_), Err(problem)) => {
-            Err(Refusal { settled: true, ..Refusal::denied(problem) })
-        }
+        (Commit::Done(_), Err(problem)) => Err(Refusal {
+            settled: true,
+            ..Refusal::denied(problem)
+        }),
         (Commit::Conflict(problem), _) => Err(Refusal::invalid(problem)),
     }
 }
@@ -237,11 +301,19 @@ pub(crate) struct Pipeline {
 impl Pipeline {
     fn new(aws: &Aws, spec: &'static Spec) -> Result<Self, Fault> {
         let needs = |capability| spec.needs.contains(&capability);
-        let signed_in = matches!(spec.trigger, Trigger::Http { auth: Auth::Token, .. });
+        let signed_in = matches!(
+            spec.trigger,
+            Trigger::Http {
+                auth: Auth::Token,
+                ..
+            }
+        );
         Ok(Self {
             spec,
             accounts: signed_in.then(|| Accounts::new(aws)).transpose()?,
-            patients: needs(Capability::ReadPatients).then(|| Patients::new(aws)).transpose()?,
+            patients: needs(Capability::ReadPatients)
+                .then(|| Patients::new(aws))
+                .transpose()?,
             keys: needs(Capability::UnwrapDataKeys)
                 .then(|| {
                     let key = aws.name(aws::Resource::PhiKey)?;
@@ -270,10 +342,14 @@ impl Pipeline {
 
     /// The caller behind the token; none for operations that take nobody's.
     async fn caller(&self, request: &Request) -> Result<Option<Caller>, Problem> {
-        let Some(accounts) = &self.accounts else { return Ok(None) };
+        let Some(accounts) = &self.accounts else {
+            return Ok(None);
+        };
         let claims = request.claims.as_ref().ok_or(Problem::unauthenticated())?;
         let row = accounts.account(claims.account).await?;
-        Caller::verified(claims, row).map(Some).ok_or(Problem::unauthenticated())
+        Caller::verified(claims, row)
+            .map(Some)
+            .ok_or(Problem::unauthenticated())
     }
 
     async fn context(&self, subject: &impl Subject) -> Result<PatientContext, Fault> {
@@ -305,10 +381,10 @@ impl Pipeline {
         context: &PatientContext,
         record: &mut Record,
     ) -> Result<Permitted, Refusal> {
-        let principal =
-            caller.map_or(Principal::Anonymous, |caller| Principal::Account(&caller.row));
-        let decision =
-            Policies::load()?.decide(principal, self.spec.action, subject, context)?;
+        let principal = caller.map_or(Principal::Anonymous, |caller| {
+            Principal::Account(&caller.row)
+        });
+        let decision = Policies::load()?.decide(principal, self.spec.action, subject, context)?;
         match decision {
             Decision::Permit(permitted) if subject.patient().is_none() || context.exists() => {
                 record.via = Some(permitted.via());
@@ -344,7 +420,12 @@ impl Pipeline {
             .unwrap_or_else(|_panic| Err(Fault::Defect("a panic").into()))
             .and_then(|answer| {
                 let etag = Op::etag(&answer);
-                Ok(Response::json(Op::SUCCESS, etag, &request.request_id, &answer)?)
+                Ok(Response::json(
+                    Op::SUCCESS,
+                    etag,
+                    &request.request_id,
+                    &answer,
+                )?)
             });
         let mut refusal = match result {
             Ok(response) => return self.done(&record, response, None),
@@ -373,4 +454,3 @@ impl Pipeline {
         response
     }
 }
-

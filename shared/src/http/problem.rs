@@ -62,7 +62,10 @@ impl Problem {
             "Something in the request is not right",
             "Correct the fields listed under errors and send the request again.",
         );
-        problem.errors.push(FieldError { pointer: pointer.into(), detail: detail.into() });
+        problem.errors.push(FieldError {
+            pointer: pointer.into(),
+            detail: detail.into(),
+        });
         problem
     }
 

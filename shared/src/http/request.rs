@@ -37,7 +37,11 @@ impl Request {
         let query = pairs(event.query_string_parameters().iter());
         let (claims, source_ip, request_id) = match event.request_context_ref() {
             Some(RequestContext::ApiGatewayV1(context)) => (
-                context.authorizer.fields.get("claims").and_then(Claims::from_authorizer),
+                context
+                    .authorizer
+                    .fields
+                    .get("claims")
+                    .and_then(Claims::from_authorizer),
                 context.identity.source_ip.clone().unwrap_or_default(),
                 context.request_id.clone().unwrap_or_default(),
             ),
@@ -76,18 +80,27 @@ impl Request {
     /// The query, whole: unknown and repeated parameters are refused.
     pub fn query<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         for (at, (name, _)) in self.query.iter().enumerate() {
-            if self.query.iter().take(at).any(|(earlier, _)| earlier == name) {
+            if self
+                .query
+                .iter()
+                .take(at)
+                .any(|(earlier, _)| earlier == name)
+            {
                 return Err(Problem::field("query", "must name each parameter once"));
             }
         }
         let map = MapDeserializer::<_, ValueError>::new(
-            self.query.iter().map(|(name, value)| (name.as_str(), value.as_str())),
+            self.query
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str())),
         );
         let mut track = serde_path_to_error::Track::new();
         T::deserialize(serde_path_to_error::Deserializer::new(map, &mut track)).map_err(|error| {
             let at = track.path();
             let pointer = match at.iter().next() {
-                Some(serde_path_to_error::Segment::Map { key }) if !is_unknown(&error.to_string()) => {
+                Some(serde_path_to_error::Segment::Map { key })
+                    if !is_unknown(&error.to_string()) =>
+                {
                     format!("query/{key}")
                 }
                 _ => "query".to_owned(),
@@ -100,7 +113,10 @@ impl Request {
     pub fn no_query(&self) -> Result<(), Problem> {
         match self.query.as_slice() {
             [] => Ok(()),
-            _ => Err(Problem::field("query", "takes no parameters, and one was sent")),
+            _ => Err(Problem::field(
+                "query",
+                "takes no parameters, and one was sent",
+            )),
         }
     }
 
@@ -109,8 +125,15 @@ impl Request {
         if self.body.len() > MAX_BODY {
             return Err(Problem::too_large());
         }
-        let media_type = self.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
-        let essence = media_type.unwrap_or_default().split(';').next().unwrap_or_default();
+        let media_type = self
+            .headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|v| v.to_str().ok());
+        let essence = media_type
+            .unwrap_or_default()
+            .split(';')
+            .next()
+            .unwrap_or_default();
         if !essence.trim().eq_ignore_ascii_case("application/json") {
             return Err(Problem::unsupported_media_type());
         }
@@ -119,25 +142,30 @@ impl Request {
             let text = error.inner().to_string();
             let known = !is_unknown(&text);
             let syntax = !error.inner().is_data();
-            let mut problem =
-                Problem::field(pointer(error.path(), known), if syntax {
+            let mut problem = Problem::field(
+                pointer(error.path(), known),
+                if syntax {
                     Cow::Borrowed("is not well-formed JSON (RFC 8259)")
                 } else {
                     in_our_words(&text)
-                });
+                },
+            );
             if syntax {
                 problem.title = "The body is not well-formed JSON";
             }
             problem
         })?;
-        json.end().map_err(|_| Problem::field("", "must be one JSON value and nothing more"))?;
+        json.end()
+            .map_err(|_| Problem::field("", "must be one JSON value and nothing more"))?;
         Ok(value)
     }
 
     /// A header that may stand once, as text.
     pub fn header(&self, name: &'static str) -> Result<Option<&str>, Problem> {
         let mut values = self.headers.get_all(name).iter();
-        let Some(value) = values.next() else { return Ok(None) };
+        let Some(value) = values.next() else {
+            return Ok(None);
+        };
         if values.next().is_some() {
             return Err(Problem::field(format!("header/{name}"), "must stand once"));
         }
@@ -165,7 +193,8 @@ impl Request {
 }
 
 fn pairs<'a>(map: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(String, String)> {
-    map.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    map.map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 fn is_unknown(error: &str) -> bool {
@@ -188,13 +217,17 @@ fn pointer(path: &serde_path_to_error::Path, known: bool) -> String {
     if !known {
         segments.pop();
     }
-    segments.iter().fold(String::new(), |pointer, segment| pointer + "/" + segment)
+    segments
+        .iter()
+        .fold(String::new(), |pointer, segment| pointer + "/" + segment)
 }
 
 /// Serde's messages quote the input; keep what was expected and drop what was found.
 /// Messages of our own types begin with "must".
 fn in_our_words(error: &str) -> Cow<'static, str> {
-    let error = error.rsplit_once(" at line ").map_or(error, |(message, _)| message);
+    let error = error
+        .rsplit_once(" at line ")
+        .map_or(error, |(message, _)| message);
     if error.starts_with("must ") {
         return Cow::Owned(error.to_owned());
     }

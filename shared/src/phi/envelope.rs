@@ -134,8 +134,12 @@ pub fn digest(key: &DataKey, value: &[u8]) -> Result<Vec<u8>, Fault> {
 mod tests {
     use super::*;
 
-    const PLACE: Place<'_> =
-        Place { table: "records", pk: "PATIENT#1", sk: "LAB#2", attribute: "sealed" };
+    const PLACE: Place<'_> = Place {
+        table: "records",
+        pk: "PATIENT#1",
+        sk: "LAB#2",
+        attribute: "sealed",
+    };
 
     fn key(byte: u8) -> DataKey {
         DataKey::new(&[byte; 32]).unwrap()
@@ -166,12 +170,28 @@ mod tests {
     fn opens_in_no_other_place() {
         let sealed = seal(&key(1), &PLACE, b"text").unwrap();
         for place in [
-            Place { table: "patients", ..PLACE },
-            Place { pk: "PATIENT#2", ..PLACE },
-            Place { sk: "LAB#3", ..PLACE },
-            Place { attribute: "other", ..PLACE },
+            Place {
+                table: "patients",
+                ..PLACE
+            },
+            Place {
+                pk: "PATIENT#2",
+                ..PLACE
+            },
+            Place {
+                sk: "LAB#3",
+                ..PLACE
+            },
+            Place {
+                attribute: "other",
+                ..PLACE
+            },
             // The same letters, cut elsewhere.
-            Place { pk: "PATIENT#1L", sk: "AB#2", ..PLACE },
+            Place {
+                pk: "PATIENT#1L",
+                sk: "AB#2",
+                ..PLACE
+            },
         ] {
             assert!(open(&key(1), &place, &sealed).is_err(), "{place:?}");
         }
@@ -193,7 +213,9 @@ mod tests {
         let sealed = seal(&key(1), &PLACE, b"text").unwrap();
         let mut forged = sealed.clone();
         forged[1 + SALT..HEADER].copy_from_slice(
-            derive(&key(2), &sealed[1..=SALT], b"portal/1 commitment").unwrap().as_slice(),
+            derive(&key(2), &sealed[1..=SALT], b"portal/1 commitment")
+                .unwrap()
+                .as_slice(),
         );
         assert!(open(&key(1), &PLACE, &forged).is_err());
         assert!(open(&key(2), &PLACE, &forged).is_err());

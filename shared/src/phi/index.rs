@@ -13,15 +13,29 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 pub enum Term<'a> {
     /// A medical record number, as the clinic writes it.
     Mrn(&'a str),
+    /// A key under which files of the record system refer to a patient.
+    Alias(&'a str),
+    /// The name of an imported file, which may hold a patient's.
+    File(&'a str),
     /// What an activation proves: number, date of birth and code together.
-    Activation { mrn: &'a str, birth_date: &'a str, code: &'a str },
+    Activation {
+        mrn: &'a str,
+        birth_date: &'a str,
+        code: &'a str,
+    },
 }
 
 impl Term<'_> {
     fn bytes(&self) -> Vec<u8> {
         let parts: &[&str] = match self {
             Self::Mrn(mrn) => &["mrn", mrn],
-            Self::Activation { mrn, birth_date, code } => &["activation", mrn, birth_date, code],
+            Self::Alias(key) => &["alias", key],
+            Self::File(name) => &["file", name],
+            Self::Activation {
+                mrn,
+                birth_date,
+                code,
+            } => &["activation", mrn, birth_date, code],
         };
         let mut bytes = Vec::new();
         for part in parts {

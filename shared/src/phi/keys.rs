@@ -35,7 +35,11 @@ pub struct DataKeys {
 
 impl DataKeys {
     pub fn new(kms: Client, key_id: String) -> Self {
-        Self { kms, key_id, cache: Mutex::default() }
+        Self {
+            kms,
+            key_id,
+            cache: Mutex::default(),
+        }
     }
 
     /// A new data key for a patient, and its wrapped form to store.
@@ -70,7 +74,9 @@ impl DataKeys {
             .send()
             .await
             .map_err(|error| fault("KMS", &error))?;
-        let plain = answer.plaintext.ok_or(Fault::Corrupt("KMS gave no data key"))?;
+        let plain = answer
+            .plaintext
+            .ok_or(Fault::Corrupt("KMS gave no data key"))?;
         let plain = zeroize::Zeroizing::new(plain.into_inner());
         let key = Arc::new(DataKey::new(&plain)?);
         self.keep(patient, wrapped, &key);
@@ -80,7 +86,10 @@ impl DataKeys {
     fn cached(&self, patient: PatientId, wrapped: &[u8]) -> Option<Arc<DataKey>> {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         cache.retain(|_, cached| cached.since.elapsed() < KEPT);
-        cache.get(&patient).filter(|cached| cached.wrapped == wrapped).map(|cached| Arc::clone(&cached.key))
+        cache
+            .get(&patient)
+            .filter(|cached| cached.wrapped == wrapped)
+            .map(|cached| Arc::clone(&cached.key))
     }
 
     fn keep(&self, patient: PatientId, wrapped: &[u8], key: &Arc<DataKey>) {
@@ -88,8 +97,11 @@ impl DataKeys {
         if cache.len() >= CAPACITY {
             cache.clear();
         }
-        let cached =
-            Cached { wrapped: wrapped.to_vec(), since: Instant::now(), key: Arc::clone(key) };
+        let cached = Cached {
+            wrapped: wrapped.to_vec(),
+            since: Instant::now(),
+            key: Arc::clone(key),
+        };
         cache.insert(patient, cached);
     }
 }

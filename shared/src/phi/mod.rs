@@ -46,7 +46,9 @@ pub struct Opener {
 
 impl Opener {
     pub(crate) fn key(&self) -> Result<&DataKey, Fault> {
-        self.key.as_deref().ok_or(Fault::Corrupt("the patient has no data key"))
+        self.key
+            .as_deref()
+            .ok_or(Fault::Corrupt("the patient has no data key"))
     }
 
     /// The patient's rows: profile, contact, care team.
@@ -81,12 +83,18 @@ pub struct Sealed<T> {
 impl<T> Sealed<T> {
     /// Rows that open with the patient's data key.
     pub fn new(opening: impl FnOnce(&Opener) -> Result<T, Fault> + Send + 'static) -> Self {
-        Self { opening: Box::new(opening), keyed: true }
+        Self {
+            opening: Box::new(opening),
+            keyed: true,
+        }
     }
 
     /// An answer that needs no data key.
     pub fn unkeyed(opening: impl FnOnce(&Opener) -> Result<T, Fault> + Send + 'static) -> Self {
-        Self { opening: Box::new(opening), keyed: false }
+        Self {
+            opening: Box::new(opening),
+            keyed: false,
+        }
     }
 
     pub(crate) fn open(self, opener: &Opener) -> Result<Phi<T>, Fault> {

@@ -67,14 +67,26 @@ impl AccountRow {
                 Some("active") => Status::Active,
                 _ => Status::Disabled,
             },
-            patient: id("patient").map(str::parse).transpose().map_err(|_| TORN)?,
-            practitioner: id("practitioner").map(str::parse).transpose().map_err(|_| TORN)?,
+            patient: id("patient")
+                .map(str::parse)
+                .transpose()
+                .map_err(|_| TORN)?,
+            practitioner: id("practitioner")
+                .map(str::parse)
+                .transpose()
+                .map_err(|_| TORN)?,
             signed_out_at: number(item, "signed_out_at")
                 .map(i64::try_from)
                 .transpose()
                 .map_err(|_| TORN)?,
-            last_sign_in: id("last_sign_in").map(str::parse).transpose().map_err(|_| TORN)?,
-            previous_sign_in: id("previous_sign_in").map(str::parse).transpose().map_err(|_| TORN)?,
+            last_sign_in: id("last_sign_in")
+                .map(str::parse)
+                .transpose()
+                .map_err(|_| TORN)?,
+            previous_sign_in: id("previous_sign_in")
+                .map(str::parse)
+                .transpose()
+                .map_err(|_| TORN)?,
         })
     }
 
@@ -121,7 +133,10 @@ pub struct Accounts {
 
 impl Accounts {
     pub fn new(aws: &Aws) -> Result<Self, Fault> {
-        Ok(Self { client: aws.dynamodb().clone(), table: aws.name(Resource::AccountsTable)? })
+        Ok(Self {
+            client: aws.dynamodb().clone(),
+            table: aws.name(Resource::AccountsTable)?,
+        })
     }
 
     /// An account's row, as it is at this moment.
@@ -201,7 +216,10 @@ impl Accounts {
             .key("pk", s(key))
             .build()
             .map_err(|_| Fault::Defect("an update"))?;
-        Ok(Write { item: TransactWriteItem::builder().update(update).build(), conflict })
+        Ok(Write {
+            item: TransactWriteItem::builder().update(update).build(),
+            conflict,
+        })
     }
 
     /// The activation row under the MAC of a medical record number, or an empty one.
@@ -229,7 +247,10 @@ impl Accounts {
                 },
             }),
         };
-        Ok(ActivationRow { attempts: number(&item, "attempts").unwrap_or(0), activation })
+        Ok(ActivationRow {
+            attempts: number(&item, "attempts").unwrap_or(0),
+            activation,
+        })
     }
 
     /// The write of a new activation; the code before it dies.
@@ -268,7 +289,11 @@ impl Accounts {
                 .update_expression("SET attempts = :next, expires_at = :expires")
                 .expression_attribute_values(":expires", n(now.as_second() + 86_400))
         };
-        self.update(activation_key(mrn_mac), update, Problem::changed_meanwhile())
+        self.update(
+            activation_key(mrn_mac),
+            update,
+            Problem::changed_meanwhile(),
+        )
     }
 
     /// The write that uses an activation up.

@@ -2,13 +2,19 @@
 
 pub mod accounts;
 pub mod directory;
+pub mod entries;
+pub mod import_bucket;
+pub mod imports;
 pub mod patients;
 pub mod records;
 
 pub use accounts::{AccountRow, Accounts, Activation, ActivationRow, Status};
-pub use directory::Directory;
+pub use directory::{Change, Directory, Listed};
+pub use entries::{EntryKey, NewEntry, Stored};
+pub use import_bucket::{ImportBucket, Opened};
+pub use imports::{CareTeamRow, Imports, KnownNumber, Member, NewPatient, Standing};
 pub use patients::{ImportState, PatientContext, Patients};
-pub use records::{Entries, Records, Section, StoredEntry};
+pub use records::{Entries, LinkedPractitioner, Links, Records, Section, StoredEntry};
 
 use crate::Fault;
 use crate::http::Problem;

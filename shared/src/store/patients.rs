@@ -14,11 +14,11 @@ use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use jiff::Timestamp;
 
 pub(crate) const TABLE: &str = "patients";
-const KEY: &str = "CONTEXT#KEY";
-const PROFILE: &str = "CONTEXT#PROFILE";
+pub(super) const KEY: &str = "CONTEXT#KEY";
+pub(super) const PROFILE: &str = "CONTEXT#PROFILE";
 const CONTACT: &str = "CONTEXT#CONTACT";
 const ACCOUNT: &str = "CONTEXT#ACCOUNT";
-const CARE_TEAM: &str = "CONTEXT#CARE-TEAM#";
+pub(super) const CARE_TEAM: &str = "CONTEXT#CARE-TEAM#";
 
 /// How far the import of a patient came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,9 @@ impl PatientContext {
                 }
                 other => {
                     if let Some(practitioner) = other.strip_prefix(CARE_TEAM) {
-                        context.care_team.push(practitioner.parse().map_err(|_| TORN)?);
+                        context
+                            .care_team
+                            .push(practitioner.parse().map_err(|_| TORN)?);
                     }
                 }
             }
@@ -82,7 +84,9 @@ impl PatientContext {
 
     /// The imported Patient resource, without identifiers that the portal does not keep.
     pub fn profile(&self) -> Result<&SealedRow, Fault> {
-        self.profile.as_ref().ok_or(Fault::Corrupt("a patient without a profile"))
+        self.profile
+            .as_ref()
+            .ok_or(Fault::Corrupt("a patient without a profile"))
     }
 
     /// What the patient entered in place of the imported contact details.
@@ -92,7 +96,10 @@ impl PatientContext {
 
     /// Counts the patient's changes to the contact details; the profile's entity tag.
     pub fn contact_version(&self) -> u64 {
-        self.contact.as_ref().and_then(|row| row.number("version")).unwrap_or(0)
+        self.contact
+            .as_ref()
+            .and_then(|row| row.number("version"))
+            .unwrap_or(0)
     }
 
     pub const fn account(&self) -> Option<AccountId> {
@@ -103,8 +110,16 @@ impl PatientContext {
         &self.care_team
     }
 
+    pub fn add_to_care_team(&mut self, practitioner: PractitionerId) {
+        self.care_team.push(practitioner);
+    }
+
     pub fn import_state(&self) -> ImportState {
-        match self.profile.as_ref().and_then(|row| row.string("import_state")) {
+        match self
+            .profile
+            .as_ref()
+            .and_then(|row| row.string("import_state"))
+        {
             Some("complete") => ImportState::Complete,
             _ => ImportState::Incomplete,
         }
@@ -119,7 +134,10 @@ pub struct Patients {
 
 impl Patients {
     pub fn new(aws: &Aws) -> Result<Self, Fault> {
-        Ok(Self { client: aws.dynamodb().clone(), table: aws.name(Resource::PatientsTable)? })
+        Ok(Self {
+            client: aws.dynamodb().clone(),
+            table: aws.name(Resource::PatientsTable)?,
+        })
     }
 
     /// The context rows of a patient, as they are at this moment.
@@ -149,7 +167,12 @@ impl Patients {
         now: Timestamp,
     ) -> Result<Vec<Write>, Fault> {
         let pk = patient_key(access.patient());
-        let place = |sk| Place { table: TABLE, pk: &pk, sk, attribute: SEALED };
+        let place = |sk| Place {
+            table: TABLE,
+            pk: &pk,
+            sk,
+            attribute: SEALED,
+        };
         let mut put = Put::builder()
             .table_name(&self.table)
             .item("pk", s(&pk))

@@ -5,7 +5,7 @@ use super::{SealedRow, patient_key, s};
 use crate::Fault;
 use crate::access::Unproven;
 use crate::aws::{Aws, Resource, fault};
-use crate::ids::{PatientId, RecordId};
+use crate::ids::{PatientId, PractitionerId, RecordId};
 use crate::phi::Opener;
 use aws_sdk_dynamodb::Client;
 use jiff::Timestamp;
@@ -19,25 +19,80 @@ const BY_ARRIVAL: &str = "by-arrival";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {
     LabResults,
+    VitalSigns,
+    SocialHistory,
+    OtherObservations,
+    DiagnosticReports,
     ActivePrescriptions,
+    PastPrescriptions,
+    Allergies,
+    Conditions,
+    Immunizations,
+    Procedures,
+    CarePlans,
+    Documents,
+    Encounters,
+    CareTeams,
 }
 
 impl Section {
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::LabResults => "LAB#",
+            Self::VitalSigns => "VITAL#",
+            Self::SocialHistory => "SOCIAL#",
+            Self::OtherObservations => "OBSERVATION#",
+            Self::DiagnosticReports => "REPORT#",
             Self::ActivePrescriptions => "MEDICATION#ACTIVE#",
+            Self::PastPrescriptions => "MEDICATION#PAST#",
+            Self::Allergies => "ALLERGY#",
+            Self::Conditions => "CONDITION#",
+            Self::Immunizations => "IMMUNIZATION#",
+            Self::Procedures => "PROCEDURE#",
+            Self::CarePlans => "CARE-PLAN#",
+            Self::Documents => "DOCUMENT#",
+            Self::Encounters => "ENCOUNTER#",
+            Self::CareTeams => "CARE-TEAM#",
         }
     }
 }
 
-/// What an entry's sealed content holds: the resource as it was imported, and the Medication that
-/// a prescription refers to.
+/// What an entry's sealed content holds: the resource as it was imported, the Medication that a
+/// prescription refers to, and where its references lead in the portal.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct StoredEntry {
     pub resource: Box<RawValue>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub medication: Option<Box<RawValue>>,
+    #[serde(default, skip_serializing_if = "Links::is_empty")]
+    pub links: Links,
+}
+
+/// Where an entry's references lead, by the portal's ids. An entry of the same patient that came
+/// with another file is linked whether it is there or not: its id is known before it arrives.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Links {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encounter: Option<RecordId>,
+    /// A report's observations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub results: Vec<RecordId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub practitioners: Vec<LinkedPractitioner>,
+}
+
+/// A practitioner, and what the source called them beside its reference.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkedPractitioner {
+    pub id: PractitionerId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display: Option<String>,
+}
+
+impl Links {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl StoredEntry {
@@ -70,13 +125,16 @@ pub struct Entries {
 
 /// The records table.
 pub struct Records {
-    client: Client,
-    table: String,
+    pub(super) client: Client,
+    pub(super) table: String,
 }
 
 impl Records {
     pub fn new(aws: &Aws) -> Result<Self, Fault> {
-        Ok(Self { client: aws.dynamodb().clone(), table: aws.name(Resource::RecordsTable)? })
+        Ok(Self {
+            client: aws.dynamodb().clone(),
+            table: aws.name(Resource::RecordsTable)?,
+        })
     }
 
     /// Entries of a section by clinical time, newest first.
@@ -88,11 +146,13 @@ impl Records {
         limit: u8,
     ) -> Result<Entries, Fault> {
         let pk = patient_key(whose.patient());
-        let mut query = self.query(&pk, section, limit).key_condition_expression(
-            "pk = :pk AND begins_with(sk, :section)",
-        );
+        let mut query = self
+            .query(&pk, section, limit)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :section)");
         if let Some(sk) = after {
-            query = query.exclusive_start_key("pk", s(&pk)).exclusive_start_key("sk", s(sk));
+            query = query
+                .exclusive_start_key("pk", s(&pk))
+                .exclusive_start_key("sk", s(sk));
         }
         self.page(query).await
     }
@@ -130,7 +190,10 @@ impl Records {
         &self,
         query: aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder,
     ) -> Result<Entries, Fault> {
-        let answer = query.send().await.map_err(|error| fault("DynamoDB", &error))?;
+        let answer = query
+            .send()
+            .await
+            .map_err(|error| fault("DynamoDB", &error))?;
         let next = answer
             .last_evaluated_key
             .as_ref()

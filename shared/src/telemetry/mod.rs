@@ -29,16 +29,23 @@ pub fn init() {
         Ok("error") => LevelFilter::ERROR,
         _ => LevelFilter::INFO,
     };
-    let targets = Targets::new().with_default(LevelFilter::INFO.min(ours)).with_target("shared", ours);
+    let targets = Targets::new()
+        .with_default(LevelFilter::INFO.min(ours))
+        .with_target("shared", ours);
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(false)
         .with_writer(|| Lines);
     // A second call (tests share a process) leaves the first subscriber in place.
-    let _ = tracing_subscriber::registry().with(targets).with(lines).try_init();
+    let _ = tracing_subscriber::registry()
+        .with(targets)
+        .with(lines)
+        .try_init();
     std::panic::set_hook(Box::new(|panic| {
-        let (file, line) = panic.location().map_or(("?", 0), |at| (at.file(), at.line()));
+        let (file, line) = panic
+            .location()
+            .map_or(("?", 0), |at| (at.file(), at.line()));
         tracing::error!(file, line, "panic");
     }));
 }
@@ -68,7 +75,11 @@ pub fn capture() {
 /// What has been written since [`capture`].
 pub fn captured() -> String {
     let captured = CAPTURED.lock().unwrap_or_else(PoisonError::into_inner);
-    captured.as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned()
+    captured
+        .as_deref()
+        .map(String::from_utf8_lossy)
+        .unwrap_or_default()
+        .into_owned()
 }
 
 /// The one line of an operation.
@@ -134,9 +145,18 @@ pub fn report(line: &Line<'_>) {
                 namespace: NAMESPACE,
                 dimensions: [["operation"]],
                 metrics: [
-                    Metric { name: "Duration", unit: "Milliseconds" },
-                    Metric { name: "Failures", unit: "Count" },
-                    Metric { name: "Denials", unit: "Count" },
+                    Metric {
+                        name: "Duration",
+                        unit: "Milliseconds",
+                    },
+                    Metric {
+                        name: "Failures",
+                        unit: "Count",
+                    },
+                    Metric {
+                        name: "Denials",
+                        unit: "Count",
+                    },
                 ],
             }],
         },
@@ -154,4 +174,24 @@ pub fn report(line: &Line<'_>) {
         text.push(b'\n');
         let _ = Lines.write_all(&text);
     }
+}
+
+/// Adds one to a metric that only one operation has.
+pub fn count(operation: &'static str, metric: &'static str) {
+    let line = serde_json::json!({
+        "_aws": {
+            "Timestamp": Timestamp::now().as_millisecond(),
+            "CloudWatchMetrics": [{
+                "Namespace": NAMESPACE,
+                "Dimensions": [["operation"]],
+                "Metrics": [{ "Name": metric, "Unit": "Count" }],
+            }],
+        },
+        "level": "WARN",
+        "operation": operation,
+        metric: 1,
+    });
+    let mut text = line.to_string().into_bytes();
+    text.push(b'\n');
+    let _ = Lines.write_all(&text);
 }

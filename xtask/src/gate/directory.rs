@@ -103,8 +103,13 @@ impl Gate {
         };
         let mut attributes = user.attributes.clone();
         attributes.insert("cognito:user_status".into(), json!(user.status));
+        let mut request = json!({"userAttributes": attributes, "newDeviceUsed": false});
+        if let (Some(request), Some(metadata)) = (request.as_object_mut(), metadata) {
+            request.insert("clientMetadata".into(), metadata.clone());
+        }
         let event = json!({
             "version": "1",
+            "triggerSource": "PostAuthentication_Authentication",
             "region": REGION,
             "userPoolId": self.config.user_pool_id,
             "userName": user.username,
@@ -112,12 +117,7 @@ impl Gate {
                 "awsSdkVersion": "aws-sdk-unknown-unknown",
                 "clientId": self.config.user_pool_client_id,
             },
-            "triggerSource": "PostAuthentication_Authentication",
-            "request": {
-                "userAttributes": attributes,
-                "newDeviceUsed": false,
-                "clientMetadata": metadata,
-            },
+            "request": request,
             "response": {},
         });
         let answered = self.aws.invoke(function, &event).await;

@@ -1,0 +1,177 @@
+//! Every operation leaves exactly one audit record, whether it is allowed, denied or fails, and
+//! discloses nothing when the record cannot be written.
+
+use crate::harness::Whose;
+use crate::harness::recorder::Recorder;
+use crate::harness::request::{With, body, signed_in};
+use crate::harness::world::{World, call, http_specs, is_about_a_patient, patient_specs, specs};
+use serde_json::Value;
+use shared::access::Role;
+use shared::aws::Resource;
+use shared::ids::{PatientId, PractitionerId};
+use uuid::Uuid;
+
+#[test]
+fn every_operation_has_a_service_and_the_other_way_round() {
+    let mut declared: Vec<_> = specs().iter().map(|spec| spec.id).collect();
+    let mut served: Vec<_> = bootstrap::SERVICES.iter().map(|(id, _)| *id).collect();
+    declared.sort_unstable();
+    served.sort_unstable();
+    assert_eq!(declared, served);
+}
+
+#[tokio::test]
+async fn allowed() {
+    let world = World::new().await;
+    let pool_user = world.user_of_the_pool().await;
+    for spec in patient_specs() {
+        let before = world.stack.audit().await;
+        let mut request = world.allowed(spec);
+        if spec.id == "sign-out-everywhere" {
+            request.claims = signed_in(pool_user, Role::Patient).claims;
+        }
+        let response = call(&world.stack.aws(&Recorder::default()), spec, request).await;
+        assert!(
+            response.status.is_success(),
+            "{}: {}",
+            spec.id,
+            body(&response)
+        );
+        let record = the_new_record(&before, &world.stack.audit().await, spec.id);
+        assert_eq!(record["outcome"], "success", "{}", spec.id);
+        assert_eq!(record["action"], spec.audit);
+        assert_eq!(record["role"], "patient");
+        assert!(record["via"].is_string());
+        assert_eq!(record["source_ip"], "198.51.100.7");
+        if is_about_a_patient(spec) {
+            assert_eq!(record["patient"], world.patient.to_string());
+            assert_eq!(record["pk"], format!("PATIENT#{}", world.patient));
+        }
+    }
+}
+
+#[tokio::test]
+async fn denied() {
+    let world = World::new().await;
+    let other = world.stack.sample("Noel_Reynolds").await;
+    let stranger = world
+        .stack
+        .account(
+            Role::Provider,
+            Whose::Practitioner(PractitionerId::new(Uuid::new_v4())),
+        )
+        .await;
+    let admin = world.stack.account(Role::Admin, Whose::Nobody).await;
+    for spec in patient_specs()
+        .into_iter()
+        .filter(|spec| is_about_a_patient(spec))
+    {
+        let nobody = PatientId::new(Uuid::new_v4());
+        for (who, role, whose) in [
+            (world.account, Role::Patient, other),
+            (world.account, Role::Patient, nobody),
+            (stranger, Role::Provider, world.patient),
+            (admin, Role::Admin, world.patient),
+        ] {
+            let before = world.stack.audit().await;
+            let mut request = world.allowed(spec);
+            request.claims = signed_in(who, role).claims;
+            request.path.clear();
+            let request = request.patient(whose);
+            let response = call(&world.stack.aws(&Recorder::default()), spec, request).await;
+            assert_eq!(response.status, 404, "{}", spec.id);
+            assert_eq!(body(&response)["type"], "/problems/not-found");
+            let record = the_new_record(&before, &world.stack.audit().await, spec.id);
+            assert_eq!(record["outcome"], "denied", "{}", spec.id);
+            assert_eq!(record["actor"], who.to_string());
+            assert_eq!(record["patient"], whose.to_string());
+        }
+    }
+}
+
+#[tokio::test]
+async fn failed() {
+    let world = World::new().await;
+    for spec in patient_specs() {
+        // Whatever the operation reads or changes fails; the audit table does not.
+        let audit = world.stack.names[&Resource::AuditTable].clone();
+        let recorder = Recorder::failing(move |call| !call.body.contains(&audit));
+        let before = world.stack.audit().await;
+        let response = call(&world.stack.aws(&recorder), spec, world.allowed(spec)).await;
+        assert_eq!(response.status, 503, "{}", spec.id);
+        let record = the_new_record(&before, &world.stack.audit().await, spec.id);
+        assert_eq!(record["outcome"], "failure", "{}", spec.id);
+    }
+}
+
+#[tokio::test]
+async fn no_record_no_disclosure() {
+    let world = World::new().await;
+    let patients_before = world.stack.items(Resource::PatientsTable).await.len();
+    let accounts_before = world.stack.items(Resource::AccountsTable).await;
+    for spec in http_specs() {
+        let audit = world.stack.names[&Resource::AuditTable].clone();
+        let recorder = Recorder::failing(move |call| call.body.contains(&audit));
+        let before = world.stack.audit().await.len();
+        let response = call(&world.stack.aws(&recorder), spec, world.allowed(spec)).await;
+        if spec.id == "activate-account" {
+            assert!(
+                response.status == 400 || response.status == 503,
+                "{}",
+                response.status
+            );
+        } else {
+            assert_eq!(response.status, 503, "{}", spec.id);
+        }
+        let text = String::from_utf8(response.body).unwrap();
+        assert!(!text.contains("Wiegand"), "{}", spec.id);
+        assert_eq!(world.stack.audit().await.len(), before);
+    }
+    assert_eq!(
+        world.stack.items(Resource::PatientsTable).await.len(),
+        patients_before
+    );
+    assert_eq!(
+        world.stack.items(Resource::AccountsTable).await,
+        accounts_before
+    );
+}
+
+/// The log said that the record was disclosed when the key could not be unwrapped: a second record
+/// says that it was not.
+#[tokio::test]
+async fn a_key_that_fails_after_the_record() {
+    let world = World::new().await;
+    let spec = specs()
+        .into_iter()
+        .find(|spec| spec.id == "get-profile")
+        .unwrap();
+    let recorder = Recorder::failing(|call| call.actions == ["kms:Decrypt"]);
+    let before = world.stack.audit().await;
+    let response = call(&world.stack.aws(&recorder), spec, world.allowed(spec)).await;
+    assert_eq!(response.status, 503);
+    let after = world.stack.audit().await;
+    let new: Vec<_> = after
+        .iter()
+        .filter(|record| !before.contains(record))
+        .collect();
+    assert_eq!(new.len(), 2);
+    assert_eq!(new[0]["request_id"], new[1]["request_id"]);
+    let mut outcomes: Vec<_> = new
+        .iter()
+        .map(|record| record["outcome"].as_str())
+        .collect();
+    outcomes.sort_unstable();
+    assert_eq!(outcomes, [Some("failure"), Some("success")]);
+}
+
+/// The one record that came in between.
+pub fn the_new_record(before: &[Value], after: &[Value], operation: &str) -> Value {
+    let new: Vec<_> = after
+        .iter()
+        .filter(|record| !before.contains(record))
+        .collect();
+    assert_eq!(new.len(), 1, "{operation}: {new:#?}");
+    assert_eq!(new[0]["operation"], operation);
+    new[0].clone()
+}

@@ -1,0 +1,329 @@
+//! What the tests stand on: one emulator for the whole run, and for each test tables, keys and a
+//! user pool of its own.
+
+pub mod recorder;
+pub mod request;
+pub mod world;
+
+use aws_credential_types::Credentials;
+use recorder::Recorder;
+use serde_json::{Value, json};
+use shared::aws::{Aws, Resource};
+use shared::ids::{AccountId, PatientId, PractitionerId};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+use xtask::emulator::Emulator;
+use xtask::home::Home;
+
+/// The emulator ends with this process: its standard input closes.
+async fn endpoint() -> &'static str {
+    static EMULATOR: OnceCell<(Emulator, tempfile::TempDir)> = OnceCell::const_new();
+    let (emulator, _) = EMULATOR
+        .get_or_init(|| async {
+            let folder = tempfile::tempdir().unwrap();
+            let home = Home::at(folder.path()).unwrap();
+            (Emulator::start(&home, None).await.unwrap(), folder)
+        })
+        .await;
+    emulator.endpoint()
+}
+
+/// The root of the project.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()
+        .unwrap()
+}
+
+/// Tables, keys, bucket and user pool of one test.
+pub struct Stack {
+    pub names: HashMap<Resource, String>,
+    pub root: xtask::aws::Aws,
+    endpoint: &'static str,
+}
+
+impl Stack {
+    pub async fn new() -> Self {
+        let endpoint = endpoint().await;
+        let root = xtask::aws::Aws::new(endpoint).unwrap();
+        let mut names = HashMap::new();
+        let tables = [
+            (Resource::AccountsTable, "data", "AccountsTable"),
+            (Resource::PatientsTable, "data", "PatientsTable"),
+            (Resource::RecordsTable, "data", "RecordsTable"),
+            (Resource::DirectoryTable, "data", "DirectoryTable"),
+            (Resource::AuditTable, "audit", "AuditTable"),
+        ];
+        let unique = Uuid::new_v4().simple().to_string();
+        for (resource, file, id) in tables {
+            let name = format!("{unique}-{id}");
+            let mut table = properties(file, id);
+            table["TableName"] = json!(name);
+            root.call("dynamodb", "DynamoDB_20120810.CreateTable", &table)
+                .await
+                .unwrap()
+                .ok()
+                .unwrap();
+            names.insert(resource, name);
+        }
+        for (resource, key) in [
+            (Resource::PhiKey, json!({})),
+            (
+                Resource::IndexKey,
+                json!({"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"}),
+            ),
+        ] {
+            let answer = root
+                .call("kms", "TrentService.CreateKey", &key)
+                .await
+                .unwrap()
+                .ok()
+                .unwrap();
+            names.insert(resource, text(&answer, "/KeyMetadata/KeyId"));
+        }
+        let pool = json!({"PoolName": unique, "UsernameAttributes": ["email"]});
+        let pool = root
+            .cognito("CreateUserPool", &pool)
+            .await
+            .unwrap()
+            .ok()
+            .unwrap();
+        let pool = text(&pool, "/UserPool/Id");
+        for role in shared::access::Role::ALL {
+            let group = json!({"UserPoolId": pool, "GroupName": role.group()});
+            root.cognito("CreateGroup", &group)
+                .await
+                .unwrap()
+                .ok()
+                .unwrap();
+        }
+        names.insert(Resource::UserPool, pool);
+        root.create_bucket(&unique).await.unwrap();
+        names.insert(Resource::ImportBucket, unique);
+        Self {
+            names,
+            root,
+            endpoint,
+        }
+    }
+
+    /// Fresh clients, as a cold start makes them, with every call recorded.
+    pub fn aws(&self, recorder: &Recorder) -> Aws {
+        Aws::new(
+            "us-east-1".to_owned(),
+            Some(self.endpoint.to_owned()),
+            Credentials::new("test", "test", None, None, "tests"),
+            recorder.client(),
+            self.names.clone(),
+        )
+    }
+
+    fn name(&self, resource: Resource) -> &str {
+        &self.names[&resource]
+    }
+
+    async fn dynamodb(&self, operation: &str, body: Value) -> Value {
+        let target = format!("DynamoDB_20120810.{operation}");
+        self.root
+            .call("dynamodb", &target, &body)
+            .await
+            .unwrap()
+            .ok()
+            .unwrap()
+    }
+
+    /// Every item of a table.
+    pub async fn items(&self, resource: Resource) -> Vec<Value> {
+        let mut items = Vec::new();
+        let mut start = Value::Null;
+        loop {
+            let mut scan = json!({"TableName": self.name(resource), "ConsistentRead": true});
+            if !start.is_null() {
+                scan["ExclusiveStartKey"] = start;
+            }
+            let page = self.dynamodb("Scan", scan).await;
+            items.extend(page["Items"].as_array().unwrap().iter().map(plain));
+            start = page["LastEvaluatedKey"].clone();
+            if start.is_null() {
+                return items;
+            }
+        }
+    }
+
+    /// Every audit record, oldest first.
+    pub async fn audit(&self) -> Vec<Value> {
+        let mut records = self.items(Resource::AuditTable).await;
+        records.sort_by_key(|record| record["sk"].as_str().unwrap().to_owned());
+        records
+    }
+
+    pub async fn put(&self, resource: Resource, item: Value) {
+        let put = json!({"TableName": self.name(resource), "Item": item});
+        self.dynamodb("PutItem", put).await;
+    }
+
+    /// Deletes a table, so that whatever needs it fails.
+    pub async fn lose(&self, resource: Resource) {
+        self.dynamodb("DeleteTable", json!({"TableName": self.name(resource)}))
+            .await;
+    }
+
+    /// An account that signed in at [`request::SIGNED_IN`].
+    pub async fn account(&self, role: shared::access::Role, whose: Whose) -> AccountId {
+        let account = AccountId::new(Uuid::new_v4());
+        let mut item = json!({
+            "pk": {"S": format!("ACCOUNT#{account}")},
+            "role": {"S": role.as_str()},
+            "status": {"S": "active"},
+        });
+        match whose {
+            Whose::Patient(patient) => item["patient"] = json!({"S": patient.to_string()}),
+            Whose::Practitioner(id) => item["practitioner"] = json!({"S": id.to_string()}),
+            Whose::Nobody => {}
+        }
+        self.put(Resource::AccountsTable, item).await;
+        account
+    }
+
+    /// Imports a file as the bucket's notification would, and returns the report.
+    pub async fn import(&self, name: &str, file: Vec<u8>) -> Value {
+        let bucket = self.name(Resource::ImportBucket);
+        let key = format!("inbox/{name}");
+        self.root.put_object(bucket, &key, file).await.unwrap();
+        let service = bootstrap::service("import-records").unwrap();
+        let service = service(&self.aws(&Recorder::default())).unwrap();
+        let event = json!({"Records": [{
+            "eventSource": "aws:s3",
+            "eventName": "ObjectCreated:Put",
+            "s3": {"bucket": {"name": bucket}, "object": {"key": key}}
+        }]});
+        service
+            .handle(event, "import".to_owned())
+            .await
+            .unwrap()
+            .unwrap();
+        self.object(&format!("reports/{name}")).await
+    }
+
+    /// A JSON object of the import bucket.
+    pub async fn object(&self, key: &str) -> Value {
+        let path = format!("/{}/{key}", self.name(Resource::ImportBucket));
+        let request = self.root.request("s3", xtask::aws::Method::GET, &path);
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_success(), "{key}: {}", answer.status());
+        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+    }
+
+    /// Imports one of the sample files and returns its patient.
+    pub async fn sample(&self, part_of_name: &str) -> PatientId {
+        let before = self.patients().await;
+        let (name, file) = sample(part_of_name);
+        let report = self.import(&name, file).await;
+        assert_eq!(report["state"], "complete", "{report}");
+        let after = self.patients().await;
+        let mut new = after
+            .into_iter()
+            .filter(|patient| !before.contains(patient));
+        new.next().expect("a new patient")
+    }
+
+    pub async fn patients(&self) -> Vec<PatientId> {
+        self.items(Resource::PatientsTable)
+            .await
+            .iter()
+            .filter(|item| item["sk"] == "CONTEXT#PROFILE")
+            .map(|item| {
+                item["pk"].as_str().unwrap()["PATIENT#".len()..]
+                    .parse()
+                    .unwrap()
+            })
+            .collect()
+    }
+
+    /// The practitioners on a patient's care team.
+    pub async fn care_team(&self, patient: PatientId) -> Vec<PractitionerId> {
+        let pk = format!("PATIENT#{patient}");
+        self.items(Resource::PatientsTable)
+            .await
+            .iter()
+            .filter(|item| item["pk"] == pk.as_str())
+            .filter_map(|item| {
+                item["sk"]
+                    .as_str()?
+                    .strip_prefix("CONTEXT#CARE-TEAM#")?
+                    .parse()
+                    .ok()
+            })
+            .collect()
+    }
+}
+
+/// What an account is linked to.
+pub enum Whose {
+    Patient(PatientId),
+    Practitioner(PractitionerId),
+    Nobody,
+}
+
+/// A sample file, by a part of its name.
+pub fn sample(part_of_name: &str) -> (String, Vec<u8>) {
+    static FILES: OnceLock<Vec<PathBuf>> = OnceLock::new();
+    let files = FILES.get_or_init(|| {
+        let folder = root().join("tests/data/synthea");
+        let files = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        files
+            .filter(|path| path.extension().is_some_and(|end| end == "json"))
+            .collect()
+    });
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    let file = files
+        .iter()
+        .find(|path| name(path).contains(part_of_name))
+        .unwrap();
+    // Object keys of the tests are plain ASCII; the files' names are not.
+    (
+        format!("{}.json", Uuid::new_v4()),
+        std::fs::read(file).unwrap(),
+    )
+}
+
+/// A resource's properties in one of the stacks.
+fn properties(file: &str, id: &str) -> Value {
+    let template = xtask::template::read(&root().join(format!("infra/{file}.yaml"))).unwrap();
+    let all = &template["Resources"][id]["Properties"];
+    let kept = [
+        "BillingMode",
+        "AttributeDefinitions",
+        "KeySchema",
+        "LocalSecondaryIndexes",
+        "GlobalSecondaryIndexes",
+    ];
+    let kept = kept.iter().filter(|name| !all[**name].is_null());
+    Value::Object(
+        kept.map(|name| ((*name).to_owned(), all[*name].clone()))
+            .collect(),
+    )
+}
+
+fn text(value: &Value, pointer: &str) -> String {
+    value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap()
+        .to_owned()
+}
+
+/// An item without DynamoDB's type tags.
+fn plain(item: &Value) -> Value {
+    let attributes = item.as_object().unwrap().iter().map(|(name, typed)| {
+        let value = typed.as_object().unwrap().values().next().unwrap();
+        (name.clone(), value.clone())
+    });
+    Value::Object(attributes.collect())
+}

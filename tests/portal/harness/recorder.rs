@@ -1,0 +1,194 @@
+//! An HTTP client for the SDK that notes every call, counts how many had to wait for each other,
+//! and makes those fail that a test wants to fail.
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use serde_json::Value;
+use std::sync::{Arc, Mutex};
+
+/// A call to AWS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// As IAM names it: `dynamodb:Query`. A transaction is noted as the actions of its parts.
+    pub actions: Vec<String>,
+    /// What the body says, for those who look for marked text in it.
+    pub body: String,
+    /// How many calls had to end before this one could start, itself included.
+    pub depth: usize,
+}
+
+#[derive(Default)]
+struct Log {
+    calls: Vec<Call>,
+    /// The greatest depth of any call that has ended.
+    ended: usize,
+}
+
+type Fails = Arc<dyn Fn(&Call) -> bool + Send + Sync>;
+
+/// Notes the calls of the clients that are made with it.
+#[derive(Clone, Default)]
+pub struct Recorder {
+    log: Arc<Mutex<Log>>,
+    fails: Option<Fails>,
+}
+
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Recorder")
+    }
+}
+
+impl Recorder {
+    /// Answers 500 to the calls that the test picks.
+    pub fn failing(fails: impl Fn(&Call) -> bool + Send + Sync + 'static) -> Self {
+        Self {
+            fails: Some(Arc::new(fails)),
+            ..Self::default()
+        }
+    }
+
+    pub fn client(&self) -> SharedHttpClient {
+        let inner = shared::aws::http_client().unwrap();
+        SharedHttpClient::new(Recording {
+            inner,
+            recorder: self.clone(),
+        })
+    }
+
+    /// Forgets what was noted.
+    pub fn reset(&self) {
+        *self.log.lock().unwrap() = Log::default();
+    }
+
+    pub fn calls(&self) -> Vec<Call> {
+        self.log.lock().unwrap().calls.clone()
+    }
+
+    /// The longest chain of calls that waited for each other.
+    pub fn depth(&self) -> usize {
+        self.calls()
+            .iter()
+            .map(|call| call.depth)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// The actions of all calls, sorted.
+    pub fn actions(&self) -> Vec<String> {
+        let mut actions: Vec<_> = self
+            .calls()
+            .into_iter()
+            .flat_map(|call| call.actions)
+            .collect();
+        actions.sort();
+        actions.dedup();
+        actions
+    }
+}
+
+#[derive(Debug)]
+struct Recording {
+    inner: SharedHttpClient,
+    recorder: Recorder,
+}
+
+impl HttpClient for Recording {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(Connector {
+            inner: self.inner.http_connector(settings, components),
+            recorder: self.recorder.clone(),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Connector {
+    inner: SharedHttpConnector,
+    recorder: Recorder,
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let body = request
+            .body()
+            .bytes()
+            .map(String::from_utf8_lossy)
+            .unwrap_or_default();
+        let actions = actions(&request, &body);
+        let call = {
+            let mut log = self.recorder.log.lock().unwrap();
+            let call = Call {
+                actions,
+                body: body.into_owned(),
+                depth: log.ended + 1,
+            };
+            log.calls.push(call.clone());
+            call
+        };
+        if self
+            .recorder
+            .fails
+            .as_ref()
+            .is_some_and(|fails| fails(&call))
+        {
+            let response = HttpResponse::new(
+                500.try_into().unwrap(),
+                SdkBody::from(r#"{"__type":"InternalServerError","message":"CANARY-OF-AWS"}"#),
+            );
+            return HttpConnectorFuture::ready(Ok(response));
+        }
+        let answer = self.inner.call(request);
+        let log = Arc::clone(&self.recorder.log);
+        HttpConnectorFuture::new(async move {
+            let answer = answer.await;
+            let mut log = log.lock().unwrap();
+            log.ended = log.ended.max(call.depth);
+            answer
+        })
+    }
+}
+
+/// The IAM actions of a request: of a JSON protocol by its target, of S3 by its method.
+fn actions(request: &HttpRequest, body: &str) -> Vec<String> {
+    let Some(target) = request.headers().get("x-amz-target") else {
+        let action = match request.method() {
+            "GET" => "s3:GetObject",
+            "PUT" => "s3:PutObject",
+            "DELETE" => "s3:DeleteObject",
+            other => return vec![format!("s3:{other}")],
+        };
+        return vec![action.to_owned()];
+    };
+    let (service, operation) = target.split_once('.').unwrap();
+    let service = match service {
+        "DynamoDB_20120810" => "dynamodb",
+        "TrentService" => "kms",
+        "AWSCognitoIdentityProviderService" => "cognito-idp",
+        other => other,
+    };
+    if operation != "TransactWriteItems" {
+        return vec![format!("{service}:{operation}")];
+    }
+    let body: Value = serde_json::from_str(body).unwrap();
+    let parts = body["TransactItems"].as_array().unwrap().iter();
+    parts
+        .map(
+            |part| match part.as_object().unwrap().keys().next().unwrap().as_str() {
+                "Put" => "dynamodb:PutItem".to_owned(),
+                "Update" => "dynamodb:UpdateItem".to_owned(),
+                "Delete" => "dynamodb:DeleteItem".to_owned(),
+                _ => "dynamodb:ConditionCheckItem".to_owned(),
+            },
+        )
+        .collect()
+}

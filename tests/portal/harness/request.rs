@@ -1,0 +1,84 @@
+//! Requests as the pipeline gets them, behind API Gateway's authorizer.
+
+use http::{HeaderMap, HeaderValue};
+use serde_json::{Value, json};
+use shared::access::{Claims, Role};
+use shared::http::{Request, Response};
+use shared::ids::{AccountId, PatientId};
+use uuid::Uuid;
+
+/// When the tests' callers signed in.
+pub const SIGNED_IN: i64 = 1_760_000_000;
+
+/// A request of an account.
+pub fn signed_in(account: AccountId, role: Role) -> Request {
+    let claims = json!({
+        "sub": account,
+        "token_use": "access",
+        "cognito:groups": role.group(),
+        "auth_time": SIGNED_IN.to_string(),
+        "origin_jti": format!("origin of {account}"),
+    });
+    Request {
+        claims: Claims::from_authorizer(&claims),
+        ..anonymous()
+    }
+}
+
+/// A request of nobody.
+pub fn anonymous() -> Request {
+    Request {
+        source_ip: "198.51.100.7".to_owned(),
+        user_agent: "tests".to_owned(),
+        request_id: Uuid::new_v4().to_string(),
+        ..Request::default()
+    }
+}
+
+/// Parts that a test adds to a request.
+pub trait With: Sized {
+    fn patient(self, patient: PatientId) -> Self;
+    fn query(self, name: &str, value: &str) -> Self;
+    fn header(self, name: &'static str, value: &str) -> Self;
+    fn json(self, body: &Value) -> Self;
+    fn bytes(self, body: &[u8]) -> Self;
+}
+
+impl With for Request {
+    fn patient(mut self, patient: PatientId) -> Self {
+        self.path.push(("patient".to_owned(), patient.to_string()));
+        self
+    }
+
+    fn query(mut self, name: &str, value: &str) -> Self {
+        self.query.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers
+            .append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        self
+    }
+
+    fn json(self, body: &Value) -> Self {
+        self.bytes(&serde_json::to_vec(body).unwrap())
+    }
+
+    fn bytes(mut self, body: &[u8]) -> Self {
+        let json = HeaderValue::from_static("application/json");
+        self.headers = HeaderMap::from_iter(
+            std::mem::take(&mut self.headers)
+                .into_iter()
+                .filter_map(|(name, value)| Some((name?, value))),
+        );
+        self.headers.entry("content-type").or_insert(json);
+        self.body = body.to_vec();
+        self
+    }
+}
+
+/// A response's JSON body.
+pub fn body(response: &Response) -> Value {
+    serde_json::from_slice(&response.body).unwrap()
+}

@@ -1,0 +1,300 @@
+//! The template against the code, both ways: operations, routes, environment, permissions, events.
+
+use crate::harness::root;
+use crate::harness::world::specs;
+use serde_json::Value;
+use shared::access::Subject;
+use shared::api::{Auth, Operation, Spec, Trigger, Visitor, visit_all};
+use shared::aws::{Capability, Resource};
+use shared::http::Request;
+use std::collections::{BTreeMap, BTreeSet};
+
+fn stack(file: &str) -> Value {
+    xtask::template::read(&root().join(file)).unwrap()
+}
+
+fn resources<'a>(template: &'a Value, kind: &'a str) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    let resources = template["Resources"].as_object().unwrap().iter();
+    resources
+        .filter(move |(_, resource)| resource["Type"] == kind)
+        .map(|(id, resource)| (id.as_str(), resource))
+}
+
+/// `get-dashboard` as a logical id: `GetDashboard`.
+fn pascal(id: &str) -> String {
+    id.split('-')
+        .flat_map(|word| {
+            let (first, rest) = word.split_at(1);
+            [first.to_uppercase(), rest.to_owned()]
+        })
+        .collect()
+}
+
+fn strings(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(one) => vec![one],
+        Value::Array(several) => several.iter().map(|one| one.as_str().unwrap()).collect(),
+        other => panic!("{other}"),
+    }
+}
+
+/// The logical name behind `!GetAtt Stack.Outputs.Name`.
+fn output(value: &Value) -> &str {
+    let path = match &value["Fn::GetAtt"] {
+        Value::String(path) => path.as_str(),
+        Value::Array(parts) => parts.last().unwrap().as_str().unwrap(),
+        other => panic!("{value}: {other}"),
+    };
+    path.rsplit('.').next().unwrap()
+}
+
+/// Every statement of every managed policy, by its Sid, with the policy it stands in.
+fn statements() -> BTreeMap<String, (String, Value)> {
+    let mut all = BTreeMap::new();
+    for file in ["infra/access.yaml", "infra/identity.yaml"] {
+        let template = stack(file);
+        for (policy, resource) in resources(&template, "AWS::IAM::ManagedPolicy") {
+            if policy.starts_with("Run") {
+                continue;
+            }
+            for statement in resource["Properties"]["PolicyDocument"]["Statement"].as_array().unwrap() {
+                let sid = statement["Sid"].as_str().unwrap().to_owned();
+                let former = all.insert(sid, (policy.to_owned(), statement.clone()));
+                assert!(former.is_none(), "{policy} repeats a Sid");
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn every_operation_is_a_function_and_the_other_way_round() {
+    let template = stack("template.yaml");
+    let declared: BTreeSet<String> = specs().iter().map(|spec| pascal(spec.id)).collect();
+    let deployed: BTreeSet<String> =
+        resources(&template, "AWS::Serverless::Function").map(|(id, _)| id.to_owned()).collect();
+    assert_eq!(declared, deployed);
+
+    let folders = |folder: &str, end: &str| -> BTreeSet<String> {
+        std::fs::read_dir(root().join(folder))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .map(|name| name.strip_suffix(end).unwrap().to_owned())
+            .collect()
+    };
+    let ids: BTreeSet<String> = specs().iter().map(|spec| spec.id.to_owned()).collect();
+    assert_eq!(folders("functions", ""), ids);
+    assert_eq!(folders("events", ".json"), ids);
+
+    for spec in specs() {
+        let function = &template["Resources"][pascal(spec.id)];
+        assert_eq!(function["Metadata"]["BuildMethod"], "rust-cargolambda");
+        assert_eq!(function["Metadata"]["BuildProperties"]["Binary"], spec.id);
+    }
+}
+
+#[test]
+fn every_route_is_the_one_declared() {
+    let template = stack("template.yaml");
+    for spec in specs() {
+        let function = &template["Resources"][pascal(spec.id)]["Properties"];
+        let routes: Vec<&Value> = function["Events"]
+            .as_object()
+            .into_iter()
+            .flat_map(|events| events.values())
+            .filter(|event| event["Type"] == "Api")
+            .collect();
+        let Trigger::Http { method, path, auth } = spec.trigger else {
+            assert!(routes.is_empty(), "{}", spec.id);
+            continue;
+        };
+        assert_eq!(routes.len(), 1, "{}", spec.id);
+        let route = &routes[0]["Properties"];
+        assert_eq!(route["Method"], method.as_str(), "{}", spec.id);
+        assert_eq!(route["Path"], path, "{}", spec.id);
+        let authorizer = &route["Auth"]["Authorizer"];
+        match auth {
+            Auth::Open => assert_eq!(authorizer, "NONE", "{}", spec.id),
+            Auth::Token => assert!(authorizer.is_null(), "{}: the default holds", spec.id),
+        }
+    }
+    let auth = &template["Resources"]["PortalApi"]["Properties"]["Auth"];
+    assert_eq!(auth["DefaultAuthorizer"], "UserPool");
+    let scopes = &auth["Authorizers"]["UserPool"]["AuthorizationScopes"];
+    assert_eq!(strings(scopes), ["aws.cognito.signin.user.admin"], "access tokens alone");
+}
+
+#[test]
+fn every_environment_is_what_the_capabilities_reach() {
+    let template = stack("template.yaml");
+    for spec in specs() {
+        let function = &template["Resources"][pascal(spec.id)]["Properties"];
+        let variables = function["Environment"]["Variables"].as_object().unwrap();
+        let given: BTreeSet<&str> = variables.keys().map(String::as_str).collect();
+        let needed: BTreeSet<&str> =
+            spec.needs.iter().map(|capability| capability.resource().env()).collect();
+        assert_eq!(given, needed, "{}", spec.id);
+    }
+}
+
+#[test]
+fn every_role_permits_what_the_operation_declares_and_no_more() {
+    let template = stack("template.yaml");
+    let statements = statements();
+    for spec in specs() {
+        let role = &template["Resources"][format!("{}Role", pascal(spec.id))]["Properties"];
+        assert!(role["Policies"].is_null(), "{}: no inline policies", spec.id);
+        let policies: BTreeSet<&str> = role["ManagedPolicyArns"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(output)
+            .filter(|policy| !policy.starts_with("Run"))
+            .collect();
+        let permitted: BTreeSet<&str> = statements
+            .iter()
+            .filter(|(_, (policy, _))| policies.contains(policy.as_str()))
+            .map(|(sid, _)| sid.as_str())
+            .collect();
+        let names: Vec<String> = spec.needs.iter().map(|need| format!("{need:?}")).collect();
+        let declared: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+        assert_eq!(permitted, declared, "{}", spec.id);
+        assert!(declared.contains("WriteAudit"), "{}: nothing without audit", spec.id);
+    }
+}
+
+#[test]
+fn every_capability_is_a_statement_with_its_exact_actions() {
+    let statements = statements();
+    let sids: BTreeSet<String> = statements.keys().cloned().collect();
+    let capabilities: BTreeSet<String> =
+        Capability::ALL.iter().map(|capability| format!("{capability:?}")).collect();
+    assert_eq!(sids, capabilities);
+    for capability in Capability::ALL {
+        let (_, statement) = &statements[&format!("{capability:?}")];
+        assert_eq!(statement["Effect"], "Allow");
+        let granted: BTreeSet<&str> = strings(&statement["Action"]).into_iter().collect();
+        let declared: BTreeSet<&str> = capability.actions().iter().copied().collect();
+        assert_eq!(granted, declared, "{capability:?}");
+        let reach = statement["Resource"].to_string();
+        let named = match capability.resource() {
+            Resource::AccountsTable => "AccountsTableArn",
+            Resource::PatientsTable => "PatientsTableArn",
+            Resource::RecordsTable => "RecordsTableArn",
+            Resource::DirectoryTable => "DirectoryTableArn",
+            Resource::AuditTable => "AuditTableArn",
+            Resource::PhiKey => "PhiKeyArn",
+            Resource::IndexKey => "IndexKeyArn",
+            Resource::UserPool => "UserPool.Arn",
+            Resource::ImportBucket => "ImportBucketName",
+        };
+        let arns = reach.matches("Arn").count() + reach.matches("ImportBucketName").count();
+        assert!(reach.contains(named) || reach.contains("\"UserPool\",\"Arn\""), "{capability:?}: {reach}");
+        assert!(arns >= 1 && !reach.contains("\"*\""), "{capability:?}: {reach}");
+    }
+}
+
+#[test]
+fn no_policy_has_a_wildcard_action_and_only_tracing_a_wildcard_resource() {
+    for file in ["infra/access.yaml", "infra/identity.yaml"] {
+        let template = stack(file);
+        for (policy, resource) in resources(&template, "AWS::IAM::ManagedPolicy") {
+            for statement in resource["Properties"]["PolicyDocument"]["Statement"].as_array().unwrap() {
+                for action in strings(&statement["Action"]) {
+                    assert!(!action.contains('*'), "{policy}: {action}");
+                }
+                let everywhere = statement["Resource"] == "*";
+                assert_eq!(everywhere, statement["Sid"] == "WriteTraces", "{policy}");
+            }
+        }
+    }
+}
+
+/// Nobody may change or remove an audit record: no role is given it, and the table denies it.
+#[test]
+fn the_audit_table_is_written_once() {
+    for (sid, (_, statement)) in statements() {
+        if statement["Resource"].to_string().contains("AuditTableArn") {
+            assert_eq!(strings(&statement["Action"]), ["dynamodb:PutItem"], "{sid}");
+        }
+    }
+    let template = stack("infra/audit.yaml");
+    let table = &template["Resources"]["AuditTable"]["Properties"];
+    let statements = table["ResourcePolicy"]["PolicyDocument"]["Statement"].as_array().unwrap();
+    let deny = statements.iter().find(|statement| statement["Effect"] == "Deny").unwrap();
+    assert!(deny["Principal"] == "*" || deny["Principal"]["AWS"] == "*");
+    assert!(deny["Condition"].is_null());
+    let denied = strings(&deny["Action"]);
+    for action in [
+        "UpdateItem",
+        "DeleteItem",
+        "BatchWriteItem",
+        "PartiQLUpdate",
+        "PartiQLDelete",
+        "PartiQLInsert",
+        "UpdateTimeToLive",
+        "DeleteTable",
+    ] {
+        assert!(denied.contains(&format!("dynamodb:{action}").as_str()), "{action}");
+    }
+    assert_eq!(table["StreamSpecification"]["StreamViewType"], "NEW_AND_OLD_IMAGES");
+}
+
+/// 45 CFR 164.312(a)(2)(iv), 164.308(a)(7)(ii)(A), 164.312(c)(1). The emulator drops these
+/// settings, so they are held here.
+#[test]
+fn data_at_rest_is_encrypted_recoverable_and_protected() {
+    let mut tables = 0;
+    for file in ["infra/data.yaml", "infra/audit.yaml"] {
+        let template = stack(file);
+        for (id, table) in resources(&template, "AWS::DynamoDB::Table") {
+            let properties = &table["Properties"];
+            assert_eq!(properties["SSESpecification"]["SSEType"], "KMS", "{id}");
+            assert!(properties["SSESpecification"]["KMSMasterKeyId"].is_object(), "{id}");
+            let recovery = &properties["PointInTimeRecoverySpecification"];
+            assert_eq!(recovery["PointInTimeRecoveryEnabled"], true, "{id}");
+            assert!(!properties["DeletionProtectionEnabled"].is_null(), "{id}");
+            tables += 1;
+        }
+    }
+    assert_eq!(tables, 5);
+    let identity = stack("infra/identity.yaml");
+    let (_, pool) = resources(&identity, "AWS::Cognito::UserPool").next().unwrap();
+    let pool = &pool["Properties"];
+    assert_eq!(pool["MfaConfiguration"], "ON");
+    assert_eq!(pool["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"], true);
+    let (_, client) = resources(&identity, "AWS::Cognito::UserPoolClient").next().unwrap();
+    let client = &client["Properties"];
+    assert_eq!(client["PreventUserExistenceErrors"], "ENABLED");
+    assert_eq!(client["EnableTokenRevocation"], true);
+    assert_eq!(client["AccessTokenValidity"], 5);
+}
+
+/// Every sample event is one that the operation takes.
+#[test]
+fn every_event_is_taken() {
+    struct Events(usize);
+    impl Visitor for Events {
+        fn operation<Op: Operation>(&mut self) {
+            let id = Op::SPEC.id;
+            let event = std::fs::read_to_string(root().join(format!("events/{id}.json"))).unwrap();
+            let request = Request::from_lambda(lambda_http::request::from_str(&event).unwrap());
+            assert!(Op::parse(&request).is_ok(), "{id}: {:?}", Op::parse(&request).err());
+            assert!(Op::Subject::named(&request).is_ok(), "{id}");
+            let Trigger::Http { auth, .. } = Op::SPEC.trigger else { panic!("{id}") };
+            assert_eq!(request.claims.is_some(), auth == Auth::Token, "{id}");
+            assert!(!request.request_id.is_empty(), "{id}");
+            self.0 += 1;
+        }
+
+        fn event(&mut self, spec: &'static Spec) {
+            let file = root().join(format!("events/{}.json", spec.id));
+            let event: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+            assert!(event.is_object(), "{}", spec.id);
+            self.0 += 1;
+        }
+    }
+    let mut events = Events(0);
+    visit_all(&mut events);
+    assert_eq!(events.0, specs().len());
+}
