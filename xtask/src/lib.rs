@@ -5,6 +5,7 @@
     reason = "talking to the terminal is what these commands are for"
 )]
 
+pub mod activation;
 pub mod aws;
 pub mod down;
 pub mod emulator;

@@ -1,6 +1,7 @@
 //! `cargo xtask <command>`: reads the command line.
 #![allow(
     clippy::print_stderr,
+    clippy::print_stdout,
     reason = "talking to the terminal is what these commands are for"
 )]
 
@@ -8,12 +9,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use xtask::home::workspace;
-use xtask::{down, up};
+use xtask::home::{Home, workspace};
+use xtask::{activation, down, up};
 
 const USAGE: &str = "\
 cargo xtask up   [--home DIR] [--port N]     the whole portal on this machine, until Ctrl-C
 cargo xtask down [--home DIR] [--erase]      ends it; --erase removes what it stored
+cargo xtask activation --mrn N --birth-date D [--home DIR]
+                                             a code with which that patient makes an account
 
 DIR is .portal unless given; N is 4100 if that is free.";
 
@@ -40,6 +43,15 @@ async fn run(command: &str, arguments: impl Iterator<Item = String>) -> Result<(
             let options = Options::read(arguments, &["--home", "--erase"])?;
             down::run(&options.home, options.erase).await
         }
+        "activation" => {
+            let options = Options::read(arguments, &["--home", "--mrn", "--birth-date"])?;
+            let (Some(mrn), Some(birth_date)) = (options.mrn, options.birth_date) else {
+                bail!("--mrn and --birth-date are needed\n\n{USAGE}");
+            };
+            let portal = Home::at(&options.home)?.portal()?;
+            println!("{}", activation::issue(&portal, &mrn, &birth_date).await?);
+            Ok(())
+        }
         _ => bail!("no such command\n\n{USAGE}"),
     }
 }
@@ -48,6 +60,8 @@ struct Options {
     home: PathBuf,
     port: Option<u16>,
     erase: bool,
+    mrn: Option<String>,
+    birth_date: Option<String>,
 }
 
 impl Options {
@@ -56,6 +70,8 @@ impl Options {
             home: workspace().join(".portal"),
             port: None,
             erase: false,
+            mrn: None,
+            birth_date: None,
         };
         while let Some(option) = arguments.next() {
             let mut value = || {
@@ -66,6 +82,8 @@ impl Options {
             match option.as_str() {
                 name if !known.contains(&name) => bail!("unknown option {name}\n\n{USAGE}"),
                 "--home" => options.home = value()?.into(),
+                "--mrn" => options.mrn = Some(value()?),
+                "--birth-date" => options.birth_date = Some(value()?),
                 "--port" => options.port = Some(value()?.parse().context("--port is no port")?),
                 _ => options.erase = true,
             }

@@ -101,7 +101,7 @@ async fn work(
 
     let ready = async {
         steps.begin("Load the sample patients and demo accounts");
-        let accounts = sample::load(home, aws, &portal, deployed.changed).await?;
+        let accounts = sample::load(home, aws, &portal).await?;
         home.write_portal(&portal)?;
         steps.end();
         announce(&portal, &accounts, home);

@@ -110,6 +110,7 @@ impl<'f, 'a> Compared<'f, 'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::slice::from_ref;
     use uuid::Uuid;
 
     const OBSERVATION: &str = r#"{"resourceType":"Observation","id":"o","status":"final",
@@ -157,22 +158,22 @@ mod tests {
             arrived: Some(Timestamp::UNIX_EPOCH),
         };
         let indented = line(OBSERVATION).replace(':', " :  ");
-        assert_eq!(compared(&indented, &[stored.clone()]).1, Change::Unchanged);
+        assert_eq!(compared(&indented, from_ref(&stored)).1, Change::Unchanged);
 
         let value = line(OBSERVATION).replace("1.50", "1.5");
-        let (_, change, arrived, elsewhere, _) = compared(&value, &[stored.clone()]);
+        let (_, change, arrived, elsewhere, _) = compared(&value, from_ref(&stored));
         assert_eq!(
             (change, arrived, elsewhere),
             (Change::Changed, now(), vec![])
         );
 
         let date = line(OBSERVATION).replace("2020-01-02", "2020-01-03");
-        let (moved, change, _, elsewhere, _) = compared(&date, &[stored.clone()]);
+        let (moved, change, _, elsewhere, _) = compared(&date, from_ref(&stored));
         assert!(moved.starts_with("LAB#2020-01-03"));
         assert_eq!((change, elsewhere), (Change::Changed, vec![sk.clone()]));
 
         let error = line(OBSERVATION).replace("final", "entered-in-error");
-        let (void, _, _, elsewhere, _) = compared(&error, &[stored.clone()]);
+        let (void, _, _, elsewhere, _) = compared(&error, from_ref(&stored));
         assert!(void.starts_with("VOID#LAB#"));
         assert_eq!(elsewhere, [sk.as_str()]);
 
@@ -181,7 +182,7 @@ mod tests {
             sk: sk.replace("LAB#", "OBSERVATION#"),
             ..stored.clone()
         };
-        let (_, change, arrived, elsewhere, _) = compared(&line(OBSERVATION), &[misplaced.clone()]);
+        let (_, change, arrived, elsewhere, _) = compared(&line(OBSERVATION), from_ref(&misplaced));
         assert_eq!((change, arrived), (Change::Changed, Timestamp::UNIX_EPOCH));
         assert_eq!(elsewhere, [misplaced.sk.as_str()]);
         let twice = [stored, misplaced];

@@ -110,7 +110,8 @@ impl Audit {
     }
 }
 
-pub(crate) type TransactionError = SdkError<TransactWriteItemsError, aws_smithy_runtime_api::http::Response>;
+pub(crate) type TransactionError =
+    SdkError<TransactWriteItemsError, aws_smithy_runtime_api::http::Response>;
 
 /// Which of a transaction's items had a condition that did not hold. The audit record is the last,
 /// so it counts past the end of the change's.

@@ -19,8 +19,15 @@ pub(super) struct User {
 }
 
 impl Gate {
-    /// The user of that name or address, as Cognito finds them: without regard to case.
+    /// The user of that name or address. Cognito ignores the case of addresses, the emulator does not.
     pub(super) async fn user(&self, name: &str) -> Result<Option<User>> {
+        match self.user_as_written(name).await? {
+            Some(user) => Ok(Some(user)),
+            None => self.user_as_written(&name.to_lowercase()).await,
+        }
+    }
+
+    async fn user_as_written(&self, name: &str) -> Result<Option<User>> {
         let answer = self
             .aws
             .cognito(

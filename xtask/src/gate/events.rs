@@ -16,27 +16,50 @@ pub(super) struct Events {
     writing: Mutex<()>,
 }
 
-/// What was attempted, in Cognito's words.
+/// What was attempted and how it ended, in Cognito's words.
 #[derive(Clone, Copy)]
-pub(super) enum Kind {
-    SignIn,
-    ForgotPassword,
-    PasswordChange,
+pub(super) struct Attempt {
+    kind: &'static str,
+    outcome: &'static str,
+    challenges: &'static [&'static str],
 }
 
-/// How it ended; `InProgress` when a further challenge follows.
-#[derive(Clone, Copy)]
-pub(super) enum Outcome {
-    Pass,
-    Fail,
-    InProgress,
+impl Attempt {
+    pub(super) const WRONG_PASSWORD: Self = Self::sign_in("Fail", &["Password:Failure"]);
+    /// A further challenge follows.
+    pub(super) const RIGHT_PASSWORD: Self = Self::sign_in("InProgress", &["Password:Success"]);
+    pub(super) const WRONG_CODE: Self = Self::sign_in("Fail", &["Password:Success", "Mfa:Failure"]);
+    pub(super) const SIGNED_IN: Self = Self::sign_in("Pass", &["Password:Success", "Mfa:Success"]);
+    /// Everything was right, and the trigger said no.
+    pub(super) const TURNED_AWAY: Self =
+        Self::sign_in("Fail", &["Password:Success", "Mfa:Success"]);
+    /// A session that is not one, or whose user is disabled by now.
+    pub(super) const NO_SESSION: Self = Self::sign_in("Fail", &[]);
+    pub(super) const CHANGED_PASSWORD: Self = Self::other("PasswordChange", "Pass");
+    pub(super) const KEPT_PASSWORD: Self = Self::other("PasswordChange", "Fail");
+    pub(super) const ASKED_FOR_RESET: Self = Self::other("ForgotPassword", "InProgress");
+    pub(super) const RESET_PASSWORD: Self = Self::other("ForgotPassword", "Pass");
+    pub(super) const FAILED_RESET: Self = Self::other("ForgotPassword", "Fail");
+
+    const fn sign_in(outcome: &'static str, challenges: &'static [&'static str]) -> Self {
+        Self {
+            kind: "SignIn",
+            outcome,
+            challenges,
+        }
+    }
+
+    const fn other(kind: &'static str, outcome: &'static str) -> Self {
+        Self {
+            kind,
+            outcome,
+            challenges: &[],
+        }
+    }
 }
 
-pub(super) struct Event<'a> {
-    pub(super) kind: Kind,
-    pub(super) outcome: Outcome,
-    /// E.g. `Password:Success`.
-    pub(super) challenges: &'a [&'a str],
+/// Whom it was about, and where it came from.
+pub(super) struct Circumstances<'a> {
     /// The user's name in the pool, which here is their `sub`.
     pub(super) user: Option<&'a str>,
     pub(super) pool: &'a str,
@@ -59,8 +82,8 @@ impl Events {
         }
     }
 
-    /// Appends an event. A sign-in whose event cannot be written does not succeed.
-    pub(super) fn append(&self, event: &Event<'_>) -> Result<()> {
+    /// Appends an attempt. A sign-in that cannot be written down does not succeed.
+    pub(super) fn append(&self, attempt: &Attempt, event: &Circumstances<'_>) -> Result<()> {
         let now = Timestamp::now();
         let user = event.user.unwrap_or_default();
         let line = json!({
@@ -71,24 +94,16 @@ impl Events {
             "message": {
                 "version": "1",
                 "eventId": uuid::Uuid::new_v4().to_string(),
-                "eventType": match event.kind {
-                    Kind::SignIn => "SignIn",
-                    Kind::ForgotPassword => "ForgotPassword",
-                    Kind::PasswordChange => "PasswordChange",
-                },
+                "eventType": attempt.kind,
                 "userSub": user,
                 "userName": user,
                 "userPoolId": event.pool,
                 "clientId": event.client,
                 "creationDate": now.strftime("%a %b %d %H:%M:%S UTC %Y").to_string(),
-                "eventResponse": match event.outcome {
-                    Outcome::Pass => "Pass",
-                    Outcome::Fail => "Fail",
-                    Outcome::InProgress => "InProgress",
-                },
+                "eventResponse": attempt.outcome,
                 "riskLevel": "",
                 "riskDecision": "PASS",
-                "challenges": event.challenges,
+                "challenges": attempt.challenges,
                 "deviceName": event.visitor.agent,
                 "ipAddress": event.visitor.ip,
                 "requestId": event.visitor.request_id,

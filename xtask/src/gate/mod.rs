@@ -11,6 +11,7 @@ mod directory;
 mod door;
 mod events;
 mod password;
+mod recovery;
 mod refusal;
 mod sessions;
 mod sign_in;

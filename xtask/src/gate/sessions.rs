@@ -43,10 +43,13 @@ impl Who {
 
     /// What attempts are counted by.
     pub(super) fn key(&self) -> String {
-        self.username
-            .clone()
-            .unwrap_or_else(|| format!("?{}", self.asked.to_lowercase()))
+        key(self.username.as_deref(), &self.asked)
     }
+}
+
+/// What attempts are counted by: the user, or the name that nobody has.
+pub(super) fn key(username: Option<&str>, asked: &str) -> String {
+    username.map_or_else(|| format!("?{}", asked.to_lowercase()), str::to_owned)
 }
 
 #[derive(Debug)]

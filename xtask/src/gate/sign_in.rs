@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
 use super::directory::User;
-use super::events::{Event, Kind, Outcome, Visitor};
+use super::events::{Attempt, Circumstances, Visitor};
 use super::refusal::Refusal;
 use super::sessions::{Session, Step, Who};
 use super::{Gate, lock, password};
@@ -17,7 +17,7 @@ use crate::aws::Answer;
 /// Longer than it takes to check a proof of a password.
 const PROOF: Duration = Duration::from_millis(250);
 
-type Reply = Result<Value, Refusal>;
+pub(super) type Reply = Result<Value, Refusal>;
 
 /// One call of the Cognito API.
 pub(super) struct Call<'a> {
@@ -28,7 +28,7 @@ pub(super) struct Call<'a> {
 
 impl<'a> Call<'a> {
     /// A text field by its JSON pointer; empty when it is not there.
-    fn text(&self, pointer: &str) -> &'a str {
+    pub(super) fn text(&self, pointer: &str) -> &'a str {
         self.body
             .pointer(pointer)
             .and_then(Value::as_str)
@@ -100,11 +100,7 @@ impl Gate {
                 "Missing required parameter USERNAME",
             ));
         }
-        let user = match self.user(asked).await? {
-            Some(user) => Some(user),
-            // Cognito ignores the case of addresses, the emulator does not.
-            None => self.user(&asked.to_lowercase()).await?,
-        };
+        let user = self.user(asked).await?;
         let username = user.map(|user| user.username);
         let mut body = call.body.clone();
         set(
@@ -153,26 +149,15 @@ impl Gate {
     async fn password(&self, call: &Call<'_>) -> Reply {
         let secret_block = call.text("/ChallengeResponses/PASSWORD_CLAIM_SECRET_BLOCK");
         let name = call.text("/ChallengeResponses/USERNAME");
-        let Some(session) = self.take(secret_block, Step::Password, Some(name)) else {
-            self.note(
-                call,
-                Kind::SignIn,
-                Outcome::Fail,
-                &["Password:Failure"],
-                None,
-            )?;
+        let Some(session) = lock(&self.sessions).take(secret_block, Step::Password, Some(name))
+        else {
+            self.note(call, Attempt::WRONG_PASSWORD, None)?;
             return Err(Refusal::incorrect());
         };
         let who = session.who;
         let user = who.username.as_deref();
         if lock(&self.lockouts).locked(&who.key()) {
-            self.note(
-                call,
-                Kind::SignIn,
-                Outcome::Fail,
-                &["Password:Failure"],
-                user,
-            )?;
+            self.note(call, Attempt::WRONG_PASSWORD, user)?;
             return Err(Refusal::locked_out());
         }
         let answer_at = Instant::now() + PROOF;
@@ -183,68 +168,40 @@ impl Gate {
             if answer.code() == "NotAuthorizedException" {
                 lock(&self.lockouts).failed(&who.key());
             }
-            self.note(
-                call,
-                Kind::SignIn,
-                Outcome::Fail,
-                &["Password:Failure"],
-                user,
-            )?;
+            self.note(call, Attempt::WRONG_PASSWORD, user)?;
             return Err(Refusal::from(&answer));
         }
-        self.note(
-            call,
-            Kind::SignIn,
-            Outcome::InProgress,
-            &["Password:Success"],
-            user,
-        )?;
+        self.note(call, Attempt::RIGHT_PASSWORD, user)?;
         self.after_password(answer.body, who).await
     }
 
     /// What follows a right password: a new one, a code, or setting up an authenticator. If the
     /// emulator handed out tokens already, they end here.
-    async fn after_password(&self, mut reply: Value, who: Who) -> Reply {
-        let valid = self.session_validity().await?;
-        let next = match reply.get("ChallengeName").and_then(Value::as_str) {
-            Some("NEW_PASSWORD_REQUIRED") => Step::NewPassword,
-            Some("SOFTWARE_TOKEN_MFA") => Step::Code,
+    async fn after_password(&self, reply: Value, who: Who) -> Reply {
+        let srp_name = &who.srp_name;
+        let (step, mut reply) = match reply.get("ChallengeName").and_then(Value::as_str) {
+            Some("NEW_PASSWORD_REQUIRED") => (Step::NewPassword, reply),
+            Some("SOFTWARE_TOKEN_MFA") => (Step::Code, reply),
             Some(other) => {
-                return Err(Refusal::invalid_parameter(&format!(
-                    "Unsupported challenge: {other}"
-                )));
+                let message = format!("Unsupported challenge: {other}");
+                return Err(Refusal::invalid_parameter(&message));
             }
             None => {
                 self.revoke(&reply).await?;
-                let user = self
-                    .user(&who.srp_name)
-                    .await?
-                    .ok_or_else(Refusal::incorrect)?;
-                if user.enrolled {
-                    Step::Code
+                let user = self.user(srp_name).await?;
+                if user.ok_or_else(Refusal::incorrect)?.enrolled {
+                    let parameters = json!({"USER_ID_FOR_SRP": srp_name});
+                    (Step::Code, challenge("SOFTWARE_TOKEN_MFA", &parameters))
                 } else {
-                    Step::Associate
+                    let can = "[\"SOFTWARE_TOKEN_MFA\"]";
+                    let parameters = json!({"MFAS_CAN_SETUP": can, "USER_ID_FOR_SRP": srp_name});
+                    (Step::Associate, challenge("MFA_SETUP", &parameters))
                 }
             }
         };
-        match (next, reply.get("ChallengeName")) {
-            (Step::Associate, _) => {
-                reply = json!({"ChallengeName": "MFA_SETUP", "ChallengeParameters": {
-                    "MFAS_CAN_SETUP": "[\"SOFTWARE_TOKEN_MFA\"]",
-                    "USER_ID_FOR_SRP": who.srp_name,
-                }});
-            }
-            (Step::Code, None) => {
-                reply = json!({"ChallengeName": "SOFTWARE_TOKEN_MFA", "ChallengeParameters": {
-                    "USER_ID_FOR_SRP": who.srp_name,
-                }});
-            }
-            _ => {}
-        }
-        let session = lock(&self.sessions).issue(next, who, valid)?;
-        if let Some(reply) = reply.as_object_mut() {
-            reply.insert("Session".into(), session.into());
-        }
+        let valid = self.session_validity().await?;
+        let session = lock(&self.sessions).issue(step, who, valid)?;
+        set(&mut reply, "/Session", &session);
         Ok(reply)
     }
 
@@ -254,25 +211,13 @@ impl Gate {
         let new = call.text("/ChallengeResponses/NEW_PASSWORD");
         if let Some(objection) = password::objection(&self.password_policy().await?, new) {
             lock(&self.sessions).put_back(token, session);
-            self.note(
-                call,
-                Kind::PasswordChange,
-                Outcome::Fail,
-                &[],
-                Some(&user.username),
-            )?;
+            self.note(call, Attempt::KEPT_PASSWORD, Some(&user.username))?;
             return Err(Refusal::invalid_password(objection));
         }
         let mut body = call.body.clone();
         set(&mut body, "/ChallengeResponses/USERNAME", &user.username);
         let reply = self.forward(call.operation, &body).await?;
-        self.note(
-            call,
-            Kind::PasswordChange,
-            Outcome::Pass,
-            &[],
-            Some(&user.username),
-        )?;
+        self.note(call, Attempt::CHANGED_PASSWORD, Some(&user.username))?;
         self.after_password(reply, session.who).await
     }
 
@@ -296,7 +241,7 @@ impl Gate {
 
     /// The secret for a new authenticator, during sign-in or for a user who is signed in.
     async fn associate(&self, call: &Call<'_>) -> Reply {
-        if call.body.get("AccessToken").is_some() {
+        if !call.text("/AccessToken").is_empty() {
             return self.pass_on(call).await;
         }
         let (_, session, user) = self.resume(call, Step::Associate).await?;
@@ -315,7 +260,7 @@ impl Gate {
     /// The first code of a new authenticator. A wrong one may be corrected with the same session.
     async fn verify(&self, call: &Call<'_>) -> Reply {
         let code = call.text("/UserCode");
-        if call.body.get("AccessToken").is_some() {
+        if !call.text("/AccessToken").is_empty() {
             return self.verify_signed_in(call, code).await;
         }
         let (token, session, user) = self.resume(call, Step::Verify).await?;
@@ -327,7 +272,7 @@ impl Gate {
             .await
         {
             Ok(_) => {
-                let valid: Duration = self.session_validity().await?;
+                let valid = self.session_validity().await?;
                 let next = lock(&self.sessions).issue(Step::Enrolled, session.who, valid)?;
                 Ok(json!({"Status": "SUCCESS", "Session": next}))
             }
@@ -367,27 +312,14 @@ impl Gate {
 
     /// The last step of every sign-in: the trigger, the event, and only then the tokens.
     async fn let_in(&self, call: &Call<'_>, user: &User, reply: Value) -> Reply {
-        let done = async {
-            self.post_authentication(user, call.metadata()).await?;
-            let passed = ["Password:Success", "Mfa:Success"];
-            self.note(
-                call,
-                Kind::SignIn,
-                Outcome::Pass,
-                &passed,
-                Some(&user.username),
-            )
+        let name = Some(user.username.as_str());
+        let done = match self.post_authentication(user, call.metadata()).await {
+            Ok(()) => self.note(call, Attempt::SIGNED_IN, name),
+            Err(refusal) => Err(refusal),
         };
-        if let Err(refusal) = done.await {
+        if let Err(refusal) = done {
             self.revoke(&reply).await?;
-            let passed = ["Password:Success", "Mfa:Success"];
-            self.note(
-                call,
-                Kind::SignIn,
-                Outcome::Fail,
-                &passed,
-                Some(&user.username),
-            )?;
+            self.note(call, Attempt::TURNED_AWAY, name)?;
             return Err(refusal);
         }
         lock(&self.lockouts).succeeded(&user.username);
@@ -396,16 +328,7 @@ impl Gate {
 
     /// Puts a code to the emulator, unless the user is locked out or the code was used before.
     async fn try_code(&self, call: &Call<'_>, user: &User, code: &str, body: &Value) -> Reply {
-        let failed = ["Password:Success", "Mfa:Failure"];
-        let failed = || {
-            self.note(
-                call,
-                Kind::SignIn,
-                Outcome::Fail,
-                &failed,
-                Some(&user.username),
-            )
-        };
+        let failed = || self.note(call, Attempt::WRONG_CODE, Some(&user.username));
         if lock(&self.lockouts).locked(&user.username) {
             failed()?;
             return Err(Refusal::locked_out());
@@ -433,70 +356,6 @@ impl Gate {
         Ok(answer.body)
     }
 
-    /// Sends a code to reset a password. A user who never chose one has none to reset.
-    async fn forgot_password(&self, call: &Call<'_>) -> Reply {
-        let user = self.user(call.text("/Username")).await?;
-        if user
-            .as_ref()
-            .is_some_and(|user| user.status == "FORCE_CHANGE_PASSWORD")
-        {
-            return Err(Refusal::not_authorized(
-                "User password cannot be reset in the current state.",
-            ));
-        }
-        let user = user.as_ref().map(|user| user.username.as_str());
-        self.note(call, Kind::ForgotPassword, Outcome::InProgress, &[], user)?;
-        self.pass_on(call).await
-    }
-
-    async fn confirm_forgot_password(&self, call: &Call<'_>) -> Reply {
-        let asked = call.text("/Username");
-        let user = self.user(asked).await?.map(|user| user.username);
-        let key = user
-            .clone()
-            .unwrap_or_else(|| format!("?{}", asked.to_lowercase()));
-        if lock(&self.lockouts).locked(&key) {
-            self.note(
-                call,
-                Kind::ForgotPassword,
-                Outcome::Fail,
-                &[],
-                user.as_deref(),
-            )?;
-            return Err(Refusal::locked_out());
-        }
-        let reply = self.pass_on(call).await;
-        if reply
-            .as_ref()
-            .is_err_and(|refusal| refusal.code != "InvalidPasswordException")
-        {
-            lock(&self.lockouts).failed(&key);
-        }
-        let outcome = if reply.is_ok() {
-            Outcome::Pass
-        } else {
-            Outcome::Fail
-        };
-        self.note(call, Kind::ForgotPassword, outcome, &[], user.as_deref())?;
-        reply
-    }
-
-    async fn change_password(&self, call: &Call<'_>) -> Reply {
-        let reply = self.pass_on(call).await;
-        let user = reply.is_ok().then(|| token_user(call.text("/AccessToken")));
-        let outcome = if reply.is_ok() {
-            Outcome::Pass
-        } else {
-            Outcome::Fail
-        };
-        self.note(call, Kind::PasswordChange, outcome, &[], user.as_deref())?;
-        reply
-    }
-
-    fn take(&self, token: &str, step: Step, name: Option<&str>) -> Option<Session> {
-        lock(&self.sessions).take(token, step, name)
-    }
-
     /// Takes up a sign-in at `step`, with its user as they are now.
     async fn resume<'a>(
         &self,
@@ -510,12 +369,12 @@ impl Gate {
             .and_then(Value::as_str);
         let nameless = matches!(step, Step::Associate | Step::Verify);
         let session = if nameless || name.is_some() {
-            self.take(token, step, name)
+            lock(&self.sessions).take(token, step, name)
         } else {
             None
         };
         let Some(session) = session else {
-            self.note(call, Kind::SignIn, Outcome::Fail, &[], None)?;
+            self.note(call, Attempt::NO_SESSION, None)?;
             return Err(Refusal::bad_session());
         };
         let user = self
@@ -523,7 +382,7 @@ impl Gate {
             .await?
             .ok_or_else(Refusal::bad_session)?;
         if !user.enabled {
-            self.note(call, Kind::SignIn, Outcome::Fail, &[], Some(&user.username))?;
+            self.note(call, Attempt::NO_SESSION, Some(&user.username))?;
             return Err(Refusal::not_authorized("User is disabled."));
         }
         Ok((token, session, user))
@@ -558,7 +417,7 @@ impl Gate {
         Ok(self.aws.call_unsigned(&target, body).await?)
     }
 
-    async fn forward(&self, operation: &str, body: &Value) -> Reply {
+    pub(super) async fn forward(&self, operation: &str, body: &Value) -> Reply {
         let answer = self.ask(operation, body).await?;
         if answer.is_ok() {
             Ok(answer.body)
@@ -567,39 +426,40 @@ impl Gate {
         }
     }
 
-    async fn pass_on(&self, call: &Call<'_>) -> Reply {
+    pub(super) async fn pass_on(&self, call: &Call<'_>) -> Reply {
         self.forward(call.operation, call.body).await
     }
 
-    fn note(
+    /// Writes an attempt down.
+    pub(super) fn note(
         &self,
         call: &Call<'_>,
-        kind: Kind,
-        outcome: Outcome,
-        challenges: &[&str],
+        attempt: Attempt,
         user: Option<&str>,
     ) -> Result<(), Refusal> {
-        let event = Event {
-            kind,
-            outcome,
-            challenges,
+        let circumstances = Circumstances {
             user,
             pool: &self.config.user_pool_id,
             client: &self.config.user_pool_client_id,
             visitor: call.visitor,
         };
-        Ok(self.events.append(&event)?)
+        Ok(self.events.append(&attempt, &circumstances)?)
     }
 }
 
-fn set(body: &mut Value, pointer: &str, text: &str) {
+fn challenge(name: &str, parameters: &Value) -> Value {
+    json!({"ChallengeName": name, "ChallengeParameters": parameters, "Session": ""})
+}
+
+/// Replaces a text that is there.
+pub(super) fn set(body: &mut Value, pointer: &str, text: &str) {
     if let Some(field) = body.pointer_mut(pointer) {
         *field = text.into();
     }
 }
 
 /// The user that an access token names. It is not checked here; the emulator does.
-fn token_user(token: &str) -> String {
+pub(super) fn token_user(token: &str) -> String {
     let claims = token
         .split('.')
         .nth(1)

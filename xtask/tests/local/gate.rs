@@ -596,3 +596,35 @@ async fn trigger(aws: &Aws, to: &std::path::Path) -> String {
         .unwrap_or_else(|| panic!("{made}"))
         .to_owned()
 }
+
+#[tokio::test]
+async fn a_forgotten_password_is_reset_but_lets_nobody_in() {
+    let portal = Portal::up().await;
+    portal.invite("bob@example.com").await;
+    let of = |user: &str| json!({"ClientId": portal.client, "Username": user});
+    let never_chosen = portal.call("ForgotPassword", of("bob@example.com")).await;
+    assert_eq!(never_chosen.refusal(), "NotAuthorizedException");
+    let known = portal.call("ForgotPassword", of("Ann@Example.com")).await;
+    let unknown = portal
+        .call("ForgotPassword", of("nobody@example.com"))
+        .await;
+    assert_eq!((known.0, unknown.0), (200, 200));
+
+    let confirm = |code: &str| {
+        json!({"ClientId": portal.client, "Username": ANN, "ConfirmationCode": code,
+            "Password": "a whole new passphrase"})
+    };
+    for _ in 0..4 {
+        let wrong = portal
+            .call("ConfirmForgotPassword", confirm("000000"))
+            .await;
+        assert_eq!(wrong.refusal(), "CodeMismatchException");
+    }
+    // The emulator's mails all carry this code.
+    let reset = portal
+        .call("ConfirmForgotPassword", confirm("654321"))
+        .await;
+    assert_eq!(reset.0, 200, "{reset:?}");
+    let next = portal.password(ANN, "a whole new passphrase").await;
+    assert_eq!(next.text("/ChallengeName"), "MFA_SETUP");
+}

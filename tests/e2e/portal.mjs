@@ -1,0 +1,117 @@
+// A running portal as a client sees it, and its audit table as its operator does.
+
+import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { Amplify } from 'aws-amplify';
+import { cognitoUserPoolsTokenProvider } from 'aws-amplify/auth/cognito';
+import { TOTP } from 'otpauth';
+
+const home = process.env.PORTAL_HOME;
+if (!home) throw new Error('PORTAL_HOME names the folder of a portal that is up');
+
+export const portal = JSON.parse(readFileSync(join(home, 'portal.json'), 'utf8'));
+export const accounts = JSON.parse(readFileSync(join(home, 'accounts.json'), 'utf8'));
+
+/** Keeps tokens in memory, where a browser would keep them in its session storage. */
+class Memory {
+  #kept = new Map();
+  async setItem(key, value) { this.#kept.set(key, value); }
+  async getItem(key) { return this.#kept.get(key) ?? null; }
+  async removeItem(key) { this.#kept.delete(key); }
+  async clear() { this.#kept.clear(); }
+}
+
+/** Forgets whoever was signed in, without telling the portal. */
+export function newBrowser() {
+  Amplify.configure({
+    Auth: {
+      Cognito: {
+        userPoolId: portal.user_pool_id,
+        userPoolClientId: portal.user_pool_client_id,
+        userPoolEndpoint: `${portal.address}/cognito/`,
+      },
+    },
+  });
+  cognitoUserPoolsTokenProvider.setKeyValueStorage(new Memory());
+}
+
+/** An activation code as the practice would print it. */
+export function issueCode(mrn, birthDate) {
+  const args = ['activation', '--home', home, '--mrn', mrn, '--birth-date', birthDate];
+  return execFileSync(process.env.PORTAL_XTASK, args, { encoding: 'utf8' }).trim();
+}
+
+const PERIOD = 30_000;
+const used = new Map();
+
+/** The authenticator's code; never one that it showed before, because a code is good once. */
+export async function code(secret) {
+  const totp = new TOTP({ secret, period: PERIOD / 1000 });
+  const last = used.get(secret);
+  while (Math.floor(Date.now() / PERIOD) === last) await pause(500);
+  used.set(secret, Math.floor(Date.now() / PERIOD));
+  return totp.generate();
+}
+
+/** A code of the right form that the authenticator does not show, now or next. */
+export function wrongCode(secret) {
+  const totp = new TOTP({ secret });
+  const near = [-60, -30, 0, 30, 60].map((s) => totp.generate({ timestamp: Date.now() + s * 1000 }));
+  return ['000000', '111111', '222222', '333333', '444444', '555555'].find((c) => !near.includes(c));
+}
+
+/** A request to the API; the answer's status, headers and JSON. */
+export async function api(method, path, { token, body, headers = {} } = {}) {
+  const response = await fetch(`${portal.address}${path}`, {
+    method,
+    headers: {
+      ...(token ? { authorization: `Bearer ${token}` } : {}),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    },
+    body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
+  });
+  const text = await response.text();
+  let json;
+  try { json = JSON.parse(text); } catch { json = undefined; }
+  return { status: response.status, headers: response.headers, text, json };
+}
+
+/** Calls DynamoDB as the emulator's root user. */
+export async function dynamodb(operation, body) {
+  const credential = `test/20260101/${portal.region}/dynamodb/aws4_request`;
+  const response = await fetch(portal.emulator, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/x-amz-json-1.0',
+      'x-amz-target': `DynamoDB_20120810.${operation}`,
+      authorization: `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=host, Signature=none`,
+    },
+    body: JSON.stringify(body),
+  });
+  if (!response.ok) throw new Error(`${operation}: ${await response.text()}`);
+  return response.json();
+}
+
+/** The audit records of a partition, oldest first. */
+export async function audit(pk) {
+  const records = [];
+  let start;
+  do {
+    const page = await dynamodb('Query', {
+      TableName: portal.outputs.AuditTableName,
+      KeyConditionExpression: 'pk = :pk',
+      ExpressionAttributeValues: { ':pk': { S: pk } },
+      ConsistentRead: true,
+      ...(start ? { ExclusiveStartKey: start } : {}),
+    });
+    for (const item of page.Items) {
+      records.push(Object.fromEntries(Object.entries(item).map(([name, value]) => [name, value.S])));
+    }
+    start = page.LastEvaluatedKey;
+  } while (start);
+  return records;
+}
+
+export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

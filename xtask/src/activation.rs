@@ -1,0 +1,93 @@
+//! `cargo xtask activation`: a code for a patient of a local stack, as the practice would print it.
+use std::collections::HashMap;
+
+use anyhow::{Context, Result, bail};
+use aws_credential_types::Credentials;
+use jiff::{SignedDuration, Timestamp};
+use shared::aws::{Aws, Resource, http_client};
+use shared::ids::PatientId;
+use shared::phi::{BlindIndex, Term};
+use shared::store::{Accounts, Activation, Patients};
+
+use crate::aws::ROOT;
+use crate::home::Portal;
+use crate::sample::output;
+
+/// How long a code is good for.
+const GOOD_FOR: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// Crockford's base 32: no letters that look like digits.
+const SYMBOLS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// Issues a code for the patient with this medical record number; a former one dies.
+pub async fn issue(portal: &Portal, mrn: &str, birth_date: &str) -> Result<String> {
+    let aws = clients(portal)?;
+    let patient = find(&aws, mrn).await?;
+    let code = code()?;
+    let index = BlindIndex::new(aws.kms().clone(), aws.name(Resource::IndexKey)?);
+    let proof = index
+        .mac(Term::Activation {
+            mrn,
+            birth_date,
+            code: &code,
+        })
+        .await?;
+    let activation = Activation {
+        patient,
+        proof,
+        expires_at: (Timestamp::now() + GOOD_FOR).as_second(),
+        used: None,
+    };
+    let number = index.mac(Term::Mrn(mrn)).await?;
+    let write = Accounts::new(&aws)?.issue_activation(&number, &activation)?;
+    aws.dynamodb()
+        .transact_write_items()
+        .transact_items(write.item)
+        .send()
+        .await
+        .context("the code was not stored")?;
+    Ok(code)
+}
+
+/// The patient with this medical record number.
+pub async fn patient(portal: &Portal, mrn: &str) -> Result<PatientId> {
+    find(&clients(portal)?, mrn).await
+}
+
+async fn find(aws: &Aws, mrn: &str) -> Result<PatientId> {
+    let index = BlindIndex::new(aws.kms().clone(), aws.name(Resource::IndexKey)?);
+    let number = index.mac(Term::Mrn(mrn)).await?;
+    let Some(patient) = Patients::new(aws)?.by_mrn(&number).await? else {
+        bail!("no patient has this medical record number");
+    };
+    Ok(patient)
+}
+
+fn clients(portal: &Portal) -> Result<Aws> {
+    let names = [
+        (Resource::AccountsTable, "AccountsTableName"),
+        (Resource::PatientsTable, "PatientsTableName"),
+        (Resource::IndexKey, "IndexKeyId"),
+    ]
+    .into_iter()
+    .map(|(resource, name)| Ok((resource, output(portal, name)?.to_owned())))
+    .collect::<Result<HashMap<_, _>>>()?;
+    Ok(Aws::new(
+        portal.region.clone(),
+        Some(portal.emulator.clone()),
+        Credentials::new(ROOT, ROOT, None, None, "emulator"),
+        http_client()?,
+        names,
+    ))
+}
+
+/// 80 random bits in four groups.
+fn code() -> Result<String> {
+    let mut random = [0; 16];
+    aws_lc_rs::rand::fill(&mut random).context("random numbers")?;
+    Ok(random
+        .iter()
+        .filter_map(|byte| SYMBOLS.get(usize::from(byte % 32)))
+        .map(|&symbol| char::from(symbol))
+        .collect())
+}

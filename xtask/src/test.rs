@@ -1,0 +1,143 @@
+//! `cargo xtask test`: every check and test there is, in the order in which they fail fastest.
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal};
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::home::{Home, workspace};
+use crate::steps::Steps;
+use crate::tools::{self, Set};
+
+const STEPS: u8 = 6;
+
+/// Runs everything; the first failure ends it.
+pub async fn run() -> Result<()> {
+    let mut steps = Steps::new(STEPS);
+    steps.begin("Install the emulator, the SAM CLI and the journeys' clients");
+    tokio::try_join!(tools::install(Set::Emulator), tools::install(Set::Sam))?;
+    npm(&["ci", "--no-audit", "--no-fund"]).await?;
+
+    steps.begin("Format and lints");
+    cargo(&["fmt", "--all", "--check"]).await?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]).await?;
+
+    steps.begin("Templates");
+    templates().await?;
+
+    steps.begin("Tests");
+    cargo(&["test", "--workspace", "--quiet"]).await?;
+
+    steps.begin("Deploy a portal for the journeys");
+    let folder = tempfile::tempdir()?;
+    let mut portal = Deployed::start(folder.path()).await?;
+
+    steps.begin("Journeys");
+    let outcome = journeys(folder.path()).await;
+    portal.stop().await?;
+    outcome?;
+    steps.end();
+    Ok(())
+}
+
+async fn cargo(arguments: &[&str]) -> Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    succeed(command.current_dir(workspace()).args(arguments)).await
+}
+
+async fn npm(arguments: &[&str]) -> Result<()> {
+    let mut command = Command::new("npm");
+    succeed(command.current_dir(workspace().join("tests/e2e")).args(arguments))
+        .await
+        .context("Node.js 20 or newer, with npm, is needed")
+}
+
+/// The SAM CLI reads the root, cfn-lint the stacks below it as well.
+async fn templates() -> Result<()> {
+    let programs = tools::install(Set::Sam).await?;
+    let sam = |command: &mut Command| {
+        command
+            .current_dir(workspace())
+            .env("SAM_CLI_TELEMETRY", "0")
+            .env("AWS_DEFAULT_REGION", "us-east-1");
+    };
+    let mut validate = Command::new(programs.join("sam"));
+    sam(&mut validate);
+    succeed(validate.args(["validate", "--lint"])).await?;
+    let mut lint = Command::new(programs.join("cfn-lint"));
+    sam(&mut lint);
+    let mut stacks = Vec::new();
+    for entry in std::fs::read_dir(workspace().join("infra"))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|end| end == "yaml") {
+            stacks.push(path);
+        }
+    }
+    stacks.sort();
+    succeed(lint.args(["-r", "us-east-1", "--", "template.yaml"]).args(stacks)).await
+}
+
+async fn journeys(home: &Path) -> Result<()> {
+    let mut command = Command::new("npm");
+    command
+        .current_dir(workspace().join("tests/e2e"))
+        .args(["test", "--silent"])
+        .env("PORTAL_HOME", home)
+        .env("PORTAL_XTASK", std::env::current_exe()?);
+    succeed(&mut command).await
+}
+
+async fn succeed(command: &mut Command) -> Result<()> {
+    let program = command.as_std().get_program().to_string_lossy().into_owned();
+    let status = command
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .status()
+        .await
+        .with_context(|| format!("cannot start {program}"))?;
+    ensure!(status.success(), "{program} failed ({status})");
+    Ok(())
+}
+
+/// A portal that `cargo xtask up` brought up in a folder of its own.
+struct Deployed(Child);
+
+impl Deployed {
+    /// Starts it, waits until it is ready and sees that it listens on loopback alone.
+    async fn start(home: &Path) -> Result<Self> {
+        let child = Command::new(std::env::current_exe()?)
+            .arg("up")
+            .arg("--home")
+            .arg(home)
+            .args(["--port", &crate::emulator::free_port(None)?.to_string()])
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        let mut portal = Self(child);
+        let deadline = Instant::now() + Duration::from_secs(20 * 60);
+        while Home::at(home)?.portal().is_err() {
+            if let Some(status) = portal.0.try_wait()? {
+                bail!("`cargo xtask up` ended before it was ready ({status})");
+            }
+            ensure!(Instant::now() < deadline, "`cargo xtask up` is not ready after 20 minutes");
+            sleep(Duration::from_millis(200)).await;
+        }
+        Ok(portal)
+    }
+
+    async fn stop(&mut self) -> Result<()> {
+        let Some(pid) = self.0.id().and_then(|id| Pid::from_raw(id.cast_signed())) else {
+            return Ok(());
+        };
+        rustix::process::kill_process(pid, Signal::TERM)?;
+        let status = timeout(Duration::from_secs(90), self.0.wait())
+            .await
+            .context("`cargo xtask up` did not stop within 90 seconds")??;
+        ensure!(status.success(), "`cargo xtask up` ended with {status}");
+        Ok(())
+    }
+}
