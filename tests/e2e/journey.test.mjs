@@ -262,18 +262,53 @@ test('five wrong codes end an activation, whatever comes after', async () => {
   assert.equal((await activate(right)).status, 403);
 });
 
-for (const account of accounts) {
+test('a provider reads the profile and labs of a patient on whose care team they are, and of no other', async () => {
+  const provider = accounts.find((account) => account.role === 'provider');
+  const theirs = await signedIn(provider);
+  const row = await dynamodb('GetItem', {
+    TableName: portal.outputs.AccountsTableName,
+    Key: { pk: { S: `ACCOUNT#${claims(theirs).sub}` } },
+  });
+  const teams = await dynamodb('Scan', {
+    TableName: portal.outputs.PatientsTableName,
+    FilterExpression: 'sk = :member',
+    ExpressionAttributeValues: { ':member': { S: `CONTEXT#CARE-TEAM#${row.Item.practitioner.S}` } },
+  });
+  const treated = teams.Items.map((item) => item.pk.S.slice('PATIENT#'.length));
+  assert.ok(treated.length > 0 && !treated.includes(own));
+  for (const operation of ['profile', 'lab-results']) {
+    const seen = await api('GET', `/v1/patients/${treated[0]}/${operation}`, { token: theirs });
+    assert.equal(seen.status, 200, seen.text);
+    const unseen = await api('GET', `/v1/patients/${own}/${operation}`, { token: theirs });
+    assert.equal(unseen.status, 404, unseen.text);
+  }
+  const records = (await audit(`PATIENT#${treated[0]}`)).filter((record) => record.actor === claims(theirs).sub);
+  assert.deepEqual(records.map((record) => record.via), ['care-team', 'care-team']);
+});
+
+test('an administrator sees no patient', async () => {
+  const theirs = await signedIn(accounts.find((account) => account.role === 'admin'));
+  for (const operation of ['dashboard', 'profile', 'lab-results']) {
+    assert.equal((await api('GET', `/v1/patients/${own}/${operation}`, { token: theirs })).status, 404);
+  }
+});
+
+for (const account of accounts.filter((one) => ['patient', 'privacy-officer'].includes(one.role))) {
   test(`the demo account ${account.email} signs in with what is printed`, async () => {
-    newBrowser();
-    let { nextStep } = await signIn({ username: account.email, password: account.password });
-    assert.equal(nextStep.signInStep, 'CONFIRM_SIGN_IN_WITH_TOTP_CODE');
-    ({ nextStep } = await confirmSignIn({ challengeResponse: await code(account.totp_secret) }));
-    assert.equal(nextStep.signInStep, 'DONE');
-    const tokens = await fetchTokens();
-    const { status, json } = await api('GET', '/v1/account', { token: tokens.token });
+    const { status, json } = await api('GET', '/v1/account', { token: await signedIn(account) });
     assert.equal(status, 200);
     assert.equal(json.role, account.role);
   });
+}
+
+/** Signs a demo account in with what was printed, and returns its access token. */
+async function signedIn(account) {
+  newBrowser();
+  let { nextStep } = await signIn({ username: account.email, password: account.password });
+  assert.equal(nextStep.signInStep, 'CONFIRM_SIGN_IN_WITH_TOTP_CODE');
+  ({ nextStep } = await confirmSignIn({ challengeResponse: await code(account.totp_secret) }));
+  assert.equal(nextStep.signInStep, 'DONE');
+  return (await fetchTokens()).token;
 }
 
 function activate(body, key = randomUUID()) {

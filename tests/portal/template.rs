@@ -57,7 +57,10 @@ fn statements() -> BTreeMap<String, (String, Value)> {
             if policy.starts_with("Run") {
                 continue;
             }
-            for statement in resource["Properties"]["PolicyDocument"]["Statement"].as_array().unwrap() {
+            for statement in resource["Properties"]["PolicyDocument"]["Statement"]
+                .as_array()
+                .unwrap()
+            {
                 let sid = statement["Sid"].as_str().unwrap().to_owned();
                 let former = all.insert(sid, (policy.to_owned(), statement.clone()));
                 assert!(former.is_none(), "{policy} repeats a Sid");
@@ -71,8 +74,9 @@ fn statements() -> BTreeMap<String, (String, Value)> {
 fn every_operation_is_a_function_and_the_other_way_round() {
     let template = stack("template.yaml");
     let declared: BTreeSet<String> = specs().iter().map(|spec| pascal(spec.id)).collect();
-    let deployed: BTreeSet<String> =
-        resources(&template, "AWS::Serverless::Function").map(|(id, _)| id.to_owned()).collect();
+    let deployed: BTreeSet<String> = resources(&template, "AWS::Serverless::Function")
+        .map(|(id, _)| id.to_owned())
+        .collect();
     assert_eq!(declared, deployed);
 
     let folders = |folder: &str, end: &str| -> BTreeSet<String> {
@@ -121,7 +125,11 @@ fn every_route_is_the_one_declared() {
     let auth = &template["Resources"]["PortalApi"]["Properties"]["Auth"];
     assert_eq!(auth["DefaultAuthorizer"], "UserPool");
     let scopes = &auth["Authorizers"]["UserPool"]["AuthorizationScopes"];
-    assert_eq!(strings(scopes), ["aws.cognito.signin.user.admin"], "access tokens alone");
+    assert_eq!(
+        strings(scopes),
+        ["aws.cognito.signin.user.admin"],
+        "access tokens alone"
+    );
 }
 
 #[test]
@@ -131,8 +139,11 @@ fn every_environment_is_what_the_capabilities_reach() {
         let function = &template["Resources"][pascal(spec.id)]["Properties"];
         let variables = function["Environment"]["Variables"].as_object().unwrap();
         let given: BTreeSet<&str> = variables.keys().map(String::as_str).collect();
-        let needed: BTreeSet<&str> =
-            spec.needs.iter().map(|capability| capability.resource().env()).collect();
+        let needed: BTreeSet<&str> = spec
+            .needs
+            .iter()
+            .map(|capability| capability.resource().env())
+            .collect();
         assert_eq!(given, needed, "{}", spec.id);
     }
 }
@@ -143,7 +154,11 @@ fn every_role_permits_what_the_operation_declares_and_no_more() {
     let statements = statements();
     for spec in specs() {
         let role = &template["Resources"][format!("{}Role", pascal(spec.id))]["Properties"];
-        assert!(role["Policies"].is_null(), "{}: no inline policies", spec.id);
+        assert!(
+            role["Policies"].is_null(),
+            "{}: no inline policies",
+            spec.id
+        );
         let policies: BTreeSet<&str> = role["ManagedPolicyArns"]
             .as_array()
             .unwrap()
@@ -159,7 +174,11 @@ fn every_role_permits_what_the_operation_declares_and_no_more() {
         let names: Vec<String> = spec.needs.iter().map(|need| format!("{need:?}")).collect();
         let declared: BTreeSet<&str> = names.iter().map(String::as_str).collect();
         assert_eq!(permitted, declared, "{}", spec.id);
-        assert!(declared.contains("WriteAudit"), "{}: nothing without audit", spec.id);
+        assert!(
+            declared.contains("WriteAudit"),
+            "{}: nothing without audit",
+            spec.id
+        );
     }
 }
 
@@ -167,8 +186,10 @@ fn every_role_permits_what_the_operation_declares_and_no_more() {
 fn every_capability_is_a_statement_with_its_exact_actions() {
     let statements = statements();
     let sids: BTreeSet<String> = statements.keys().cloned().collect();
-    let capabilities: BTreeSet<String> =
-        Capability::ALL.iter().map(|capability| format!("{capability:?}")).collect();
+    let capabilities: BTreeSet<String> = Capability::ALL
+        .iter()
+        .map(|capability| format!("{capability:?}"))
+        .collect();
     assert_eq!(sids, capabilities);
     for capability in Capability::ALL {
         let (_, statement) = &statements[&format!("{capability:?}")];
@@ -189,8 +210,14 @@ fn every_capability_is_a_statement_with_its_exact_actions() {
             Resource::ImportBucket => "ImportBucketName",
         };
         let arns = reach.matches("Arn").count() + reach.matches("ImportBucketName").count();
-        assert!(reach.contains(named) || reach.contains("\"UserPool\",\"Arn\""), "{capability:?}: {reach}");
-        assert!(arns >= 1 && !reach.contains("\"*\""), "{capability:?}: {reach}");
+        assert!(
+            reach.contains(named) || reach.contains("\"UserPool\",\"Arn\""),
+            "{capability:?}: {reach}"
+        );
+        assert!(
+            arns >= 1 && !reach.contains("\"*\""),
+            "{capability:?}: {reach}"
+        );
     }
 }
 
@@ -199,7 +226,10 @@ fn no_policy_has_a_wildcard_action_and_only_tracing_a_wildcard_resource() {
     for file in ["infra/access.yaml", "infra/identity.yaml"] {
         let template = stack(file);
         for (policy, resource) in resources(&template, "AWS::IAM::ManagedPolicy") {
-            for statement in resource["Properties"]["PolicyDocument"]["Statement"].as_array().unwrap() {
+            for statement in resource["Properties"]["PolicyDocument"]["Statement"]
+                .as_array()
+                .unwrap()
+            {
                 for action in strings(&statement["Action"]) {
                     assert!(!action.contains('*'), "{policy}: {action}");
                 }
@@ -220,8 +250,13 @@ fn the_audit_table_is_written_once() {
     }
     let template = stack("infra/audit.yaml");
     let table = &template["Resources"]["AuditTable"]["Properties"];
-    let statements = table["ResourcePolicy"]["PolicyDocument"]["Statement"].as_array().unwrap();
-    let deny = statements.iter().find(|statement| statement["Effect"] == "Deny").unwrap();
+    let statements = table["ResourcePolicy"]["PolicyDocument"]["Statement"]
+        .as_array()
+        .unwrap();
+    let deny = statements
+        .iter()
+        .find(|statement| statement["Effect"] == "Deny")
+        .unwrap();
     assert!(deny["Principal"] == "*" || deny["Principal"]["AWS"] == "*");
     assert!(deny["Condition"].is_null());
     let denied = strings(&deny["Action"]);
@@ -235,9 +270,15 @@ fn the_audit_table_is_written_once() {
         "UpdateTimeToLive",
         "DeleteTable",
     ] {
-        assert!(denied.contains(&format!("dynamodb:{action}").as_str()), "{action}");
+        assert!(
+            denied.contains(&format!("dynamodb:{action}").as_str()),
+            "{action}"
+        );
     }
-    assert_eq!(table["StreamSpecification"]["StreamViewType"], "NEW_AND_OLD_IMAGES");
+    assert_eq!(
+        table["StreamSpecification"]["StreamViewType"],
+        "NEW_AND_OLD_IMAGES"
+    );
 }
 
 /// 45 CFR 164.312(a)(2)(iv), 164.308(a)(7)(ii)(A), 164.312(c)(1). The emulator drops these
@@ -250,7 +291,10 @@ fn data_at_rest_is_encrypted_recoverable_and_protected() {
         for (id, table) in resources(&template, "AWS::DynamoDB::Table") {
             let properties = &table["Properties"];
             assert_eq!(properties["SSESpecification"]["SSEType"], "KMS", "{id}");
-            assert!(properties["SSESpecification"]["KMSMasterKeyId"].is_object(), "{id}");
+            assert!(
+                properties["SSESpecification"]["KMSMasterKeyId"].is_object(),
+                "{id}"
+            );
             let recovery = &properties["PointInTimeRecoverySpecification"];
             assert_eq!(recovery["PointInTimeRecoveryEnabled"], true, "{id}");
             assert!(!properties["DeletionProtectionEnabled"].is_null(), "{id}");
@@ -259,11 +303,18 @@ fn data_at_rest_is_encrypted_recoverable_and_protected() {
     }
     assert_eq!(tables, 5);
     let identity = stack("infra/identity.yaml");
-    let (_, pool) = resources(&identity, "AWS::Cognito::UserPool").next().unwrap();
+    let (_, pool) = resources(&identity, "AWS::Cognito::UserPool")
+        .next()
+        .unwrap();
     let pool = &pool["Properties"];
     assert_eq!(pool["MfaConfiguration"], "ON");
-    assert_eq!(pool["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"], true);
-    let (_, client) = resources(&identity, "AWS::Cognito::UserPoolClient").next().unwrap();
+    assert_eq!(
+        pool["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"],
+        true
+    );
+    let (_, client) = resources(&identity, "AWS::Cognito::UserPoolClient")
+        .next()
+        .unwrap();
     let client = &client["Properties"];
     assert_eq!(client["PreventUserExistenceErrors"], "ENABLED");
     assert_eq!(client["EnableTokenRevocation"], true);
@@ -279,9 +330,15 @@ fn every_event_is_taken() {
             let id = Op::SPEC.id;
             let event = std::fs::read_to_string(root().join(format!("events/{id}.json"))).unwrap();
             let request = Request::from_lambda(lambda_http::request::from_str(&event).unwrap());
-            assert!(Op::parse(&request).is_ok(), "{id}: {:?}", Op::parse(&request).err());
+            assert!(
+                Op::parse(&request).is_ok(),
+                "{id}: {:?}",
+                Op::parse(&request).err()
+            );
             assert!(Op::Subject::named(&request).is_ok(), "{id}");
-            let Trigger::Http { auth, .. } = Op::SPEC.trigger else { panic!("{id}") };
+            let Trigger::Http { auth, .. } = Op::SPEC.trigger else {
+                panic!("{id}")
+            };
             assert_eq!(request.claims.is_some(), auth == Auth::Token, "{id}");
             assert!(!request.request_id.is_empty(), "{id}");
             self.0 += 1;

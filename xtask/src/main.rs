@@ -10,11 +10,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use xtask::home::{Home, workspace};
-use xtask::{activation, down, up};
+use xtask::{activation, down, test, up};
 
 const USAGE: &str = "\
 cargo xtask up   [--home DIR] [--port N]     the whole portal on this machine, until Ctrl-C
 cargo xtask down [--home DIR] [--erase]      ends it; --erase removes what it stored
+cargo xtask test                             every check and test there is
 cargo xtask activation --mrn N --birth-date D [--home DIR]
                                              a code with which that patient makes an account
 
@@ -51,6 +52,10 @@ async fn run(command: &str, arguments: impl Iterator<Item = String>) -> Result<(
             let portal = Home::at(&options.home)?.portal()?;
             println!("{}", activation::issue(&portal, &mrn, &birth_date).await?);
             Ok(())
+        }
+        "test" => {
+            Options::read(arguments, &[])?;
+            test::run().await
         }
         _ => bail!("no such command\n\n{USAGE}"),
     }

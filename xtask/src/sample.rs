@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+use futures_util::stream::{self, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::access::Role;
@@ -165,7 +165,10 @@ fn patient(file: &Path) -> Result<Demo> {
 /// Activates a patient's account as the patient would, through the front door's API.
 async fn activate(aws: &Aws, portal: &Portal, demo: &Demo, email: &str) -> Result<Account> {
     let code = activation::issue(portal, &demo.mrn, &demo.birth_date).await?;
-    let stage = format!("/restapis/{}/{}/_user_request_", portal.api_id, portal.stage);
+    let stage = format!(
+        "/restapis/{}/{}/_user_request_",
+        portal.api_id, portal.stage
+    );
     let answer = aws
         .plain(Method::POST, &format!("{stage}/v1/activations"))
         .header("content-type", "application/json")
@@ -204,7 +207,10 @@ async fn staff(
     aws.cognito("AdminAddUserToGroup", &group).await?.ok()?;
     let attributes = user.pointer("/User/Attributes").and_then(Value::as_array);
     let sub = attributes
-        .and_then(|all| all.iter().find(|one| one.get("Name") == Some(&json!("sub"))))
+        .and_then(|all| {
+            all.iter()
+                .find(|one| one.get("Name") == Some(&json!("sub")))
+        })
         .and_then(|sub| sub.get("Value")?.as_str())
         .context("the new user has no subject")?;
     let mut item = json!({

@@ -158,8 +158,16 @@ pub fn localize(mut template: Value, code: &Code<'_>) -> Result<Localized> {
             kind if NOT_EMULATED.contains(&kind) => left_out.push((id.clone(), kind.to_owned())),
             _ => {}
         }
+        relax(resource, |what| left_out.push((id.clone(), what)));
     }
-    let gone: BTreeSet<String> = left_out.iter().map(|(id, _)| id.clone()).collect();
+    let gone: BTreeSet<String> = resources
+        .iter()
+        .filter(|(_, resource)| {
+            let kind = resource.get("Type").and_then(Value::as_str);
+            kind.is_some_and(|kind| NOT_EMULATED.contains(&kind)) || permits_nothing(resource)
+        })
+        .map(|(id, _)| id.clone())
+        .collect();
     resources.retain(|id, _| !gone.contains(id));
     for resource in resources.values_mut() {
         forget_dependencies(resource, &gone);
@@ -172,6 +180,60 @@ pub fn localize(mut template: Value, code: &Code<'_>) -> Result<Localized> {
         left_out,
         children,
     })
+}
+
+/// Takes out of a resource's policies what would lock everybody out here: denials of plain HTTP,
+/// which is all there is on loopback, and conditions on KMS's keys, which the emulator does not
+/// evaluate and takes for unmet.
+fn relax(resource: &mut Value, mut left_out: impl FnMut(String)) {
+    let policies = ["/Properties/KeyPolicy", "/Properties/PolicyDocument"];
+    for policy in policies {
+        let Some(statements) = resource
+            .pointer_mut(&format!("{policy}/Statement"))
+            .and_then(Value::as_array_mut)
+        else {
+            continue;
+        };
+        let sid = |statement: &Value| {
+            let sid = statement.get("Sid").and_then(Value::as_str);
+            sid.unwrap_or("a statement").to_owned()
+        };
+        statements.retain(|statement| {
+            let tls = condition_on(statement, "aws:SecureTransport");
+            if tls {
+                left_out(format!("statement {}", sid(statement)));
+            }
+            !tls
+        });
+        for statement in statements {
+            if condition_on(statement, "kms:EncryptionContext:")
+                && let Some(statement) = statement.as_object_mut()
+            {
+                statement.remove("Condition");
+                let sid = statement.get("Sid").and_then(Value::as_str);
+                left_out(format!("condition of {}", sid.unwrap_or("a statement")));
+            }
+        }
+    }
+}
+
+/// Whether a statement's condition looks at a key that starts like this.
+fn condition_on(statement: &Value, key: &str) -> bool {
+    let operators = statement.get("Condition").and_then(Value::as_object);
+    operators
+        .into_iter()
+        .flat_map(|operators| operators.values())
+        .filter_map(Value::as_object)
+        .flat_map(|keys| keys.keys())
+        .any(|found| found.starts_with(key))
+}
+
+/// Whether nothing is left of a resource that is a policy and nothing else.
+fn permits_nothing(resource: &Value) -> bool {
+    let statements = resource.pointer("/Properties/PolicyDocument/Statement");
+    statements
+        .and_then(Value::as_array)
+        .is_some_and(Vec::is_empty)
 }
 
 /// The name of a child's rewritten copy, beside the parent's.
@@ -306,6 +368,26 @@ mod tests {
                 "Outputs": {"Table": {"Value": {"Fn::GetAtt": ["Data", "Outputs.Table"]}}},
             })
         );
+    }
+
+    #[test]
+    fn what_would_lock_everybody_out_goes() {
+        let template = json!({"Resources": {
+            "Key": {"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": {"Statement": [
+                {"Sid": "Use", "Condition": {"Null": {"kms:EncryptionContext:patient": "false"}}},
+                {"Sid": "Manage"},
+            ]}}},
+            "Policy": {"Type": "AWS::S3::BucketPolicy", "Properties": {"PolicyDocument": {"Statement": [
+                {"Sid": "Tls", "Effect": "Deny", "Condition": {"Bool": {"aws:SecureTransport": false}}},
+            ]}}},
+        }});
+        let local = localize(template, &CODE).unwrap();
+        assert_eq!(
+            local.template,
+            json!({"Resources": {"Key": {"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": {
+                "Statement": [{"Sid": "Use"}, {"Sid": "Manage"}]}}}}})
+        );
+        assert_eq!(local.left_out.len(), 2);
     }
 
     #[test]

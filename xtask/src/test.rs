@@ -23,7 +23,16 @@ pub async fn run() -> Result<()> {
 
     steps.begin("Format and lints");
     cargo(&["fmt", "--all", "--check"]).await?;
-    cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]).await?;
+    cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--quiet",
+        "--",
+        "-D",
+        "warnings",
+    ])
+    .await?;
 
     steps.begin("Templates");
     templates().await?;
@@ -51,9 +60,13 @@ async fn cargo(arguments: &[&str]) -> Result<()> {
 
 async fn npm(arguments: &[&str]) -> Result<()> {
     let mut command = Command::new("npm");
-    succeed(command.current_dir(workspace().join("tests/e2e")).args(arguments))
-        .await
-        .context("Node.js 20 or newer, with npm, is needed")
+    succeed(
+        command
+            .current_dir(workspace().join("tests/e2e"))
+            .args(arguments),
+    )
+    .await
+    .context("Node.js 20 or newer, with npm, is needed")
 }
 
 /// The SAM CLI reads the root, cfn-lint the stacks below it as well.
@@ -78,7 +91,11 @@ async fn templates() -> Result<()> {
         }
     }
     stacks.sort();
-    succeed(lint.args(["-r", "us-east-1", "--", "template.yaml"]).args(stacks)).await
+    succeed(
+        lint.args(["-r", "us-east-1", "--", "template.yaml"])
+            .args(stacks),
+    )
+    .await
 }
 
 async fn journeys(home: &Path) -> Result<()> {
@@ -92,7 +109,11 @@ async fn journeys(home: &Path) -> Result<()> {
 }
 
 async fn succeed(command: &mut Command) -> Result<()> {
-    let program = command.as_std().get_program().to_string_lossy().into_owned();
+    let program = command
+        .as_std()
+        .get_program()
+        .to_string_lossy()
+        .into_owned();
     let status = command
         .stdin(Stdio::null())
         .kill_on_drop(true)
@@ -123,7 +144,10 @@ impl Deployed {
             if let Some(status) = portal.0.try_wait()? {
                 bail!("`cargo xtask up` ended before it was ready ({status})");
             }
-            ensure!(Instant::now() < deadline, "`cargo xtask up` is not ready after 20 minutes");
+            ensure!(
+                Instant::now() < deadline,
+                "`cargo xtask up` is not ready after 20 minutes"
+            );
             sleep(Duration::from_millis(200)).await;
         }
         Ok(portal)

@@ -6,7 +6,6 @@ use std::pin::pin;
 use anyhow::{Context, Result, anyhow};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::Instant;
 
 use crate::aws::{Aws, REGION};
 use crate::emulator::Emulator;
@@ -14,10 +13,13 @@ use crate::gate::{Config, Gate};
 use crate::home::{Home, Portal, workspace};
 use crate::sample;
 use crate::stack::{self, Built};
+use crate::steps::Steps;
 use crate::tools::{self, Set};
 
 /// Where the front door is unless something else is there.
 const DOOR: u16 = 4100;
+
+const STEPS: u8 = 5;
 
 /// Brings the portal up in `home`, and keeps it up until it is told to stop or the emulator ends.
 pub async fn run(home: &Path, port: Option<u16>) -> Result<()> {
@@ -25,7 +27,7 @@ pub async fn run(home: &Path, port: Option<u16>) -> Result<()> {
     let _claim = home.claim()?;
     home.remove_portal();
     let mut stop = pin!(stopped()?);
-    let mut steps = Steps::new();
+    let mut steps = Steps::new(STEPS);
 
     // Until the emulator runs there is nothing to take down: dropping the work ends it.
     let (built, mut emulator) = tokio::select! {
@@ -137,12 +139,12 @@ fn announce(portal: &Portal, accounts: &[sample::Account], home: &Home) {
     println!("  For tests  {}", home.path().join("portal.json").display());
     if !accounts.is_empty() {
         println!(
-            "\n  {:<16}{:<34}{:<24}TOTP secret",
+            "\n  {:<16}{:<34}{:<28}TOTP secret",
             "Role", "Sign in as", "Password"
         );
         for account in accounts {
             println!(
-                "  {:<16}{:<34}{:<24}{}",
+                "  {:<16}{:<34}{:<28}{}",
                 account.role, account.email, account.password, account.totp_secret
             );
         }
@@ -160,38 +162,4 @@ fn stopped() -> Result<impl Future<Output = ()>> {
             _ = terminate.recv() => {}
         }
     })
-}
-
-/// Progress on the terminal: a numbered line for each step, and how long it took.
-struct Steps {
-    number: u8,
-    began: Option<Instant>,
-}
-
-impl Steps {
-    const COUNT: u8 = 5;
-
-    fn new() -> Self {
-        Self {
-            number: 0,
-            began: None,
-        }
-    }
-
-    fn begin(&mut self, what: &str) {
-        self.end();
-        self.number += 1;
-        self.began = Some(Instant::now());
-        println!("[{}/{}] {what}", self.number, Self::COUNT);
-    }
-
-    fn note(&self, text: &str) {
-        println!("      {text}");
-    }
-
-    fn end(&mut self) {
-        if let Some(began) = self.began.take() {
-            println!("      {:.1} s", began.elapsed().as_secs_f32());
-        }
-    }
 }

@@ -31,7 +31,10 @@ impl Change<ActivateAccount> for Handler {
         &self,
         _: &Access<Portal>,
         _: &Opener,
-        KeyedActivation { activation: input, idempotency_key }: KeyedActivation,
+        KeyedActivation {
+            activation: input,
+            idempotency_key,
+        }: KeyedActivation,
     ) -> Result<Changed<Activated>, Problem> {
         let mrn = input.mrn.as_str();
         let proof = Term::Activation {
@@ -64,7 +67,8 @@ impl Change<ActivateAccount> for Handler {
                 user.account,
                 idempotency_key.as_str(),
             )?,
-            self.patients.link_account(activation.patient, user.account)?,
+            self.patients
+                .link_account(activation.patient, user.account)?,
         ];
         if !row_exists {
             let mut account = AccountRow::new(user.account, Role::Patient);
@@ -95,7 +99,10 @@ impl Handler {
             None => true,
             Some(row) => {
                 row.patient == Some(activation.patient)
-                    && activation.used.as_ref().is_some_and(|(account, _)| *account == user.account)
+                    && activation
+                        .used
+                        .as_ref()
+                        .is_some_and(|(account, _)| *account == user.account)
             }
         };
         if !ours || !user.waiting {
@@ -116,7 +123,10 @@ fn proven<'a>(
 ) -> Option<&'a Activation> {
     let activation = row.activation.as_ref()?;
     let proves = verify_slices_are_equal(activation.proof.as_bytes(), proof.as_bytes()).is_ok();
-    let unused = activation.used.as_ref().is_none_or(|(_, key)| key == idempotency_key);
+    let unused = activation
+        .used
+        .as_ref()
+        .is_none_or(|(_, key)| key == idempotency_key);
     let live = row.attempts < ATTEMPTS && now.as_second() < activation.expires_at;
     (proves && unused && live).then_some(activation)
 }

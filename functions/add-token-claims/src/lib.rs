@@ -33,10 +33,21 @@ impl Handle for Handler {
                 }
             });
         }
-        Ok(Handled { answer: event, writes: Vec::new(), outcome: Outcome::Success, reason: None })
+        Ok(Handled {
+            answer: event,
+            writes: Vec::new(),
+            outcome: Outcome::Success,
+            reason: None,
+        })
     }
 }
 
 pub fn service(aws: &Aws) -> Result<Service, Fault> {
-    events(aws, &ADD_TOKEN_CLAIMS, Handler { accounts: Accounts::new(aws)? })
+    events(
+        aws,
+        &ADD_TOKEN_CLAIMS,
+        Handler {
+            accounts: Accounts::new(aws)?,
+        },
+    )
 }

@@ -1,19 +1,21 @@
 //! Tells the caller which account this is.
 
+use shared::Fault;
 use shared::access::{OwnAccount, Unproven};
 use shared::api::account::{Account, GetAccount};
 use shared::aws::Aws;
 use shared::http::{Problem, Read, reads};
 use shared::phi::Sealed;
 use shared::serve::Service;
-use shared::Fault;
 
 struct Handler;
 
 impl Read<GetAccount> for Handler {
     async fn read(&self, _: &Unproven<OwnAccount>, (): ()) -> Result<Sealed<Account>, Problem> {
         Ok(Sealed::unkeyed(|opener| {
-            let caller = opener.caller().ok_or(Fault::Defect("an account without a caller"))?;
+            let caller = opener
+                .caller()
+                .ok_or(Fault::Defect("an account without a caller"))?;
             Ok(Account {
                 id: caller.row.account,
                 role: caller.row.role.as_str(),

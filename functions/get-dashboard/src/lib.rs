@@ -30,8 +30,10 @@ impl Read<GetDashboard> for Handler {
     ) -> Result<Sealed<Dashboard>, Problem> {
         let patient = whose.patient();
         let (results, prescriptions) = tokio::join!(
-            self.records.latest_arrivals(whose, Section::LabResults, COUNTED),
-            self.records.newest(whose, Section::ActivePrescriptions, None, COUNTED),
+            self.records
+                .latest_arrivals(whose, Section::LabResults, COUNTED),
+            self.records
+                .newest(whose, Section::ActivePrescriptions, None, COUNTED),
         );
         let (results, prescriptions) = (results?, prescriptions?);
         Ok(Sealed::new(move |opener| {
@@ -60,7 +62,9 @@ impl Read<GetDashboard> for Handler {
 
 /// The results that arrived since the visit before this one; at the first visit all are new.
 fn new_results(results: Entries, opener: &Opener) -> Result<NewResults, Fault> {
-    let last_visit = opener.caller().and_then(|caller| caller.row.previous_sign_in);
+    let last_visit = opener
+        .caller()
+        .and_then(|caller| caller.row.previous_sign_in);
     let read = results.rows.len();
     let mut new = results.rows;
     if let Some(last_visit) = last_visit {
@@ -70,10 +74,22 @@ fn new_results(results: Entries, opener: &Opener) -> Result<NewResults, Fault> {
     let count = new.len();
     // The sort key begins with the section and the clinical time.
     new.sort_by(|one, other| other.string("sk").cmp(&one.string("sk")));
-    let newest = new.iter().take(SHOWN).map(|row| LabResult::open(row, opener));
-    Ok(NewResults { count, more, newest: newest.collect::<Result<_, _>>()? })
+    let newest = new
+        .iter()
+        .take(SHOWN)
+        .map(|row| LabResult::open(row, opener));
+    Ok(NewResults {
+        count,
+        more,
+        newest: newest.collect::<Result<_, _>>()?,
+    })
 }
 
 pub fn service(aws: &Aws) -> Result<Service, Fault> {
-    reads::<GetDashboard>(aws, Handler { records: Records::new(aws)? })
+    reads::<GetDashboard>(
+        aws,
+        Handler {
+            records: Records::new(aws)?,
+        },
+    )
 }

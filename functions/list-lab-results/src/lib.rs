@@ -21,7 +21,10 @@ impl Read<ListLabResults> for Handler {
         page: Page,
     ) -> Result<Sealed<LabResults>, Problem> {
         let after = page.after.as_deref();
-        let found = self.records.newest(whose, Section::LabResults, after, page.limit).await?;
+        let found = self
+            .records
+            .newest(whose, Section::LabResults, after, page.limit)
+            .await?;
         Ok(Sealed::new(move |opener| {
             Ok(LabResults {
                 results: found
@@ -36,5 +39,10 @@ impl Read<ListLabResults> for Handler {
 }
 
 pub fn service(aws: &Aws) -> Result<Service, Fault> {
-    reads::<ListLabResults>(aws, Handler { records: Records::new(aws)? })
+    reads::<ListLabResults>(
+        aws,
+        Handler {
+            records: Records::new(aws)?,
+        },
+    )
 }

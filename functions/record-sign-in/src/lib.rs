@@ -35,5 +35,11 @@ impl Handle for Handler {
 }
 
 pub fn service(aws: &Aws) -> Result<Service, Fault> {
-    events(aws, &RECORD_SIGN_IN, Handler { accounts: Accounts::new(aws)? })
+    events(
+        aws,
+        &RECORD_SIGN_IN,
+        Handler {
+            accounts: Accounts::new(aws)?,
+        },
+    )
 }

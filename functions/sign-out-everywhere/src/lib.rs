@@ -28,13 +28,19 @@ impl Change<SignOutEverywhere> for Handler {
         self.users.sign_out(access.account()).await?;
         let signed_out_at = Timestamp::now();
         let write = self.accounts.sign_out(access.account(), signed_out_at)?;
-        Ok(Changed::done(vec![write], Phi::new(SignedOut { signed_out_at })))
+        Ok(Changed::done(
+            vec![write],
+            Phi::new(SignedOut { signed_out_at }),
+        ))
     }
 }
 
 pub fn service(aws: &Aws) -> Result<Service, Fault> {
     changes::<SignOutEverywhere>(
         aws,
-        Handler { accounts: Accounts::new(aws)?, users: Users::new(aws)? },
+        Handler {
+            accounts: Accounts::new(aws)?,
+            users: Users::new(aws)?,
+        },
     )
 }

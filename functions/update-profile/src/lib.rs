@@ -32,11 +32,18 @@ impl Change<UpdateProfile> for Handler {
         let contact = serde_json::to_vec(&profile.contact)
             .map_err(|_| Fault::Defect("contact details as JSON"))?;
         let now = Timestamp::now();
-        let writes = self.patients.change_contact(access, opener, version, &contact, now)?;
+        let writes = self
+            .patients
+            .change_contact(access, opener, version, &contact, now)?;
         Ok(Changed::done(writes, Phi::new(profile)))
     }
 }
 
 pub fn service(aws: &Aws) -> Result<Service, Fault> {
-    changes::<UpdateProfile>(aws, Handler { patients: Patients::new(aws)? })
+    changes::<UpdateProfile>(
+        aws,
+        Handler {
+            patients: Patients::new(aws)?,
+        },
+    )
 }

@@ -6,7 +6,7 @@ use ::http::{HeaderMap, StatusCode, header};
 use lambda_http::RequestExt;
 use lambda_http::request::RequestContext;
 use serde::de::DeserializeOwned;
-use serde::de::value::{Error as ValueError, MapDeserializer};
+use serde_json::Value;
 use std::borrow::Cow;
 use std::str::FromStr;
 
@@ -89,23 +89,20 @@ impl Request {
                 return Err(Problem::field("query", "must name each parameter once"));
             }
         }
-        let map = MapDeserializer::<_, ValueError>::new(
-            self.query
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_str())),
-        );
-        let mut track = serde_path_to_error::Track::new();
-        T::deserialize(serde_path_to_error::Deserializer::new(map, &mut track)).map_err(|error| {
-            let at = track.path();
-            let pointer = match at.iter().next() {
-                Some(serde_path_to_error::Segment::Map { key })
-                    if !is_unknown(&error.to_string()) =>
-                {
+        let query: serde_json::Map<String, Value> = self
+            .query
+            .iter()
+            .map(|(name, value)| (name.clone(), Value::String(value.clone())))
+            .collect();
+        serde_path_to_error::deserialize(Value::Object(query)).map_err(|error| {
+            let text = error.inner().to_string();
+            let pointer = match error.path().iter().next() {
+                Some(serde_path_to_error::Segment::Map { key }) if !is_unknown(&text) => {
                     format!("query/{key}")
                 }
                 _ => "query".to_owned(),
             };
-            Problem::field(pointer, in_our_words(&error.to_string()))
+            Problem::field(pointer, in_our_words(&text))
         })
     }
 

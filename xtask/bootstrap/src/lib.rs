@@ -24,5 +24,8 @@ pub const SERVICES: [(&str, Make); 10] = [
 
 /// The service of one operation.
 pub fn service(id: &str) -> Option<Make> {
-    SERVICES.iter().find(|(known, _)| *known == id).map(|(_, make)| *make)
+    SERVICES
+        .iter()
+        .find(|(known, _)| *known == id)
+        .map(|(_, make)| *make)
 }
