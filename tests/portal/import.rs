@@ -161,7 +161,7 @@ fn small(id: &str, mrn: &str) -> Vec<Value> {
             "encounter": {"reference": format!("Encounter/{id}-visit")},
             "performer": [{"reference": "Practitioner/doctor", "display": "Dr. Grey"}],
             "effectiveDateTime": "2024-03-01T09:30:00Z", "code": {"text": "Glucose"},
-            "valueQuantity": {"value": 6.28_f64, "unit": "mmol/L"}}),
+            "valueQuantity": {"value": 6.27_f64, "unit": "mmol/L"}}),
         json!({"resourceType": "MedicationRequest", "id": format!("{id}-drug"), "status": "active",
             "intent": "order", "subject": {"reference": format!("Patient/{id}")},
             "authoredOn": "2024-03-01", "medicationCodeableConcept": {"text": "Metformin"}}),
@@ -779,7 +779,7 @@ async fn a_practitioner_is_one_whoever_comes_first() {
         &stack,
         &recorder,
         "directory.json",
-        ndjson(&[doctor.clone()]),
+        ndjson(std::slice::from_ref(&doctor)),
     )
     .await;
     assert_eq!(report["counts"]["Practitioner"]["new"], 1);

@@ -24,14 +24,15 @@ impl Handle for Handler {
             return Ok(Handled::refused("account-not-active"));
         };
         record.role = Some(row.role);
-        if let Some(patient) = row.patient {
-            event["response"] = json!({
+        if let (Some(patient), Some(event)) = (row.patient, event.as_object_mut()) {
+            let claims = json!({
                 "claimsAndScopeOverrideDetails": {
                     "accessTokenGeneration": {
                         "claimsToAddOrOverride": { "patient_id": patient }
                     }
                 }
             });
+            event.insert("response".to_owned(), claims);
         }
         Ok(Handled {
             answer: event,

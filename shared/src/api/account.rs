@@ -28,7 +28,6 @@ pub struct Activation {
 }
 
 /// An activation and the `Idempotency-Key` it was sent with.
-
 pub struct KeyedActivation {
     pub activation: Activation,
     pub idempotency_key: Line<8, 64>,

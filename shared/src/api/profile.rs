@@ -239,7 +239,6 @@ impl From<NewAddress> for Address {
 }
 
 /// A change and the version it was made on.
-
 pub struct VersionedChange {
     pub version: u64,
     pub change: ContactChange,

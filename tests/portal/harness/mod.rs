@@ -166,12 +166,6 @@ impl Stack {
         self.dynamodb("PutItem", put).await;
     }
 
-    /// Deletes a table, so that whatever needs it fails.
-    pub async fn lose(&self, resource: Resource) {
-        self.dynamodb("DeleteTable", json!({"TableName": self.name(resource)}))
-            .await;
-    }
-
     /// An account that signed in at [`request::SIGNED_IN`].
     pub async fn account(&self, role: shared::access::Role, whose: Whose) -> AccountId {
         let account = AccountId::new(Uuid::new_v4());
