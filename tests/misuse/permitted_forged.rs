@@ -1,6 +1,8 @@
 use shared::access::Permitted;
 use shared::audit::Via;
 
-fn main() {
-    let _ = Permitted { via: Via("self".to_owned()) };
+fn forge(via: Via) -> Permitted {
+    Permitted { via }
 }
+
+fn main() {}

@@ -10,8 +10,12 @@
 #![allow(unreachable_pub, reason = "a test binary has no callers")]
 
 mod access_matrix;
+mod accounts;
 mod audit_coverage;
+mod bad_input;
+mod canary;
 mod harness;
 mod import;
 mod misuse;
+mod round_trips;
 mod template;

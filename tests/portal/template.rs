@@ -321,6 +321,50 @@ fn data_at_rest_is_encrypted_recoverable_and_protected() {
     assert_eq!(client["AccessTokenValidity"], 5);
 }
 
+/// CloudFormation takes 500 resources in a template, and every operation stands in the root.
+#[tokio::test]
+async fn the_root_stays_inside_its_budget() {
+    const TRANSFORM: &str = "
+import json, sys
+from samtranslator.translator.transform import transform
+class NoPolicies:
+    def load(self):
+        return {}
+template = json.load(sys.stdin)
+print(len(transform(template, {'AWS::Region': 'us-east-1'}, NoPolicies())['Resources']))
+";
+    let mut template = stack("template.yaml");
+    for (_, resource) in template["Resources"].as_object_mut().unwrap() {
+        if resource["Type"] == "AWS::Serverless::Application" {
+            resource["Properties"]["Location"] = "https://s3.amazonaws.com/packaged".into();
+        }
+        if resource["Type"] == "AWS::Serverless::Function" {
+            resource["Properties"]["CodeUri"] = "s3://packaged/code".into();
+        }
+    }
+    let programs = xtask::tools::install(xtask::tools::Set::Emulator)
+        .await
+        .unwrap();
+    let mut python = std::process::Command::new(programs.join("python"))
+        .args(["-c", TRANSFORM])
+        .env("AWS_DEFAULT_REGION", "us-east-1")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    serde_json::to_writer(python.stdin.take().unwrap(), &template).unwrap();
+    let output = python.wait_with_output().unwrap();
+    let count: usize = String::from_utf8(output.stdout)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    assert!(
+        (3 * specs().len()..=450).contains(&count),
+        "{count} resources"
+    );
+}
+
 /// Every sample event is one that the operation takes.
 #[test]
 fn every_event_is_taken() {

@@ -7,10 +7,12 @@
 
 pub mod activation;
 pub mod aws;
+pub mod bench;
 pub mod down;
 pub mod emulator;
 pub mod gate;
 pub mod home;
+pub mod listeners;
 pub mod sample;
 pub mod stack;
 pub mod steps;

@@ -9,6 +9,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::home::{Home, workspace};
+use crate::listeners;
 use crate::steps::Steps;
 use crate::tools::{self, Set};
 
@@ -150,7 +151,22 @@ impl Deployed {
             );
             sleep(Duration::from_millis(200)).await;
         }
+        portal.is_local()?;
         Ok(portal)
+    }
+
+    /// Nothing of it may be reached from another machine.
+    fn is_local(&self) -> Result<()> {
+        if !cfg!(target_os = "linux") {
+            return Ok(());
+        }
+        let process = self.0.id().context("`cargo xtask up` has ended")?;
+        let addresses = listeners::addresses(process)?;
+        ensure!(!addresses.is_empty(), "the portal listens nowhere");
+        for address in addresses {
+            ensure!(address.is_loopback(), "the portal listens on {address}");
+        }
+        Ok(())
     }
 
     async fn stop(&mut self) -> Result<()> {

@@ -1,6 +1,8 @@
 //! What the tests stand on: one emulator for the whole run, and for each test tables, keys and a
 //! user pool of its own.
 
+pub mod function;
+pub mod letter;
 pub mod recorder;
 pub mod request;
 pub mod world;
@@ -136,8 +138,13 @@ impl Stack {
             .unwrap()
     }
 
-    /// Every item of a table.
+    /// Every item of a table, without type tags.
     pub async fn items(&self, resource: Resource) -> Vec<Value> {
+        self.scan(resource).await.iter().map(plain).collect()
+    }
+
+    /// Every item of a table, as DynamoDB gives it.
+    pub async fn scan(&self, resource: Resource) -> Vec<Value> {
         let mut items = Vec::new();
         let mut start = Value::Null;
         loop {
@@ -146,7 +153,7 @@ impl Stack {
                 scan["ExclusiveStartKey"] = start;
             }
             let page = self.dynamodb("Scan", scan).await;
-            items.extend(page["Items"].as_array().unwrap().iter().map(plain));
+            items.extend(page["Items"].as_array().unwrap().iter().cloned());
             start = page["LastEvaluatedKey"].clone();
             if start.is_null() {
                 return items;

@@ -16,6 +16,8 @@ use std::sync::{Arc, Mutex};
 pub struct Call {
     /// As IAM names it: `dynamodb:Query`. A transaction is noted as the actions of its parts.
     pub actions: Vec<String>,
+    /// What each action reached: a table, a key, a user pool or a bucket, by its name.
+    pub resources: Vec<String>,
     /// What the body says, for those who look for marked text in it.
     pub body: String,
     /// How many calls had to end before this one could start, itself included.
@@ -124,15 +126,17 @@ impl HttpConnector for Connector {
             .bytes()
             .map(String::from_utf8_lossy)
             .unwrap_or_default();
-        let actions = actions(&request, &body);
+        let (actions, resources) = uses(&request, &body).into_iter().unzip();
         let call = {
             let mut log = self.recorder.log.lock().unwrap();
             let call = Call {
                 actions,
+                resources,
                 body: body.into_owned(),
                 depth: log.ended + 1,
             };
             log.calls.push(call.clone());
+            eprintln!("XX {:?} {:?} start {:?} {}", std::thread::current().id(), std::time::SystemTime::now(), call.actions, call.depth);
             call
         };
         if self
@@ -152,22 +156,25 @@ impl HttpConnector for Connector {
         HttpConnectorFuture::new(async move {
             let answer = answer.await;
             let mut log = log.lock().unwrap();
+            eprintln!("XX {:?} {:?} ended {:?} {}", std::thread::current().id(), std::time::SystemTime::now(), call.actions, call.depth);
             log.ended = log.ended.max(call.depth);
             answer
         })
     }
 }
 
-/// The IAM actions of a request: of a JSON protocol by its target, of S3 by its method.
-fn actions(request: &HttpRequest, body: &str) -> Vec<String> {
+/// The IAM actions of a request and what each reaches: of a JSON protocol by its target, of S3 by
+/// its method.
+fn uses(request: &HttpRequest, body: &str) -> Vec<(String, String)> {
     let Some(target) = request.headers().get("x-amz-target") else {
+        let bucket = request.uri().split('/').nth(3).unwrap_or_default();
         let action = match request.method() {
             "GET" => "s3:GetObject",
             "PUT" => "s3:PutObject",
             "DELETE" => "s3:DeleteObject",
-            other => return vec![format!("s3:{other}")],
+            other => return vec![(format!("s3:{other}"), bucket.to_owned())],
         };
-        return vec![action.to_owned()];
+        return vec![(action.to_owned(), bucket.to_owned())];
     };
     let (service, operation) = target.split_once('.').unwrap();
     let service = match service {
@@ -176,19 +183,32 @@ fn actions(request: &HttpRequest, body: &str) -> Vec<String> {
         "AWSCognitoIdentityProviderService" => "cognito-idp",
         other => other,
     };
-    if operation != "TransactWriteItems" {
-        return vec![format!("{service}:{operation}")];
-    }
     let body: Value = serde_json::from_str(body).unwrap();
-    let parts = body["TransactItems"].as_array().unwrap().iter();
+    let action = format!("{service}:{operation}");
+    if let Some(tables) = body["RequestItems"].as_object() {
+        let tables = tables.keys();
+        return tables
+            .map(|table| (action.clone(), table.clone()))
+            .collect();
+    }
+    let Some(parts) = body["TransactItems"].as_array() else {
+        let resource = ["TableName", "KeyId", "UserPoolId"]
+            .iter()
+            .find_map(|name| body[*name].as_str())
+            .unwrap_or_default();
+        return vec![(action, resource.to_owned())];
+    };
+    let parts = parts.iter().flat_map(|part| part.as_object().unwrap());
     parts
-        .map(
-            |part| match part.as_object().unwrap().keys().next().unwrap().as_str() {
-                "Put" => "dynamodb:PutItem".to_owned(),
-                "Update" => "dynamodb:UpdateItem".to_owned(),
-                "Delete" => "dynamodb:DeleteItem".to_owned(),
-                _ => "dynamodb:ConditionCheckItem".to_owned(),
-            },
-        )
+        .map(|(verb, part)| {
+            let action = match verb.as_str() {
+                "Put" => "dynamodb:PutItem",
+                "Update" => "dynamodb:UpdateItem",
+                "Delete" => "dynamodb:DeleteItem",
+                _ => "dynamodb:ConditionCheckItem",
+            };
+            let table = part["TableName"].as_str().unwrap();
+            (action.to_owned(), table.to_owned())
+        })
         .collect()
 }

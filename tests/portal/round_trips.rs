@@ -1,0 +1,319 @@
+//! The AWS calls of every operation: how many wait for each other, and that they are what the
+//! operation declares that it needs.
+
+use crate::harness::function::{Function, trigger};
+use crate::harness::letter::Letter;
+use crate::harness::recorder::{Call, Recorder};
+use crate::harness::request::{With, body, signed_in};
+use crate::harness::world::{World, http_specs, is_about_a_patient, patient_specs, specs};
+use crate::harness::{Stack, Whose, sample};
+use serde_json::json;
+use shared::access::Role;
+use shared::api::{Method, Trigger};
+use shared::aws::{Capability, Resource};
+use shared::http::Request;
+use shared::ids::AccountId;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+/// What one request did.
+struct Run {
+    depth: usize,
+    calls: Vec<Call>,
+}
+
+/// A request that must succeed, alone in the recorder.
+async fn respond(function: &Function, request: Request) -> Run {
+    function.recorder.reset();
+    let response = function.respond(request).await;
+    assert!(response.status.is_success(), "{}", body(&response));
+    run(&function.recorder)
+}
+
+async fn handle(function: &Function, event: serde_json::Value) -> Run {
+    function.recorder.reset();
+    function.handle(event).await.unwrap();
+    run(&function.recorder)
+}
+
+fn run(recorder: &Recorder) -> Run {
+    Run {
+        depth: recorder.depth(),
+        calls: recorder.calls(),
+    }
+}
+
+fn count(run: &Run, action: &str) -> usize {
+    let actions = run.calls.iter().flat_map(|call| &call.actions);
+    actions.filter(|used| *used == action).count()
+}
+
+/// The calls, each with its depth.
+fn told(run: &Run) -> String {
+    let calls = run.calls.iter();
+    let lines = calls.map(|call| format!("{} {}\n", call.depth, call.actions.join(" ")));
+    lines.collect()
+}
+
+/// Every operation by whoever may call it, as a function's first request and as its second.
+struct Measured {
+    stack: Stack,
+    /// By operation and caller.
+    runs: BTreeMap<(&'static str, &'static str), [Run; 2]>,
+}
+
+async fn measured() -> Measured {
+    let world = World::new().await;
+    let user = world.user_of_the_pool().await;
+    let letter = Letter::to_the_patient(&world).await;
+    let mut runs = BTreeMap::new();
+    for spec in patient_specs() {
+        let function = Function::new(&world.stack, spec.id);
+        let request = |version: u64| {
+            let mut request = world.allowed(spec);
+            if spec.id == "sign-out-everywhere" {
+                request.claims = signed_in(user, Role::Patient).claims;
+            }
+            if spec.id == "update-profile" {
+                let tag = format!("\"{version}\"").parse().unwrap();
+                request.headers.insert("if-match", tag);
+            }
+            request
+        };
+        let cold = respond(&function, request(0)).await;
+        if spec.id == "sign-out-everywhere" {
+            sign_in_again(&world, user).await;
+        }
+        let warm = respond(&function, request(1)).await;
+        runs.insert((spec.id, "patient"), [cold, warm]);
+    }
+    for id in ["get-profile", "list-lab-results"] {
+        let function = Function::new(&world.stack, id);
+        let request = || signed_in(world.provider, Role::Provider).patient(world.patient);
+        let cold = respond(&function, request()).await;
+        runs.insert(
+            (id, "provider"),
+            [cold, respond(&function, request()).await],
+        );
+    }
+    // The second time is a client that did not get the answer.
+    let function = Function::new(&world.stack, "activate-account");
+    let request = || letter.request("new@example.org", "first-key");
+    let cold = respond(&function, request()).await;
+    let warm = respond(&function, request()).await;
+    runs.insert(("activate-account", "nobody"), [cold, warm]);
+    for id in ["add-token-claims", "record-sign-in"] {
+        let function = Function::new(&world.stack, id);
+        let cold = handle(&function, trigger(id, world.account)).await;
+        let warm = handle(&function, trigger(id, world.account)).await;
+        runs.insert((id, "service"), [cold, warm]);
+    }
+    let function = Function::new(&world.stack, "import-records");
+    let (name, file) = sample("Noel_Reynolds");
+    let bucket = &world.stack.names[&Resource::ImportBucket];
+    let key = format!("inbox/{name}");
+    world
+        .stack
+        .root
+        .put_object(bucket, &key, file)
+        .await
+        .unwrap();
+    let event = || json!({"Records": [{"s3": {"object": {"key": key}}}]});
+    let cold = handle(&function, event()).await;
+    let warm = handle(&function, event()).await;
+    runs.insert(("import-records", "service"), [cold, warm]);
+    Measured {
+        stack: world.stack,
+        runs,
+    }
+}
+
+/// Undoes what signing out did to the account row.
+async fn sign_in_again(world: &World, account: AccountId) {
+    let item = json!({
+        "pk": {"S": format!("ACCOUNT#{account}")},
+        "role": {"S": "patient"},
+        "status": {"S": "active"},
+        "patient": {"S": world.patient.to_string()},
+    });
+    world.stack.put(Resource::AccountsTable, item).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_keeps_its_number_and_its_word() {
+    let measured = measured().await;
+    for spec in specs() {
+        assert!(
+            measured.runs.keys().any(|(id, _)| *id == spec.id),
+            "{} is not measured",
+            spec.id
+        );
+    }
+    depths(&measured);
+    nothing_but_what_is_declared(&measured);
+    nothing_declared_that_is_not_used(&measured);
+}
+
+fn depths(measured: &Measured) {
+    let mut table = String::new();
+    for ((id, caller), [cold, warm]) in &measured.runs {
+        // An import takes as many as its file has resources.
+        if *id == "import-records" {
+            continue;
+        }
+        writeln!(
+            table,
+            "{id:<20}{caller:<10}cold {} deep, {} calls; warm {} deep, {} calls",
+            cold.depth,
+            cold.calls.len(),
+            warm.depth,
+            warm.calls.len()
+        )
+        .unwrap();
+    }
+    insta::assert_snapshot!(table, @"");
+
+    for ((id, caller), runs) in &measured.runs {
+        for run in runs {
+            for action in run.calls.iter().flat_map(|call| &call.actions) {
+                assert!(!action.contains("Scan"), "{id}: {action}");
+                assert!(!action.contains("PartiQL"), "{id}: {action}");
+            }
+            assert!(count(run, "kms:Decrypt") <= 1, "{id} of {caller}");
+        }
+        let spec = specs().into_iter().find(|spec| spec.id == *id).unwrap();
+        let reads = matches!(
+            spec.trigger,
+            Trigger::Http {
+                method: Method::Get,
+                ..
+            }
+        );
+        let ceiling = match *caller {
+            "patient" if reads => 2,
+            "provider" if is_about_a_patient(spec) => 3,
+            _ => continue,
+        };
+        for run in runs {
+            assert!(run.depth <= ceiling, "{id} of {caller}: {}", told(run));
+        }
+    }
+    // The key is there before the transaction that commits what it seals.
+    let [cold, warm] = &measured.runs[&("update-profile", "patient")];
+    assert_eq!((cold.depth, warm.depth), (3, 2));
+    // A warm function has the patient's key already.
+    for ((id, caller), [_, warm]) in &measured.runs {
+        if *id != "import-records" {
+            assert_eq!(count(warm, "kms:Decrypt"), 0, "{id} of {caller}");
+        }
+    }
+}
+
+/// The actions that an operation used, and on what.
+fn used(measured: &Measured, id: &str) -> BTreeSet<(String, Resource)> {
+    let runs = measured.runs.iter().filter(|((run, _), _)| *run == id);
+    let calls = runs.flat_map(|(_, runs)| runs).flat_map(|run| &run.calls);
+    calls
+        .flat_map(|call| call.actions.iter().zip(&call.resources))
+        .map(|(action, name)| {
+            let mut names = measured.stack.names.iter();
+            let resource = names.find(|(_, known)| *known == name);
+            let (resource, _) = resource.unwrap_or_else(|| panic!("{id}: {action} on {name}"));
+            (action.clone(), *resource)
+        })
+        .collect()
+}
+
+fn allows(capability: Capability, action: &str, resource: Resource) -> bool {
+    capability.resource() == resource && capability.actions().contains(&action)
+}
+
+fn nothing_but_what_is_declared(measured: &Measured) {
+    for spec in specs() {
+        for (action, resource) in used(measured, spec.id) {
+            let declared = spec.needs.iter();
+            assert!(
+                declared
+                    .copied()
+                    .any(|capability| allows(capability, &action, resource)),
+                "{} does not declare {action} on {resource:?}",
+                spec.id
+            );
+        }
+    }
+}
+
+fn nothing_declared_that_is_not_used(measured: &Measured) {
+    for spec in http_specs() {
+        let used = used(measured, spec.id);
+        for capability in spec.needs {
+            assert!(
+                used.iter()
+                    .any(|(action, resource)| allows(*capability, action, *resource)),
+                "{} declares {capability:?} and does not use it",
+                spec.id
+            );
+        }
+    }
+    // No action of a capability is there for nobody.
+    let all: BTreeSet<_> = specs()
+        .iter()
+        .flat_map(|spec| used(measured, spec.id))
+        .collect();
+    for capability in Capability::ALL {
+        // Only a smaller care team or a removed entry of a second file takes these.
+        if matches!(
+            capability,
+            Capability::RemoveFromCareTeams | Capability::WriteRecords
+        ) {
+            continue;
+        }
+        for action in capability.actions() {
+            assert!(
+                all.contains(&((*action).to_owned(), capability.resource())),
+                "nobody uses {action} of {capability:?}"
+            );
+        }
+    }
+}
+
+/// A page costs the same whoever's it is, and so does the page after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_record_costs_what_a_short_one_costs() {
+    let world = World::new().await;
+    let big = world.stack.sample("Hallie_Hoeger").await;
+    let account = world
+        .stack
+        .account(Role::Patient, Whose::Patient(big))
+        .await;
+    let function = Function::new(&world.stack, "list-lab-results");
+    let small = signed_in(world.account, Role::Patient).patient(world.patient);
+    let small = respond(&function, small).await;
+    let mut cursor: Option<String> = None;
+    let mut listed = 0;
+    for page in 0.. {
+        let mut request = signed_in(account, Role::Patient).patient(big);
+        if let Some(cursor) = &cursor {
+            request = request.query("cursor", cursor);
+        }
+        function.recorder.reset();
+        let response = function.respond(request).await;
+        let answer = body(&response);
+        assert_eq!(response.status, 200, "{answer}");
+        let run = run(&function.recorder);
+        if page == 0 {
+            let actions = |run: &Run| -> Vec<_> {
+                run.calls.iter().map(|call| call.actions.clone()).collect()
+            };
+            assert_eq!(actions(&run), actions(&small));
+        }
+        assert_eq!(count(&run, "dynamodb:Query"), 2);
+        assert!(run.depth <= 2, "{}", told(&run));
+        listed += answer["results"].as_array().unwrap().len();
+        cursor = answer["next_cursor"].as_str().map(str::to_owned);
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(listed, 234);
+}
