@@ -8,8 +8,10 @@ use crate::aws::Aws;
 use crate::serve::Service;
 use crate::store::{PatientContext, Write};
 use crate::telemetry::{self, Line};
+use futures_util::FutureExt;
 use serde_json::Value;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 /// What the invoking service is told when it did not work. Cognito shows it to whoever signs in.
@@ -65,14 +67,25 @@ pub fn events(aws: &Aws, spec: &'static Spec, handler: impl Handle) -> Result<Se
         Box::pin(async move {
             let mut record = Record::begin(spec);
             record.request_id = request_id;
-            let result = run(spec, &audit, &*handler, event, &mut record).await;
+            let work = AssertUnwindSafe(run(spec, &audit, &*handler, event, &mut record));
+            let result = match work.catch_unwind().await {
+                Ok(result) => result,
+                Err(_panic) => {
+                    record = record.followed_by(Outcome::Failure);
+                    let fault = Some(Fault::Defect("a panic"));
+                    fail(&audit, &mut record, Outcome::Failure, "internal", fault).await
+                }
+            };
+            let fault = result.as_ref().err().copied().flatten();
+            // Also where the record says otherwise and could not be written.
+            let outcome = fault.map_or(record.outcome, |_| Outcome::Failure);
             telemetry::report(&Line {
                 operation: spec.id,
                 request_id: &record.request_id,
-                outcome: record.outcome,
+                outcome,
                 status: None,
                 started: record.at,
-                fault: result.as_ref().err().copied().flatten(),
+                fault,
             });
             result.map_err(|_| Failed)
         })
@@ -105,7 +118,15 @@ async fn run(
     };
     record.outcome = handled.outcome;
     record.reason = handled.reason;
-    match audit.commit(record, handled.writes).await? {
+    let commit = match audit.commit(record, handled.writes).await {
+        Ok(commit) => commit,
+        // The transaction left no record: one of its own says that it failed.
+        Err(fault) => {
+            *record = record.followed_by(Outcome::Failure);
+            return fail(audit, record, Outcome::Failure, "unavailable", Some(fault)).await;
+        }
+    };
+    match commit {
         // An error would make the service send the same bad input again.
         Commit::Done(_) if matches!(handled.outcome, Outcome::Success | Outcome::Invalid) => {
             Ok(handled.answer)

@@ -5,9 +5,7 @@ use crate::access::Role;
 use crate::aws::{Aws, Resource, fault};
 use crate::ids::AccountId;
 use aws_sdk_cognitoidentityprovider::Client;
-use aws_sdk_cognitoidentityprovider::types::{
-    AttributeType, MessageActionType, UserStatusType, UserType,
-};
+use aws_sdk_cognitoidentityprovider::types::{AttributeType, MessageActionType, UserStatusType};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -20,7 +18,12 @@ pub struct User {
     pub account: AccountId,
     /// They have not yet chosen a password of their own.
     pub waiting: bool,
+    /// What they were made by: see [`Users::create`].
+    pub origin: Option<String>,
 }
+
+/// The attribute that says what made a user. It is set when the user is made and never after.
+const ORIGIN: &str = "custom:origin";
 
 /// The Cognito user pool of the portal.
 pub struct Users {
@@ -37,8 +40,14 @@ impl Users {
     }
 
     /// Makes a user who signs in with this address and temporary password; none if there is one
-    /// with the address already. Cognito sends no mail: whoever asked is told.
-    pub async fn create(&self, email: &str, password: &str) -> Result<Option<User>, Fault> {
+    /// with the address already. Cognito sends no mail: whoever asked is told. The origin is what
+    /// lets the same activation go on with this user later, and nothing else.
+    pub async fn create(
+        &self,
+        email: &str,
+        password: &str,
+        origin: &str,
+    ) -> Result<Option<User>, Fault> {
         let answer = self
             .client
             .admin_create_user()
@@ -47,10 +56,15 @@ impl Users {
             .temporary_password(password)
             .message_action(MessageActionType::Suppress)
             .user_attributes(attribute("email", email)?)
+            .user_attributes(attribute(ORIGIN, origin)?)
             .send()
             .await;
         match answer {
-            Ok(answer) => answer.user.as_ref().map(user).transpose(),
+            Ok(answer) => answer
+                .user
+                .as_ref()
+                .map(|made| user(made.attributes(), made.user_status.as_ref()))
+                .transpose(),
             Err(error)
                 if error
                     .as_service_error()
@@ -62,20 +76,26 @@ impl Users {
         }
     }
 
-    /// The user with this address.
-    pub async fn find(&self, email: &str) -> Result<User, Fault> {
+    /// The user with this address, if there is one.
+    pub async fn find(&self, email: &str) -> Result<Option<User>, Fault> {
         let answer = self
             .client
             .admin_get_user()
             .user_pool_id(&self.pool)
             .username(email)
             .send()
-            .await
-            .map_err(|error| fault("Cognito", &error))?;
-        Ok(User {
-            account: subject(answer.user_attributes())?,
-            waiting: answer.user_status == Some(UserStatusType::ForceChangePassword),
-        })
+            .await;
+        match answer {
+            Ok(answer) => user(answer.user_attributes(), answer.user_status.as_ref()).map(Some),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_user_not_found_exception()) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(fault("Cognito", &error)),
+        }
     }
 
     /// Gives a user who never signed in another temporary password.
@@ -156,18 +176,23 @@ fn attribute(name: &str, value: &str) -> Result<AttributeType, Fault> {
         .map_err(|_| Fault::Defect("a user attribute"))
 }
 
-fn user(user: &UserType) -> Result<User, Fault> {
+fn user(attributes: &[AttributeType], status: Option<&UserStatusType>) -> Result<User, Fault> {
     Ok(User {
-        account: subject(user.attributes())?,
-        waiting: user.user_status == Some(UserStatusType::ForceChangePassword),
+        account: subject(attributes)?,
+        waiting: status == Some(&UserStatusType::ForceChangePassword),
+        origin: value(attributes, ORIGIN).map(str::to_owned),
     })
 }
 
-fn subject(attributes: &[AttributeType]) -> Result<AccountId, Fault> {
+fn value<'a>(attributes: &'a [AttributeType], name: &str) -> Option<&'a str> {
     attributes
         .iter()
-        .find(|attribute| attribute.name() == "sub")
-        .and_then(|attribute| attribute.value())
+        .find(|attribute| attribute.name() == name)?
+        .value()
+}
+
+fn subject(attributes: &[AttributeType]) -> Result<AccountId, Fault> {
+    value(attributes, "sub")
         .and_then(|sub| sub.parse().ok())
         .ok_or(Fault::Corrupt("a Cognito user without a subject"))
 }

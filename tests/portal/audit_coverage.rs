@@ -2,13 +2,14 @@
 //! discloses nothing when the record cannot be written.
 
 use crate::harness::Whose;
-use crate::harness::recorder::Recorder;
+use crate::harness::function::{Function, trigger};
+use crate::harness::recorder::{Call, Recorder};
 use crate::harness::request::{With, body, signed_in};
 use crate::harness::world::{World, call, http_specs, is_about_a_patient, patient_specs, specs};
 use serde_json::Value;
 use shared::access::Role;
 use shared::aws::Resource;
-use shared::ids::{PatientId, PractitionerId};
+use shared::ids::{AccountId, PatientId, PractitionerId};
 use uuid::Uuid;
 
 #[test]
@@ -163,6 +164,67 @@ async fn a_key_that_fails_after_the_record() {
         .collect();
     outcomes.sort_unstable();
     assert_eq!(outcomes, [Some("failure"), Some("success")]);
+}
+
+/// The record goes with the change or not at all; if not, one of its own says that it failed.
+#[tokio::test]
+async fn a_transaction_that_fails() {
+    let world = World::new().await;
+    let before = world.stack.audit().await;
+    let patients = world.stack.items(Resource::PatientsTable).await;
+    let recorder = Recorder::failing(|call| call.actions.len() > 1);
+    let function = Function::recorded(&world.stack, "update-profile", recorder);
+    let spec = specs().into_iter().find(|spec| spec.id == "update-profile");
+    let response = function.respond(world.allowed(spec.unwrap())).await;
+    assert_eq!(response.status, 503);
+    let record = the_new_record(&before, &world.stack.audit().await, "update-profile");
+    assert_eq!(record["outcome"], "failure");
+    assert_eq!(record["patient"], world.patient.to_string());
+    assert_eq!(world.stack.items(Resource::PatientsTable).await, patients);
+}
+
+/// What Cognito invokes: done, not allowed, failed.
+#[tokio::test]
+async fn sign_ins() {
+    let world = World::new().await;
+    let nobody = AccountId::new(Uuid::new_v4());
+    for spec in specs() {
+        if !["add-token-claims", "record-sign-in"].contains(&spec.id) {
+            continue;
+        }
+        let reading = |call: &Call| call.actions == ["dynamodb:GetItem"];
+        for (account, recorder, outcome) in [
+            (world.account, Recorder::default(), "success"),
+            (nobody, Recorder::default(), "denied"),
+            (world.account, Recorder::failing(reading), "failure"),
+        ] {
+            let before = world.stack.audit().await;
+            let function = Function::recorded(&world.stack, spec.id, recorder);
+            let answer = function.handle(trigger(spec.id, account)).await;
+            assert_eq!(answer.is_ok(), outcome == "success", "{}", spec.id);
+            let record = the_new_record(&before, &world.stack.audit().await, spec.id);
+            assert_eq!(record["outcome"], outcome, "{}", spec.id);
+            assert_eq!(record["action"], spec.audit);
+            assert_eq!(record["actor"], account.to_string());
+            assert_eq!(record["pk"], format!("ACCOUNT#{account}"));
+            assert_eq!(record["via"], "service");
+        }
+    }
+}
+
+/// The change of a sign-in is committed with its record: if that fails, a record says so.
+#[tokio::test]
+async fn a_sign_in_that_could_not_be_noted() {
+    let world = World::new().await;
+    let accounts = world.stack.items(Resource::AccountsTable).await;
+    let before = world.stack.audit().await;
+    let recorder = Recorder::failing(|call| call.actions.len() > 1);
+    let function = Function::recorded(&world.stack, "record-sign-in", recorder);
+    let event = trigger("record-sign-in", world.account);
+    function.handle(event).await.unwrap_err();
+    let record = the_new_record(&before, &world.stack.audit().await, "record-sign-in");
+    assert_eq!(record["outcome"], "failure");
+    assert_eq!(world.stack.items(Resource::AccountsTable).await, accounts);
 }
 
 /// The one record that came in between.

@@ -1,1 +1,767 @@
+//! Bad input is refused by name and never repeated, leaves one record, and changes nothing.
 
+use crate::harness::function::Function;
+use crate::harness::letter::Letter;
+use crate::harness::request::{With, anonymous, body, signed_in};
+use crate::harness::world::{World, http_specs, is_about_a_patient, patient_specs};
+use crate::harness::{Whose, root};
+use http::HeaderValue;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Value, json};
+use shared::access::Role;
+use shared::api::Operation;
+use shared::api::account::ActivateAccount;
+use shared::api::profile::UpdateProfile;
+use shared::aws::Resource;
+use shared::http::{MAX_BODY, Problem, Request};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Stands in what is sent, and must not stand in what comes back.
+const ECHO: &str = "qX7Echo";
+
+const TABLES: [Resource; 4] = [
+    Resource::AccountsTable,
+    Resource::PatientsTable,
+    Resource::RecordsTable,
+    Resource::DirectoryTable,
+];
+
+/// The portal under bad input.
+struct Abused {
+    world: World,
+    functions: BTreeMap<&'static str, Function>,
+    before: Vec<Vec<Value>>,
+    /// What was sent, by request id.
+    sent: BTreeMap<String, String>,
+}
+
+async fn tables(world: &World) -> Vec<Vec<Value>> {
+    let mut tables = Vec::new();
+    for table in TABLES {
+        let mut items = world.stack.items(table).await;
+        items.sort_by_key(Value::to_string);
+        tables.push(items);
+    }
+    tables
+}
+
+impl Abused {
+    async fn new() -> Self {
+        let world = World::new().await;
+        let specs = http_specs().into_iter();
+        let functions = specs
+            .map(|spec| (spec.id, Function::new(&world.stack, spec.id)))
+            .collect();
+        Self {
+            before: tables(&world).await,
+            world,
+            functions,
+            sent: BTreeMap::new(),
+        }
+    }
+
+    /// Sends a request that must be refused, for the field that the pointer names.
+    async fn refused(
+        &mut self,
+        id: &'static str,
+        what: &str,
+        request: Request,
+        status: u16,
+        pointer: impl Into<Option<&str>>,
+    ) {
+        let what = format!("{id}: {what}");
+        self.sent.insert(request.request_id.clone(), what.clone());
+        let response = self.functions[id].respond(request).await;
+        let text = String::from_utf8(response.body.clone()).unwrap();
+        assert_eq!(response.status, status, "{what}: {text}");
+        assert_eq!(response.media_type, "application/problem+json", "{what}");
+        assert!(
+            !text.to_lowercase().contains(&ECHO.to_lowercase()),
+            "{what}: {text}"
+        );
+        let answer = body(&response);
+        assert_eq!(answer["status"], status, "{what}");
+        let errors = answer["errors"].as_array().map_or(&[][..], Vec::as_slice);
+        let pointers: Vec<_> = errors.iter().map(|error| &error["pointer"]).collect();
+        match pointer.into() {
+            Some(pointer) => assert_eq!(pointers, [pointer], "{what}: {text}"),
+            None => assert!(pointers.is_empty(), "{what}: {text}"),
+        }
+    }
+
+    /// One record each, of bad input, and nothing else anywhere.
+    async fn settled(self) {
+        let mut records: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        for record in self.world.stack.audit().await {
+            if let Some(request) = record["request_id"].as_str() {
+                records
+                    .entry(request.to_owned())
+                    .or_default()
+                    .push(record.clone());
+            }
+        }
+        for (request, what) in &self.sent {
+            let records = records.get(request).map_or(&[][..], Vec::as_slice);
+            assert_eq!(records.len(), 1, "{what}: {records:#?}");
+            assert_eq!(records[0]["outcome"], "invalid", "{what}");
+            assert!(
+                !records[0].to_string().contains(ECHO),
+                "{what}: {}",
+                records[0]
+            );
+        }
+        assert!(!self.sent.is_empty());
+        assert_eq!(tables(&self.world).await, self.before);
+    }
+
+    /// A change of contact details, but for its body.
+    fn change(&self) -> Request {
+        signed_in(self.world.account, Role::Patient)
+            .patient(self.world.patient)
+            .header("if-match", "\"0\"")
+    }
+
+    fn request(&self, id: &str) -> Request {
+        match id {
+            "update-profile" => self.change(),
+            _ => anonymous().header("idempotency-key", "a-key-of-its-own"),
+        }
+    }
+
+    fn labs(&self) -> Request {
+        signed_in(self.world.account, Role::Patient).patient(self.world.patient)
+    }
+}
+
+/// The operations that take a body, and a body that is right.
+fn bodies() -> [(&'static str, Value); 2] {
+    let contact = json!({
+        "phone": "555-010-0199",
+        "email": "someone@example.org",
+        "address": {"lines": ["1 Main Street"], "city": "Boston", "state": "MA",
+            "postal_code": "02101", "country": "US"},
+    });
+    let activation = json!({
+        "mrn": "m-1", "birth_date": "1980-01-02", "code": "ABCDEFGHJKMNPQRS",
+        "email": "someone@example.org",
+    });
+    [
+        ("update-profile", contact),
+        ("activate-account", activation),
+    ]
+}
+
+/// Every text in a body, by pointer.
+fn texts(value: &Value, pointer: &str, found: &mut Vec<String>) {
+    match value {
+        Value::String(_) => found.push(pointer.to_owned()),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                texts(value, &format!("{pointer}/{name}"), found);
+            }
+        }
+        Value::Array(values) => {
+            for (at, value) in values.iter().enumerate() {
+                texts(value, &format!("{pointer}/{at}"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn texts_of(value: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    texts(value, "", &mut found);
+    found
+}
+
+fn with(body: &Value, pointer: &str, value: Value) -> Value {
+    let mut body = body.clone();
+    *body.pointer_mut(pointer).unwrap() = value;
+    body
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_are_no_json_object() {
+    let mut abused = Abused::new().await;
+    let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
+    let deep_objects = format!("{}1{}", "{\"a\":".repeat(5_000), "}".repeat(5_000));
+    for (id, right) in bodies() {
+        let right = right.to_string();
+        let twice = format!("{right}{right}");
+        let trailing = format!("{right} {ECHO}");
+        let bom = format!("\u{FEFF}{right}");
+        let cases: &[(&str, &[u8])] = &[
+            ("empty", b""),
+            ("blank", b" \n\t"),
+            ("a bracket", b"{"),
+            ("a word", b"qX7Echo"),
+            ("half of it", b"{\"email\": \"qX7Echo"),
+            ("it twice", twice.as_bytes()),
+            ("more behind it", trailing.as_bytes()),
+            ("a byte order mark", bom.as_bytes()),
+            ("single quotes", b"{'qX7Echo': 'qX7Echo'}"),
+            ("a trailing comma", b"{\"email\": \"a@example.org\",}"),
+            ("not a number", b"NaN"),
+            ("no UTF-8", b"{\"email\": \"\xff\xfe\"}"),
+            ("null", b"null"),
+            ("true", b"true"),
+            ("a number", b"17"),
+            ("a text", b"\"qX7Echo\""),
+            ("an array", b"[]"),
+            ("an array of values", b"[\"555-010-0199\"]"),
+            (
+                "an array of fields",
+                b"[\"m-1\",\"1980-01-02\",\"ABCDEFGHJKMNPQRS\",\"a@example.org\"]",
+            ),
+            ("deep arrays", deep.as_bytes()),
+            ("deep objects", deep_objects.as_bytes()),
+        ];
+        for (what, bytes) in cases {
+            let request = abused.request(id).bytes(bytes);
+            let pointer = match *what {
+                "half of it" | "no UTF-8" => "/email",
+                _ => "",
+            };
+            abused.refused(id, what, request, 400, pointer).await;
+        }
+        let large = vec![b' '; MAX_BODY + 1];
+        let request = abused.request(id).bytes(&large);
+        abused.refused(id, "too large", request, 413, None).await;
+        let large = format!("{{\"email\": \"{}\"}}", ECHO.repeat(MAX_BODY));
+        let request = abused.request(id).bytes(large.as_bytes());
+        abused
+            .refused(id, "far too large", request, 413, None)
+            .await;
+        for media in [
+            "text/plain",
+            "application/xml",
+            "application/jsonx",
+            "qX7Echo",
+            "",
+        ] {
+            let mut request = abused.request(id).bytes(right.as_bytes());
+            request
+                .headers
+                .insert("content-type", media.parse().unwrap());
+            abused.refused(id, media, request, 415, None).await;
+        }
+        let mut request = abused.request(id).bytes(right.as_bytes());
+        request.headers.remove("content-type");
+        abused
+            .refused(id, "no media type", request, 415, None)
+            .await;
+    }
+    abused.settled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_that_are_not_what_they_should_be() {
+    let mut abused = Abused::new().await;
+    for (id, right) in bodies() {
+        let long = ECHO.repeat(2_000);
+        let wrong = [
+            json!(17),
+            json!(-1.5e300),
+            json!(true),
+            json!([ECHO]),
+            json!({ECHO: ECHO}),
+            json!(long),
+            json!(""),
+            json!(format!("{ECHO}\u{0}")),
+            json!(format!("{ECHO}\u{7}")),
+            json!(format!("{ECHO}\r\nSet-Cookie: a=b")),
+            json!(format!("{ECHO}\u{202E}gnp.exe")),
+            json!(format!("{ECHO}\u{2066}a\u{2069}")),
+            json!(format!("{ECHO}\u{2028}{ECHO}")),
+        ];
+        for pointer in texts_of(&right) {
+            for value in &wrong {
+                let what = format!("{pointer}: {value:.60}");
+                let request = abused
+                    .request(id)
+                    .json(&with(&right, &pointer, value.clone()));
+                abused.refused(id, &what, request, 400, &*pointer).await;
+            }
+            let marked = with(&right, &pointer, json!("SURROGATE")).to_string();
+            for surrogate in [
+                r"qX7Echo\ud800",
+                r"\udc00qX7Echo",
+                r"\ud800\ud800",
+                r"\uD83D",
+            ] {
+                let bytes = marked.replace("SURROGATE", surrogate);
+                let what = format!("{pointer}: {surrogate}");
+                let request = abused.request(id).bytes(bytes.as_bytes());
+                abused.refused(id, &what, request, 400, &*pointer).await;
+            }
+        }
+        // Fields that nobody knows, and fields that stand twice.
+        let mut more = right.clone();
+        more[ECHO] = json!(ECHO);
+        let request = abused.request(id).json(&more);
+        abused
+            .refused(id, "an unknown field", request, 400, "")
+            .await;
+        let mut more = right.clone();
+        more["__proto__"] = json!({ECHO: 1});
+        let request = abused.request(id).json(&more);
+        abused.refused(id, "a prototype", request, 400, "").await;
+        let twice = right
+            .to_string()
+            .replacen('{', "{\"email\":\"first@example.org\",", 1);
+        let request = abused.request(id).bytes(twice.as_bytes());
+        abused.refused(id, "a field twice", request, 400, "").await;
+        let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+        let deep = with(&right, "/email", json!("DEEP"))
+            .to_string()
+            .replace("\"DEEP\"", &deep);
+        let request = abused.request(id).bytes(deep.as_bytes());
+        abused
+            .refused(id, "a deep field", request, 400, "/email")
+            .await;
+    }
+    // What only one of them has.
+    let [(_, contact), (_, activation)] = bodies();
+    for field in ["mrn", "birth_date", "code", "email"] {
+        let mut less = activation.clone();
+        less.as_object_mut().unwrap().remove(field);
+        let request = abused.request("activate-account").json(&less);
+        abused
+            .refused("activate-account", field, request, 400, "")
+            .await;
+        let null = with(&activation, &format!("/{field}"), Value::Null);
+        let request = abused.request("activate-account").json(&null);
+        let pointer = format!("/{field}");
+        abused
+            .refused("activate-account", "null", request, 400, &*pointer)
+            .await;
+    }
+    for (what, address, pointer) in [
+        ("no object", json!(ECHO), "/address"),
+        (
+            "an array",
+            json!([["a line"], "a city", null, null, null]),
+            "/address",
+        ),
+        ("no lines", json!({"city": "a city"}), "/address"),
+        ("no city", json!({"lines": ["a line"]}), "/address"),
+        (
+            "no line",
+            json!({"lines": [], "city": "a city"}),
+            "/address/lines",
+        ),
+        (
+            "five lines",
+            json!({"lines": ["1", "2", "3", "4", "5"], "city": "a"}),
+            "/address/lines",
+        ),
+        (
+            "lines in text",
+            json!({"lines": ECHO, "city": "a"}),
+            "/address/lines",
+        ),
+        (
+            "more",
+            json!({"lines": ["a"], "city": "a", ECHO: 1}),
+            "/address",
+        ),
+    ] {
+        let request = abused.change().json(&with(&contact, "/address", address));
+        abused
+            .refused("update-profile", what, request, 400, pointer)
+            .await;
+    }
+    let request = abused.change().json(&json!({}));
+    abused
+        .refused("update-profile", "nothing", request, 400, "")
+        .await;
+    abused.settled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_and_paths() {
+    let mut abused = Abused::new().await;
+    let [(_, contact), (_, activation)] = bodies();
+    let change = |abused: &Abused, tag: &str| {
+        let mut request = abused.change().json(&contact);
+        request
+            .headers
+            .insert("if-match", HeaderValue::from_bytes(tag.as_bytes()).unwrap());
+        request
+    };
+    let mut without = change(&abused, "");
+    without.headers.remove("if-match");
+    abused
+        .refused("update-profile", "no If-Match", without, 428, None)
+        .await;
+    for tag in [
+        "",
+        "0",
+        "*",
+        "\"\"",
+        "\"a\"",
+        "W/\"0\"",
+        "\"-1\"",
+        "\"+0\"",
+        "\"00\"",
+        "\"0",
+        "\"0\", \"1\"",
+        "\"18446744073709551616\"",
+        "\"qX7Echo\"",
+        "\"\u{e9}\"",
+    ] {
+        let request = change(&abused, tag);
+        abused
+            .refused("update-profile", tag, request, 400, "header/if-match")
+            .await;
+    }
+    let twice = change(&abused, "\"0\"").header("if-match", "\"1\"");
+    abused
+        .refused("update-profile", "two tags", twice, 400, "header/if-match")
+        .await;
+    for tag in ["\"1\"", "\"18446744073709551615\""] {
+        let request = change(&abused, tag);
+        abused
+            .refused("update-profile", tag, request, 412, None)
+            .await;
+    }
+
+    let keyed = |key: &str| {
+        let mut request = anonymous().json(&activation);
+        request.headers.insert(
+            "idempotency-key",
+            HeaderValue::from_bytes(key.as_bytes()).unwrap(),
+        );
+        request
+    };
+    let pointer = "header/idempotency-key";
+    let request = anonymous().json(&activation);
+    abused
+        .refused("activate-account", "no key", request, 400, pointer)
+        .await;
+    let long = ECHO.repeat(10);
+    for key in ["", "short", "       ", &long, "caf\u{e9}-caf\u{e9}"] {
+        abused
+            .refused("activate-account", key, keyed(key), 400, pointer)
+            .await;
+    }
+    let twice = keyed("one-key-or-another").header("idempotency-key", "another-key");
+    abused
+        .refused("activate-account", "two keys", twice, 400, pointer)
+        .await;
+
+    for spec in http_specs() {
+        if is_about_a_patient(spec) {
+            for wrong in [
+                "",
+                "1",
+                "me",
+                "null",
+                "..",
+                "../../etc/passwd",
+                "qX7Echo",
+                "%00",
+                "\u{0}",
+                "00000000-0000-0000-0000-00000000000G",
+                "{00000000-0000-0000-0000-000000000000}",
+                "AAAAAAAA-AAAA-4AAA-8AAA-AAAAAAAAAAAA",
+                "00000000000000000000000000000000",
+                "00000000-0000-0000-0000-000000000000#CONTEXT",
+            ] {
+                let mut request = abused.world.allowed(spec);
+                request.path = vec![("patient".to_owned(), wrong.to_owned())];
+                abused
+                    .refused(spec.id, wrong, request, 400, "path/patient")
+                    .await;
+            }
+            let mut request = abused.world.allowed(spec);
+            request.path.clear();
+            abused
+                .refused(spec.id, "no path", request, 400, "path/patient")
+                .await;
+        }
+    }
+    abused.settled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queries_and_cursors() {
+    let mut abused = Abused::new().await;
+    let other = abused.world.stack.sample("Noel_Reynolds").await;
+    let theirs = abused
+        .world
+        .stack
+        .account(Role::Patient, Whose::Patient(other))
+        .await;
+    abused.before = tables(&abused.world).await;
+    for spec in patient_specs() {
+        // A change of contact details takes no query either way.
+        if spec.id == "update-profile" {
+            continue;
+        }
+        let request = abused.world.allowed(spec).query(ECHO, ECHO);
+        abused
+            .refused(spec.id, "an unknown parameter", request, 400, "query")
+            .await;
+    }
+    let id = "list-lab-results";
+    for limit in [
+        "0",
+        "101",
+        "-1",
+        "abc",
+        "",
+        "1.5",
+        "1e1",
+        " 1",
+        "256",
+        "99999999999999999999",
+        "qX7Echo",
+    ] {
+        let request = abused.labs().query("limit", limit);
+        abused.refused(id, limit, request, 400, "query/limit").await;
+    }
+    for (name, value) in [("limit", "5"), ("cursor", "a")] {
+        let request = abused.labs().query(name, value).query(name, value);
+        abused.refused(id, "twice", request, 400, "query").await;
+    }
+    let request = abused.labs().query("limit", "5").query("LIMIT", "5");
+    abused
+        .refused(id, "in capitals", request, 400, "query")
+        .await;
+
+    let cursor = |response: &shared::http::Response| {
+        body(response)["next_cursor"].as_str().unwrap().to_owned()
+    };
+    let mine = cursor(
+        &abused.functions[id]
+            .respond(abused.labs().query("limit", "2"))
+            .await,
+    );
+    let request = signed_in(theirs, Role::Patient)
+        .patient(other)
+        .query("limit", "2");
+    let not_mine = cursor(&abused.functions[id].respond(request).await);
+    let mut session = abused.labs().query("limit", "2");
+    session.claims.as_mut().unwrap().origin = "another session".to_owned();
+    let earlier = cursor(&abused.functions[id].respond(session).await);
+    let mut providers = signed_in(abused.world.provider, Role::Provider);
+    providers = providers.patient(abused.world.patient).query("limit", "2");
+    let providers = cursor(&abused.functions[id].respond(providers).await);
+    let flipped = {
+        let (head, tail) = mine.split_at(mine.len() / 2);
+        let first = if tail.starts_with('A') { "B" } else { "A" };
+        format!("{head}{first}{}", &tail[1..])
+    };
+    let long = ECHO.repeat(2_000);
+    for (what, wrong) in [
+        ("someone else's", &*not_mine),
+        ("another session's", &earlier),
+        ("a provider's", &providers),
+        ("truncated", &mine[..mine.len() - 4]),
+        ("cut short", &mine[..8]),
+        ("altered", &flipped),
+        ("longer", &format!("{mine}AAAA")),
+        ("empty", ""),
+        ("a sort key", "LAB#2010-01-01T00:00:00Z#qX7Echo"),
+        ("very long", &long),
+        ("no base64", "%%%"),
+    ] {
+        let request = abused.labs().query("cursor", wrong);
+        abused.refused(id, what, request, 400, "query/cursor").await;
+    }
+    // The cursor is not for another patient's list, even in the same session.
+    let request = signed_in(abused.world.provider, Role::Provider).patient(other);
+    let response = abused.functions[id]
+        .respond(request.query("cursor", &mine))
+        .await;
+    assert!(response.status.is_client_error());
+    // And it is good where it belongs.
+    let response = abused.functions[id]
+        .respond(abused.labs().query("cursor", &mine))
+        .await;
+    assert_eq!(response.status, 200, "{}", body(&response));
+    abused.settled().await;
+}
+
+fn naughty() -> Vec<String> {
+    let file = std::fs::read(root().join("tests/data/corpora/strings/blns.json")).unwrap();
+    serde_json::from_slice(&file).unwrap()
+}
+
+/// Why a text is not taken: nothing here but words of our own.
+#[test]
+fn naughty_strings_get_no_echo() {
+    let mut details = BTreeSet::new();
+    let mut taken = 0;
+    for (id, right) in bodies() {
+        for pointer in texts_of(&right) {
+            for text in naughty() {
+                let request = anonymous()
+                    .header("if-match", "\"0\"")
+                    .header("idempotency-key", "a-key-of-its-own")
+                    .json(&with(&right, &pointer, json!(text)));
+                let parsed = match id {
+                    "update-profile" => UpdateProfile::parse(&request).map(|_| ()),
+                    _ => ActivateAccount::parse(&request).map(|_| ()),
+                };
+                match parsed {
+                    Ok(()) => taken += 1,
+                    Err(problem) => {
+                        details.insert(only(&problem, &pointer));
+                    }
+                }
+            }
+        }
+    }
+    assert!(taken > 100, "{taken}");
+    let details: Vec<_> = details.into_iter().collect();
+    insta::assert_snapshot!(details.join("\n"), @r"
+    must be 1 to 100 characters long
+    must be 1 to 20 characters long
+    must be 1 to 64 characters long
+    must be 2 to 60 characters long
+    must be a date such as 1980-12-31
+    must be a telephone number of 7 to 15 digits
+    must be an e-mail address such as name@example.org
+    must be the 16 letters and digits that the practice gave you
+    must not hold control characters
+    ");
+}
+
+fn only(problem: &Problem, pointer: &str) -> String {
+    assert_eq!(problem.status, 400);
+    let [error] = &*problem.errors else {
+        panic!("{} errors", problem.errors.len());
+    };
+    assert_eq!(error.pointer, pointer);
+    error.detail.to_string()
+}
+
+/// What is taken comes back byte for byte (without the blanks around it), now and later.
+#[tokio::test(flavor = "multi_thread")]
+async fn naughty_strings_are_kept_as_they_are() {
+    let world = World::new().await;
+    let update = Function::new(&world.stack, "update-profile");
+    let read = Function::new(&world.stack, "get-profile");
+    let own = || signed_in(world.account, Role::Patient).patient(world.patient);
+    let mut version = 0;
+    let mut refused = 0;
+    for text in naughty() {
+        let address =
+            json!({"lines": [text, text], "city": text, "postal_code": "1", "country": "US"});
+        let request = own()
+            .header("if-match", &format!("\"{version}\""))
+            .json(&json!({"address": address}));
+        let response = update.respond(request).await;
+        if response.status == 400 {
+            refused += 1;
+            continue;
+        }
+        assert_eq!(response.status, 200, "{text:?}: {}", body(&response));
+        version += 1;
+        assert_eq!(response.etag, Some(version));
+        let stored = body(&read.respond(own()).await);
+        for answer in [body(&response), stored] {
+            let address = &answer["contact"]["address"];
+            assert_eq!(address["city"], text.trim(), "{text:?}");
+            assert_eq!(address["lines"], json!([text.trim(), text.trim()]));
+        }
+    }
+    assert!(version > 100 && refused > 10, "{version} {refused}");
+}
+
+/// An activation with any text that passes for a number is an ordinary wrong attempt.
+#[tokio::test(flavor = "multi_thread")]
+async fn naughty_numbers_are_wrong_numbers() {
+    let world = World::new().await;
+    let letter = Letter::to_the_patient(&world).await;
+    let activate = Function::new(&world.stack, "activate-account");
+    for text in naughty().into_iter().step_by(7) {
+        let wrong = Letter {
+            mrn: text.clone(),
+            ..letter.clone()
+        };
+        let response = activate
+            .respond(wrong.request("a@example.org", "one-key-for-all"))
+            .await;
+        assert!(
+            [400, 403].contains(&response.status.as_u16()),
+            "{text:?}: {}",
+            response.status
+        );
+    }
+}
+
+const KNOWN: &[&str] = &[
+    "phone",
+    "email",
+    "address",
+    "lines",
+    "city",
+    "mrn",
+    "birth_date",
+    "code",
+];
+
+/// JSON of any shape, with the fields that are known more often than chance would have them.
+fn any_json() -> impl Strategy<Value = Value> {
+    let name = || {
+        prop_oneof![
+            4 => proptest::sample::select(KNOWN).prop_map(str::to_owned),
+            1 => ".{0,12}",
+        ]
+    };
+    let text = prop_oneof![
+        ".{0,80}",
+        Just("someone@example.org".to_owned()),
+        Just("1980-01-02".to_owned()),
+        Just("ABCDEFGHJKMNPQRS".to_owned()),
+        "[0-9+ ().-]{5,20}",
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        text.prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 6, move |inner| {
+        prop_oneof![
+            1 => proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            4 => proptest::collection::vec((name(), inner), 0..6)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+#[test]
+fn no_body_is_our_fault() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let world = runtime.block_on(World::new());
+    let functions =
+        ["update-profile", "activate-account"].map(|id| (id, Function::new(&world.stack, id)));
+    let mut runner = TestRunner::new(Config {
+        cases: 64,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let ran = runner.run(&any_json(), |json| {
+        for (id, function) in &functions {
+            let request = match *id {
+                "update-profile" => signed_in(world.account, Role::Patient)
+                    .patient(world.patient)
+                    .header("if-match", "\"0\""),
+                _ => anonymous().header("idempotency-key", "a-key-of-its-own"),
+            };
+            let status = runtime
+                .block_on(function.respond(request.json(&json)))
+                .status;
+            prop_assert!(!status.is_server_error(), "{id}: {status}");
+        }
+        Ok(())
+    });
+    ran.unwrap();
+}

@@ -838,3 +838,71 @@ async fn two_files_about_a_new_patient_at_once_make_one() {
         "complete"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_known_number_of_another_person_is_refused() {
+    let stack = Stack::new().await;
+    let recorder = Recorder::default();
+    let mut resources = small("xavier", "m-1");
+    import(&stack, &recorder, "a.json", bundle(&resources)).await;
+    let tables = async || {
+        let patients = stack.items(Resource::PatientsTable).await;
+        let rows: BTreeSet<_> = patients.iter().map(Value::to_string).collect();
+        (rows, records(&stack).await)
+    };
+    let before = tables().await;
+    let mut zoe = small("zoe", "m-1");
+    zoe[0]["birthDate"] = json!("1999-05-06");
+    let report = import(&stack, &recorder, "b.json", bundle(&zoe)).await;
+    assert_eq!(report["state"], "complete", "{report}");
+    let unstored = report["unstored"].as_array().unwrap();
+    assert_eq!(unstored.len(), 4, "the patient and all that is theirs");
+    for one in unstored {
+        assert_eq!(one["reason"], "contradicts-known-patient");
+    }
+    assert_eq!(tables().await, before);
+    // What refers to the refused patient later finds nobody.
+    let report = import(&stack, &recorder, "c.json", ndjson(&zoe[3..4])).await;
+    assert_eq!(total(&report, "unstored"), 1, "{report}");
+    assert_eq!(tables().await, before);
+
+    // A date contradicts only in the part that it has.
+    zoe[0]["birthDate"] = json!("1980-06");
+    let report = import(&stack, &recorder, "b.json", bundle(&zoe)).await;
+    assert_eq!(total(&report, "unstored"), 4, "{report}");
+    resources[0]["birthDate"] = json!("1980");
+    let report = import(&stack, &recorder, "a.json", bundle(&resources)).await;
+    assert_eq!(report["counts"]["Patient"]["changed"], 1, "{report}");
+
+    // Without any birth date the family names decide.
+    let mut nameless = small("nora", "m-2");
+    nameless[0].as_object_mut().unwrap().remove("birthDate");
+    nameless[0]["name"][0]["family"] = json!("Roe-Miller");
+    import(&stack, &recorder, "d.json", bundle(&nameless)).await;
+    nameless[0]["name"][0]["family"] = json!("MILLER");
+    let report = import(&stack, &recorder, "d.json", bundle(&nameless)).await;
+    assert_eq!(report["counts"]["Patient"]["changed"], 1, "{report}");
+    nameless[0]["name"][0]["family"] = json!("Different");
+    let report = import(&stack, &recorder, "d.json", bundle(&nameless)).await;
+    assert_eq!(total(&report, "unstored"), 4, "{report}");
+    assert_eq!(stack.patients().await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_encounter_that_nobody_ended_is_a_visit_of_ninety_days() {
+    let stack = Stack::new().await;
+    let mut resources = small("ann", "m-1");
+    let mut open = resources[2].clone();
+    open["id"] = json!("open");
+    open["status"] = json!("in-progress");
+    open["period"]["start"] = json!("1990-03-01");
+    open["participant"][0]["individual"]["reference"] = json!("Practitioner/former");
+    resources.push(open);
+    let recorder = Recorder::default();
+    import(&stack, &recorder, "a.json", bundle(&resources)).await;
+    let patient = stack.patients().await[0];
+    assert_eq!(stack.care_team(patient).await.len(), 1);
+    resources[5]["period"]["start"] = json!("2022-01-01");
+    import(&stack, &recorder, "a.json", bundle(&resources)).await;
+    assert_eq!(stack.care_team(patient).await.len(), 2);
+}

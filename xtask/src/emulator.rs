@@ -16,16 +16,42 @@ use crate::tools::{self, Set};
 /// Starts MiniStack and ties its life to ours: when its standard input closes, which happens
 /// however this process ends, it takes that for a SIGTERM and saves its state. With it go the
 /// functions that are still warm, which it would leave behind.
+///
+/// It trusts whoever reaches its port, and opens itself to every web page. So it is wrapped: what a
+/// page has sent, known by its `Origin`, its `Sec-Fetch-Site` or by a name of the page's own that
+/// points here (DNS rebinding), is refused. `main` serves the module's `app`, which is replaced.
 const LAUNCH: &str = "
 import os, signal, sys, threading
 def until_parent_ends():
     sys.stdin.read()
     os.kill(os.getpid(), signal.SIGTERM)
 threading.Thread(target=until_parent_ends, daemon=True).start()
-from ministack.app import main
+import ministack.app
+emulator = sys.modules['ministack.app']
+unguarded = emulator.app
+def from_a_page(headers):
+    values = lambda wanted: [value for name, value in headers if name.lower() == wanted]
+    hosts = [host.partition(b':')[0].lower() for host in values(b'host')]
+    return (
+        bool(values(b'origin'))
+        or any(site != b'none' for site in values(b'sec-fetch-site'))
+        or not hosts
+        or any(host not in (b'127.0.0.1', b'localhost') for host in hosts)
+    )
+async def guarded(scope, receive, send):
+    if scope['type'] == 'lifespan' or not from_a_page(scope['headers']):
+        await unguarded(scope, receive, send)
+    elif scope['type'] == 'websocket':
+        # Closing before accepting is answered with 403.
+        await receive()
+        await send({'type': 'websocket.close', 'code': 1008})
+    else:
+        await send({'type': 'http.response.start', 'status': 403, 'headers': []})
+        await send({'type': 'http.response.body', 'body': b''})
+emulator.app = guarded
 sys.argv = ['ministack']
 try:
-    main()
+    emulator.main()
 finally:
     os.killpg(0, signal.SIGKILL)
 ";

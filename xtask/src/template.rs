@@ -183,8 +183,8 @@ pub fn localize(mut template: Value, code: &Code<'_>) -> Result<Localized> {
 }
 
 /// Takes out of a resource's policies what would lock everybody out here: denials of plain HTTP,
-/// which is all there is on loopback, and conditions on KMS's keys, which the emulator does not
-/// evaluate and takes for unmet.
+/// which is all there is on loopback, and conditions on keys of KMS and DynamoDB, which the emulator
+/// does not evaluate and takes for unmet.
 fn relax(resource: &mut Value, mut left_out: impl FnMut(String)) {
     let policies = ["/Properties/KeyPolicy", "/Properties/PolicyDocument"];
     for policy in policies {
@@ -206,7 +206,8 @@ fn relax(resource: &mut Value, mut left_out: impl FnMut(String)) {
             !tls
         });
         for statement in statements {
-            if condition_on(statement, "kms:EncryptionContext:")
+            let unmet = ["kms:EncryptionContext:", "dynamodb:"];
+            if unmet.iter().any(|key| condition_on(statement, key))
                 && let Some(statement) = statement.as_object_mut()
             {
                 statement.remove("Condition");

@@ -19,8 +19,11 @@ const STEPS: u8 = 6;
 pub async fn run() -> Result<()> {
     let mut steps = Steps::new(STEPS);
     steps.begin("Install the emulator, the SAM CLI and the journeys' clients");
-    tokio::try_join!(tools::install(Set::Emulator), tools::install(Set::Sam))?;
-    npm(&["ci", "--no-audit", "--no-fund"]).await?;
+    tokio::try_join!(
+        tools::install(Set::Emulator),
+        tools::install(Set::Sam),
+        tools::install_clients(),
+    )?;
 
     steps.begin("Format and lints");
     cargo(&["fmt", "--all", "--check"]).await?;
@@ -57,17 +60,6 @@ async fn cargo(arguments: &[&str]) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     succeed(command.current_dir(workspace()).args(arguments)).await
-}
-
-async fn npm(arguments: &[&str]) -> Result<()> {
-    let mut command = Command::new("npm");
-    succeed(
-        command
-            .current_dir(workspace().join("tests/e2e"))
-            .args(arguments),
-    )
-    .await
-    .context("Node.js 20 or newer, with npm, is needed")
 }
 
 /// The SAM CLI reads the root, cfn-lint the stacks below it as well.

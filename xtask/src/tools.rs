@@ -44,10 +44,7 @@ pub async fn install(set: Set) -> Result<PathBuf> {
     let wanted = fingerprint(&requirements)?;
     let stamp = folder.join(format!("{}.installed", set.name()));
 
-    // Two commands at once on a fresh machine: the second waits for the first and finds it done.
-    let lock = File::create(folder.join(format!("{}.lock", set.name())))?;
-    let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
-
+    let lock = lock(set.name()).await?;
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(venv.join("bin"));
     }
@@ -74,6 +71,33 @@ pub async fn install(set: Set) -> Result<PathBuf> {
     fs::write(&stamp, wanted)?;
     drop(lock);
     Ok(venv.join("bin"))
+}
+
+/// Installs the clients that the journeys use, unless they are there already: exactly those of the
+/// lock file.
+pub async fn install_clients() -> Result<()> {
+    let e2e = workspace().join("tests/e2e");
+    let wanted = fingerprint(&e2e.join("package-lock.json"))?;
+    let stamp = e2e.join("node_modules/.installed");
+    let lock = lock("clients").await?;
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+        return Ok(());
+    }
+    let mut npm = Command::new("npm");
+    npm.current_dir(&e2e)
+        .args(["ci", "--no-audit", "--no-fund"]);
+    run(&mut npm, &folder()?.join("clients.log"))
+        .await
+        .context("Node.js 20 or newer, with npm, is needed")?;
+    fs::write(&stamp, wanted)?;
+    drop(lock);
+    Ok(())
+}
+
+/// Two commands at once on a fresh machine: the second waits for the first and finds it done.
+async fn lock(name: &str) -> Result<File> {
+    let file = File::create(folder()?.join(format!("{name}.lock")))?;
+    Ok(tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await??)
 }
 
 /// The tools are the same for every home, so that they are installed once.

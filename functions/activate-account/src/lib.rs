@@ -10,11 +10,12 @@ use shared::api::account::{ActivateAccount, Activated, KeyedActivation};
 use shared::aws::{Aws, Resource};
 use shared::http::{Change, Changed, Problem, changes};
 use shared::identity::{User, Users, temporary_password};
+use shared::ids::AccountId;
 use shared::phi::{BlindIndex, Opener, Phi, Term};
 use shared::serve::Service;
-use shared::store::{AccountRow, Accounts, Activation, ActivationRow, Patients};
+use shared::store::{AccountRow, Accounts, Activation, Patients};
 
-/// After so many failed attempts a code is dead.
+/// After so many failed attempts a code is dead. A success gives them back.
 const ATTEMPTS: u64 = 5;
 
 struct Handler {
@@ -25,7 +26,7 @@ struct Handler {
 }
 
 impl Change<ActivateAccount> for Handler {
-    /// Whatever is wrong, the steps are the same: two MACs, one read, one transaction. So are
+    /// Whatever is wrong, the steps are the same: two MACs, one attempt taken, one record. So are
     /// then the answer and the time it takes.
     async fn change(
         &self,
@@ -36,7 +37,11 @@ impl Change<ActivateAccount> for Handler {
             idempotency_key,
         }: KeyedActivation,
     ) -> Result<Changed<Activated>, Problem> {
-        let mrn = input.mrn.as_str();
+        let (mrn, email, key) = (
+            input.mrn.as_str(),
+            input.email.as_str(),
+            idempotency_key.as_str(),
+        );
         let proof = Term::Activation {
             mrn,
             birth_date: input.birth_date.as_str(),
@@ -44,33 +49,38 @@ impl Change<ActivateAccount> for Handler {
         };
         let (number, proof) =
             tokio::try_join!(self.index.mac(Term::Mrn(mrn)), self.index.mac(proof))?;
-        let row = self.accounts.activation(&number).await?;
         let now = Timestamp::now();
-        let about = row.activation.as_ref().map(|activation| activation.patient);
-        let Some(activation) = proven(&row, &proof, idempotency_key.as_str(), now) else {
-            let counted = self.accounts.count_attempt(&number, &row, now)?;
-            return Ok(Changed::refused(vec![counted], refused()).about(about));
+        let row = self.accounts.take_attempt(&number, ATTEMPTS, now).await?;
+        let activation = row.and_then(|row| row.activation);
+        let about = activation.as_ref().map(|activation| activation.patient);
+        let Some(activation) = activation.filter(|one| proven(one, &proof, now)) else {
+            return Ok(Changed::refused(Vec::new(), refused()).about(about));
         };
 
         let password = temporary_password()?;
-        let email = input.email.as_str();
-        let (user, row_exists) = match self.users.create(email, &password).await? {
-            Some(user) => (user, false),
-            None => self.resume(email, &password, activation).await?,
+        let found = match &activation.used {
+            None => self.make(email, &password, &number).await?,
+            Some((account, used_by)) if used_by == key => {
+                self.made_before(email, *account, &password).await?
+            }
+            Some(_) => Found::Nobody,
+        };
+        let (user, is_new) = match found {
+            Found::New(user) => (user, true),
+            Found::Same(user) => (user, false),
+            Found::SomebodyElse => {
+                return Ok(Changed::refused(Vec::new(), address_taken()).about(about));
+            }
+            Found::Nobody => return Ok(Changed::refused(Vec::new(), refused()).about(about)),
         };
         self.users.add_to_group(&user, Role::Patient).await?;
         let mut writes = vec![
-            self.accounts.use_activation(
-                &number,
-                activation,
-                row.attempts,
-                user.account,
-                idempotency_key.as_str(),
-            )?,
+            self.accounts
+                .use_activation(&number, &activation, user.account, key)?,
             self.patients
                 .link_account(activation.patient, user.account)?,
         ];
-        if !row_exists {
+        if is_new {
             let mut account = AccountRow::new(user.account, Role::Patient);
             account.patient = Some(activation.patient);
             writes.push(self.accounts.create(&account)?);
@@ -83,52 +93,55 @@ impl Change<ActivateAccount> for Handler {
     }
 }
 
+/// The user behind an activation.
+enum Found {
+    /// They have no account row yet.
+    New(User),
+    /// An earlier try of the same request made them, and its answer got lost.
+    Same(User),
+    /// The address belongs to somebody else.
+    SomebodyElse,
+    Nobody,
+}
+
 impl Handler {
-    /// There is a user with this address. It is ours to go on with if an earlier try of this very
-    /// activation broke off before it was committed, or if its answer was lost; nobody has signed
-    /// in as it since.
-    async fn resume(
-        &self,
-        email: &str,
-        password: &str,
-        activation: &Activation,
-    ) -> Result<(User, bool), Problem> {
-        let user = self.users.find(email).await?;
-        let row = self.accounts.account(user.account).await?;
-        let ours = match &row {
-            None => true,
-            Some(row) => {
-                row.patient == Some(activation.patient)
-                    && activation
-                        .used
-                        .as_ref()
-                        .is_some_and(|(account, _)| *account == user.account)
-            }
+    /// Makes the user, or goes on with the one that an earlier try of this patient's activation
+    /// made before it broke off. Their origin says so; nobody else's user is ever taken over.
+    async fn make(&self, email: &str, password: &str, number: &str) -> Result<Found, Problem> {
+        if let Some(user) = self.users.create(email, password, number).await? {
+            return Ok(Found::New(user));
+        }
+        let Some(user) = self.users.find(email).await? else {
+            return Ok(Found::SomebodyElse);
         };
-        if !ours || !user.waiting {
-            return Err(address_taken());
+        let ours = user.origin.as_deref() == Some(number) && user.waiting;
+        if !ours || self.accounts.account(user.account).await?.is_some() {
+            return Ok(Found::SomebodyElse);
         }
         self.users.renew(&user, password).await?;
-        Ok((user, row.is_some()))
+        Ok(Found::New(user))
+    }
+
+    /// The user that this very request made before, as long as nobody has signed in as them.
+    async fn made_before(
+        &self,
+        email: &str,
+        account: AccountId,
+        password: &str,
+    ) -> Result<Found, Problem> {
+        let user = self.users.find(email).await?;
+        let Some(user) = user.filter(|user| user.account == account && user.waiting) else {
+            return Ok(Found::Nobody);
+        };
+        self.users.renew(&user, password).await?;
+        Ok(Found::Same(user))
     }
 }
 
-/// The activation, if this proves it: a code that is not used up (or was by this very request),
-/// not expired and not guessed at too often.
-fn proven<'a>(
-    row: &'a ActivationRow,
-    proof: &str,
-    idempotency_key: &str,
-    now: Timestamp,
-) -> Option<&'a Activation> {
-    let activation = row.activation.as_ref()?;
+/// Is this the code, and still good?
+fn proven(activation: &Activation, proof: &str, now: Timestamp) -> bool {
     let proves = verify_slices_are_equal(activation.proof.as_bytes(), proof.as_bytes()).is_ok();
-    let unused = activation
-        .used
-        .as_ref()
-        .is_none_or(|(_, key)| key == idempotency_key);
-    let live = row.attempts < ATTEMPTS && now.as_second() < activation.expires_at;
-    (proves && unused && live).then_some(activation)
+    proves && now.as_second() < activation.expires_at
 }
 
 const fn refused() -> Problem {

@@ -10,13 +10,16 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde_json::json;
 use shared::Fault;
+use shared::api::import::IMPORT_RECORDS;
 use shared::audit::Outcome;
+use shared::fhir::patient::Patient;
 use shared::fhir::{self, PatientRecord, Subject};
 use shared::ids::{PatientId, RecordId};
 use shared::phi::{DataKey, Term, digest};
 use shared::store::{
     Change, Item, Member, NewEntry, NewPatient, Standing, Stored, StoredEntry, entries,
 };
+use shared::telemetry;
 use std::collections::HashSet;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -145,6 +148,10 @@ async fn identify(
     let mut whose = opened(round, known.patient).await?;
     let digest = digest(&whose.key, digested.as_bytes())?;
     let is_same = whose.standing.has_profile(&digest);
+    if !is_same && is_another(&whose, json.get())? {
+        telemetry::count(IMPORT_RECORDS.id, "ImportsRefused");
+        return Ok(Err(Refusal::ContradictsKnownPatient));
+    }
     if progress.at.entries == 0 {
         let change = if is_same {
             Change::Unchanged
@@ -160,6 +167,17 @@ async fn identify(
         });
     }
     Ok(Ok(whose))
+}
+
+/// Whether the file's patient is somebody else than the one whose number it gives. A number that
+/// was mistyped or given out anew must not put one's record into the other's.
+fn is_another(whose: &Whose, json: &str) -> Result<bool, Fault> {
+    const UNREADABLE: Fault = Fault::Corrupt("a patient's profile");
+    let stored = whose.standing.profile(whose.patient, &whose.key)?;
+    let stored = std::str::from_utf8(&stored).map_err(|_| UNREADABLE)?;
+    let stored = Patient::parse(stored).map_err(|_| UNREADABLE)?;
+    let listed = Patient::parse(json).map_err(|_| Fault::Defect("a patient of a plan"))?;
+    Ok(stored.contradicts(&listed))
 }
 
 /// A patient whom only other files know more of.

@@ -48,6 +48,8 @@ pub(crate) enum Refusal {
     NumberTooLong,
     /// Another system gave the same medical record number to a patient of its own.
     NumberOfAnotherSystem,
+    /// The medical record number is that of somebody else.
+    ContradictsKnownPatient,
 }
 
 impl Refusal {
@@ -59,6 +61,7 @@ impl Refusal {
             Self::NumberOfAnotherSystem => {
                 "another system gave the medical record number to another patient"
             }
+            Self::ContradictsKnownPatient => "contradicts-known-patient",
         }
     }
 }

@@ -4,8 +4,8 @@ use super::text::{ActivationCode, Date, Email, Line};
 use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::access::{OwnAccount, Portal};
 use crate::aws::Capability::{
-    ActivateUsers, ComputeIndex, ReadAccounts, SignOutUsers, WriteAccounts, WriteAudit,
-    WritePatients,
+    ActivateAccounts, ActivateUsers, ComputeIndex, LinkAccounts, NoteSessions, ReadAccounts,
+    SignOutUsers, WriteAudit,
 };
 use crate::http::{Problem, Request};
 use crate::ids::{AccountId, PatientId};
@@ -53,8 +53,8 @@ impl Operation for ActivateAccount {
         audit: "account.activate",
         needs: &[
             ReadAccounts,
-            WriteAccounts,
-            WritePatients,
+            ActivateAccounts,
+            LinkAccounts,
             ComputeIndex,
             ActivateUsers,
             WriteAudit,
@@ -66,6 +66,7 @@ impl Operation for ActivateAccount {
     type Output = Activated;
 
     fn parse(request: &Request) -> Result<KeyedActivation, Problem> {
+        request.no_query()?;
         let key = request.header("idempotency-key")?.ok_or_else(|| {
             Problem::field(
                 "header/idempotency-key",
@@ -137,7 +138,7 @@ impl Operation for SignOutEverywhere {
         },
         action: "SignOutEverywhere",
         audit: "account.sign-out-everywhere",
-        needs: &[ReadAccounts, WriteAccounts, SignOutUsers, WriteAudit],
+        needs: &[ReadAccounts, NoteSessions, SignOutUsers, WriteAudit],
     };
     type Subject = OwnAccount;
     type Input = ();
@@ -164,5 +165,5 @@ pub const RECORD_SIGN_IN: Spec = Spec {
     trigger: Trigger::Event,
     action: "RecordSignIn",
     audit: "session.sign-in",
-    needs: &[ReadAccounts, WriteAccounts, WriteAudit],
+    needs: &[ReadAccounts, NoteSessions, WriteAudit],
 };

@@ -4,10 +4,10 @@ use super::text::{Email, Line, Phone};
 use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::Fault;
 use crate::aws::Capability::{
-    ReadAccounts, ReadPatients, UnwrapDataKeys, WriteAudit, WritePatients,
+    ReadAccounts, ReadPatients, UnwrapDataKeys, WriteAudit, WriteContact,
 };
 use crate::fhir::patient::{Deceased, Patient};
-use crate::http::{Problem, Request};
+use crate::http::{Object, Problem, Request};
 use crate::ids::PatientId;
 use crate::phi::Opener;
 use crate::store::ImportState;
@@ -169,7 +169,7 @@ pub struct ContactChange {
     pub phone: Option<Option<Phone>>,
     #[serde(default, deserialize_with = "given")]
     pub email: Option<Option<Email>>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given_object")]
     pub address: Option<Option<NewAddress>>,
 }
 
@@ -208,6 +208,16 @@ where
     T: Deserialize<'de>,
 {
     Option::deserialize(deserializer).map(Some)
+}
+
+/// The same for an object.
+fn given_object<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let value: Option<Object<T>> = Option::deserialize(deserializer)?;
+    Ok(Some(value.map(|Object(value)| value)))
 }
 
 impl ContactChange {
@@ -257,7 +267,7 @@ impl Operation for UpdateProfile {
         needs: &[
             ReadAccounts,
             ReadPatients,
-            WritePatients,
+            WriteContact,
             UnwrapDataKeys,
             WriteAudit,
         ],
@@ -267,6 +277,7 @@ impl Operation for UpdateProfile {
     type Output = Profile;
 
     fn parse(request: &Request) -> Result<VersionedChange, Problem> {
+        request.no_query()?;
         let version = request.if_match()?;
         let change: ContactChange = request.body()?;
         if change.phone.is_none() && change.email.is_none() && change.address.is_none() {

@@ -1,4 +1,4 @@
-//! What a function may do in AWS: each capability is one managed policy in infra/access.yaml.
+//! What a function may do in AWS: each capability is a statement of a managed policy, its Sid.
 //!
 //! The template test holds these lists against the policies, both ways, and the integration tests
 //! hold them against the calls that an operation really makes.
@@ -7,9 +7,16 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Capability {
     ReadAccounts,
-    WriteAccounts,
+    /// Make an account, and count at the code that it is made with.
+    ActivateAccounts,
+    /// Note when somebody signed in or out.
+    NoteSessions,
     ReadPatients,
     WritePatients,
+    /// Change a patient's contact details.
+    WriteContact,
+    /// Give a patient their one account.
+    LinkAccounts,
     RemoveFromCareTeams,
     ReadRecords,
     WriteRecords,
@@ -57,11 +64,14 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::ReadAccounts,
-        Self::WriteAccounts,
+        Self::ActivateAccounts,
+        Self::NoteSessions,
         Self::ReadPatients,
         Self::WritePatients,
+        Self::WriteContact,
+        Self::LinkAccounts,
         Self::RemoveFromCareTeams,
         Self::ReadRecords,
         Self::WriteRecords,
@@ -79,10 +89,14 @@ impl Capability {
 
     pub const fn resource(self) -> Resource {
         match self {
-            Self::ReadAccounts | Self::WriteAccounts => Resource::AccountsTable,
-            Self::ReadPatients | Self::WritePatients | Self::RemoveFromCareTeams => {
-                Resource::PatientsTable
+            Self::ReadAccounts | Self::ActivateAccounts | Self::NoteSessions => {
+                Resource::AccountsTable
             }
+            Self::ReadPatients
+            | Self::WritePatients
+            | Self::WriteContact
+            | Self::LinkAccounts
+            | Self::RemoveFromCareTeams => Resource::PatientsTable,
             Self::ReadRecords | Self::WriteRecords => Resource::RecordsTable,
             Self::ReadDirectory | Self::WriteDirectory => Resource::DirectoryTable,
             Self::WriteAudit => Resource::AuditTable,
@@ -97,7 +111,9 @@ impl Capability {
     pub const fn actions(self) -> &'static [&'static str] {
         match self {
             Self::ReadAccounts => &["dynamodb:GetItem"],
-            Self::WriteAccounts => &["dynamodb:PutItem", "dynamodb:UpdateItem"],
+            Self::ActivateAccounts => &["dynamodb:PutItem", "dynamodb:UpdateItem"],
+            Self::NoteSessions => &["dynamodb:UpdateItem"],
+            Self::WriteContact | Self::LinkAccounts => &["dynamodb:PutItem"],
             Self::ReadPatients | Self::ReadRecords => &["dynamodb:Query"],
             Self::WritePatients => &[
                 "dynamodb:GetItem",
@@ -119,7 +135,6 @@ impl Capability {
             Self::ActivateUsers => &[
                 "cognito-idp:AdminAddUserToGroup",
                 "cognito-idp:AdminCreateUser",
-                "cognito-idp:AdminDeleteUser",
                 "cognito-idp:AdminGetUser",
                 "cognito-idp:AdminSetUserPassword",
             ],

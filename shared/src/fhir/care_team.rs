@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, ToSpan, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 use super::datatypes::{CodeableConcept, Link, Period};
@@ -15,6 +15,9 @@ use super::time::ClinicalTime;
 
 /// How far back from the patient's newest encounter a visit still puts someone on the care team.
 const MONTHS: i64 = 24;
+
+/// How long an encounter that nobody has ended counts as a visit: systems leave some open for ever.
+const OPEN: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// How the portal knows that someone treats the patient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +45,7 @@ pub struct CareTeamMember {
 /// An encounter with those who took part.
 pub(super) struct Visit {
     start: ClinicalTime,
-    /// Until when it lasted; `None` if it still does.
+    /// Until when it lasted; `None` if that is no time.
     until: Option<Timestamp>,
     members: Vec<CareTeamMember>,
 }
@@ -115,7 +118,7 @@ pub(super) fn visit(
         .and_then(|end| ClinicalTime::parse(&end));
     let until = match end {
         Some(end) => end.last_instant(),
-        None if ongoing => None,
+        None if ongoing => start.instant().and_then(|at| at.checked_add(OPEN).ok()),
         None => start.instant(),
     };
     let mut members = Vec::new();
@@ -193,7 +196,7 @@ pub(super) fn team(
         })
         .map(|cutoff| cutoff.timestamp());
     let recent = past().filter(|visit| {
-        cutoff.is_some_and(|cutoff| visit.until.is_none_or(|until| until >= cutoff))
+        cutoff.is_some_and(|cutoff| visit.until.is_some_and(|until| until >= cutoff))
     });
     let mut team: Vec<CareTeamMember> = Vec::new();
     let mut places: HashMap<Reference, usize> = HashMap::new();

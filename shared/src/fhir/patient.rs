@@ -1,6 +1,8 @@
 //! A patient's own particulars, from a file or from a stored Patient resource
 //! (<https://hl7.org/fhir/R4/patient.html>).
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::datatypes::{CodeableConcept, HumanName, Identifier};
@@ -143,6 +145,26 @@ impl Patient {
             language: language.and_then(|one| one.language),
             active: object.get("active")?.unwrap_or(true) && !is_replaced(object)?,
         })
+    }
+
+    /// Whether one medical record number cannot be both patients': their birth dates differ, or
+    /// neither has one and no word of their family names is the same.
+    pub fn contradicts(&self, other: &Self) -> bool {
+        match (&self.birth_date, &other.birth_date) {
+            (Some(one), Some(other)) => !one.agrees(other),
+            (None, None) => self.family_words().is_disjoint(&other.family_words()),
+            _ => false,
+        }
+    }
+
+    fn family_words(&self) -> HashSet<String> {
+        self.names
+            .iter()
+            .filter_map(|name| name.family.as_ref().or(name.text.as_ref()))
+            .flat_map(|name| name.split(|letter: char| !letter.is_alphanumeric()))
+            .filter(|word| !word.is_empty())
+            .map(str::to_lowercase)
+            .collect()
     }
 
     /// The official name, else the usual one, else the first that is not a former one.

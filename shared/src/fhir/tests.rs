@@ -447,7 +447,8 @@ fn what_is_in_doubt_puts_nobody_on_the_care_team() {
         encounter("4", "1", "d", "cancelled", "2024-06-01"),
         encounter("5", "1", "e", "entered-in-error", "2030-06-01"),
         encounter("6", "1", "f", "finished", "2030-06-01"),
-        encounter("7", "1", "g", "in-progress", "2019-06-01"),
+        encounter("7", "1", "g", "in-progress", "2022-03-10"),
+        encounter("10", "1", "h", "in-progress", "1990-06-01"),
         encounter("8", "1", "a", "finished", "2023-06-01"),
         encounter("9", "1", "missing", "finished", "2024-06-01"),
     ];

@@ -63,6 +63,12 @@ impl PartialDate {
         &self.0
     }
 
+    /// Whether the two are the same in the part that both have.
+    pub(super) fn agrees(&self, other: &Self) -> bool {
+        let mut both = self.0.bytes().zip(other.0.bytes());
+        both.all(|(one, other)| one == other)
+    }
+
     /// The date, if year, month and day are all known.
     pub fn full(&self) -> Option<Date> {
         (self.0.len() == 10).then(|| first_day(&self.0)).flatten()

@@ -10,5 +10,6 @@ pub use cursor::Cursor;
 pub(crate) use pipeline::Pipeline;
 pub use pipeline::{Change, Changed, Read, changes, reads};
 pub use problem::{FieldError, Problem};
+pub(crate) use request::Object;
 pub use request::{MAX_BODY, Request};
 pub use response::Response;

@@ -206,20 +206,11 @@ async fn read<Op: Operation<Subject: Resource>, H: Read<Op>>(
         pipeline.audit.write(record),
     );
     let receipt = receipt.map_err(Refusal::unrecorded)?;
-    let phi = match key.and_then(|key| {
-        sealed.open(&Opener {
-            key,
-            context,
-            caller,
-        })
-    }) {
-        Ok(phi) => phi,
-        // The log says that the record was disclosed, and it was not: a second record says so.
-        Err(fault) => {
-            *record = record.followed_by(Outcome::Failure);
-            return Err(fault.into());
-        }
-    };
+    let phi = sealed.open(&Opener {
+        key: key?,
+        context,
+        caller,
+    })?;
     Ok(phi.disclose(&receipt))
 }
 
@@ -274,11 +265,8 @@ async fn change<Op: Operation<Subject: Resource>, H: Change<Op>>(
         Outcome::Denied
     };
     record.reason = answer.as_ref().err().map(|problem| problem.kind);
-    let commit = pipeline
-        .audit
-        .commit(record, writes)
-        .await
-        .map_err(Refusal::unrecorded)?;
+    // If the transaction was committed and only its answer lost, there are two records.
+    let commit = pipeline.audit.commit(record, writes).await?;
     match (commit, answer) {
         (Commit::Done(receipt), Ok(answer)) => Ok(answer.disclose(&receipt)),
         (Commit::Done(_), Err(problem)) => Err(Refusal {
@@ -431,6 +419,10 @@ impl Pipeline {
             Ok(response) => return self.done(&record, response, None),
             Err(refusal) => refusal,
         };
+        // The log says that it was done, and then it was not: a second record says so.
+        if record.outcome == Outcome::Success && !refusal.settled {
+            record = record.followed_by(refusal.outcome);
+        }
         record.outcome = refusal.outcome;
         record.reason = Some(refusal.problem.kind);
         if !refusal.settled

@@ -2,12 +2,15 @@
 
 use super::Problem;
 use crate::access::Claims;
-use ::http::{HeaderMap, StatusCode, header};
+use ::http::{HeaderMap, header};
 use lambda_http::RequestExt;
 use lambda_http::request::RequestContext;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use std::borrow::Cow;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 /// The largest body an operation takes, in bytes. Documents go to S3, never through the API.
@@ -135,7 +138,8 @@ impl Request {
             return Err(Problem::unsupported_media_type());
         }
         let mut json = serde_json::Deserializer::from_slice(&self.body);
-        let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let value = serde_path_to_error::deserialize(&mut json);
+        let Object(value) = value.map_err(|error| {
             let text = error.inner().to_string();
             let known = !is_unknown(&text);
             let syntax = !error.inner().is_data();
@@ -180,12 +184,32 @@ impl Request {
         tag.strip_prefix('"')
             .and_then(|rest| rest.strip_suffix('"'))
             .and_then(|version| version.parse().ok())
-            .ok_or_else(|| {
-                let mut problem =
-                    Problem::field("header/if-match", "must be the ETag of a former answer");
-                problem.status = StatusCode::BAD_REQUEST;
-                problem
-            })
+            // `+1` and `01` are numbers too, and no ETag of ours.
+            .filter(|version: &u64| tag == format!("\"{version}\""))
+            .ok_or_else(|| Problem::field("header/if-match", "must be the ETag of a former answer"))
+    }
+}
+
+/// A JSON object. Serde's derived types would take an array of their fields' values as well.
+pub(crate) struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(fields)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(Fields(PhantomData))
     }
 }
 

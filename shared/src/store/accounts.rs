@@ -8,7 +8,7 @@ use crate::aws::{Aws, Resource, fault};
 use crate::http::Problem;
 use crate::ids::{AccountId, PatientId, PractitionerId};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{Put, ReturnValue, TransactWriteItem, Update};
 use jiff::Timestamp;
 
 /// May the account be used?
@@ -118,12 +118,44 @@ pub struct Activation {
     pub used: Option<(AccountId, String)>,
 }
 
-/// An activation row as read: a counter of attempts, and the activation if there is one.
+/// An activation row: a counter of attempts, and the activation if there is one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ActivationRow {
     pub attempts: u64,
     pub activation: Option<Activation>,
 }
+
+impl ActivationRow {
+    fn from_item(item: &Item) -> Result<Self, Fault> {
+        const TORN: Fault = Fault::Corrupt("an activation row");
+        let activation = match bytes(item, "proof") {
+            None => None,
+            Some(proof) => Some(Activation {
+                patient: string(item, "patient")
+                    .ok_or(TORN)?
+                    .parse()
+                    .map_err(|_| TORN)?,
+                proof: String::from_utf8(proof.to_vec()).map_err(|_| TORN)?,
+                expires_at: number(item, "code_expires_at")
+                    .and_then(|at| at.try_into().ok())
+                    .ok_or(TORN)?,
+                used: match (string(item, "account"), string(item, "used_by")) {
+                    (Some(account), Some(key)) => {
+                        Some((account.parse().map_err(|_| TORN)?, key.to_owned()))
+                    }
+                    _ => None,
+                },
+            }),
+        };
+        Ok(Self {
+            attempts: number(item, "attempts").unwrap_or(0),
+            activation,
+        })
+    }
+}
+
+/// How long an activation row outlives its code, and a counter of an unknown number lives: seconds.
+const DAY: i64 = 86_400;
 
 /// The accounts table.
 pub struct Accounts {
@@ -222,37 +254,6 @@ impl Accounts {
         })
     }
 
-    /// The activation row under the MAC of a medical record number, or an empty one.
-    pub async fn activation(&self, mrn_mac: &str) -> Result<ActivationRow, Fault> {
-        const TORN: Fault = Fault::Corrupt("an activation row");
-        let Some(item) = self.item(activation_key(mrn_mac)).await? else {
-            return Ok(ActivationRow::default());
-        };
-        let activation = match bytes(&item, "proof") {
-            None => None,
-            Some(proof) => Some(Activation {
-                patient: string(&item, "patient")
-                    .ok_or(TORN)?
-                    .parse()
-                    .map_err(|_| TORN)?,
-                proof: String::from_utf8(proof.to_vec()).map_err(|_| TORN)?,
-                expires_at: number(&item, "code_expires_at")
-                    .and_then(|at| at.try_into().ok())
-                    .ok_or(TORN)?,
-                used: match (string(&item, "account"), string(&item, "used_by")) {
-                    (Some(account), Some(key)) => {
-                        Some((account.parse().map_err(|_| TORN)?, key.to_owned()))
-                    }
-                    _ => None,
-                },
-            }),
-        };
-        Ok(ActivationRow {
-            attempts: number(&item, "attempts").unwrap_or(0),
-            activation,
-        })
-    }
-
     /// The write of a new activation; the code before it dies.
     pub fn issue_activation(&self, mrn_mac: &str, activation: &Activation) -> Result<Write, Fault> {
         let put = Put::builder()
@@ -262,6 +263,7 @@ impl Accounts {
             .item("proof", b(activation.proof.clone()))
             .item("code_expires_at", n(activation.expires_at))
             .item("attempts", n(0))
+            .item("expires_at", n(activation.expires_at + DAY))
             .build()
             .map_err(|_| Fault::Defect("a put"))?;
         Ok(Write {
@@ -270,30 +272,44 @@ impl Accounts {
         })
     }
 
-    /// The write that counts a failed attempt, whether there is an activation or not. Counters of
-    /// numbers that the clinic does not know go by themselves after a day.
-    pub fn count_attempt(
+    /// Takes one of the attempts at a medical record number, before anything is compared: guesses
+    /// sent at once count one by one. None is left when there is no row to return.
+    ///
+    /// A number that the practice does not know gets a counter as well, gone after a day.
+    pub async fn take_attempt(
         &self,
         mrn_mac: &str,
-        row: &ActivationRow,
+        limit: u64,
         now: Timestamp,
-    ) -> Result<Write, Fault> {
-        let mut update = Update::builder()
-            .condition_expression("attribute_not_exists(attempts) OR attempts = :seen")
-            .expression_attribute_values(":seen", n(row.attempts))
-            .expression_attribute_values(":next", n(row.attempts.saturating_add(1)));
-        update = if row.activation.is_some() {
-            update.update_expression("SET attempts = :next")
-        } else {
-            update
-                .update_expression("SET attempts = :next, expires_at = :expires")
-                .expression_attribute_values(":expires", n(now.as_second() + 86_400))
-        };
-        self.update(
-            activation_key(mrn_mac),
-            update,
-            Problem::changed_meanwhile(),
-        )
+    ) -> Result<Option<ActivationRow>, Fault> {
+        let answer = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(activation_key(mrn_mac)))
+            .update_expression(
+                "SET expires_at = if_not_exists(expires_at, :expires) ADD attempts :one",
+            )
+            .condition_expression("attribute_not_exists(attempts) OR attempts < :limit")
+            .expression_attribute_values(":one", n(1))
+            .expression_attribute_values(":limit", n(limit))
+            .expression_attribute_values(":expires", n(now.as_second() + DAY))
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => {
+                ActivationRow::from_item(&answer.attributes.unwrap_or_default()).map(Some)
+            }
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(fault("DynamoDB", &error)),
+        }
     }
 
     /// The write that uses an activation up.
@@ -301,22 +317,21 @@ impl Accounts {
         &self,
         mrn_mac: &str,
         activation: &Activation,
-        attempts: u64,
         account: AccountId,
         idempotency_key: &str,
     ) -> Result<Write, Fault> {
         self.update(
             activation_key(mrn_mac),
             Update::builder()
-                .update_expression("SET account = :account, used_by = :key")
+                .update_expression("SET account = :account, used_by = :key, attempts = :none")
                 .condition_expression(
-                    "proof = :proof AND attempts = :attempts AND \
-                     (attribute_not_exists(account) OR (account = :account AND used_by = :key))",
+                    "proof = :proof AND (attribute_not_exists(account) \
+                     OR (account = :account AND used_by = :key))",
                 )
                 .expression_attribute_values(":account", s(account.to_string()))
                 .expression_attribute_values(":key", s(idempotency_key))
-                .expression_attribute_values(":proof", b(activation.proof.clone()))
-                .expression_attribute_values(":attempts", n(attempts)),
+                .expression_attribute_values(":none", n(0))
+                .expression_attribute_values(":proof", b(activation.proof.clone())),
             Problem::changed_meanwhile(),
         )
     }

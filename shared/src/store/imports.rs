@@ -11,7 +11,7 @@ use crate::audit::{Audit, Commit, Record, failed_condition, transaction_fault};
 use crate::aws::{Aws, Resource, fault};
 use crate::http::Problem;
 use crate::ids::{PatientId, PractitionerId};
-use crate::phi::{DataKey, Place, digest, seal};
+use crate::phi::{DataKey, Place, digest, open, seal};
 use crate::{Fault, Reason};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::http::HttpResponse;
@@ -40,6 +40,7 @@ pub struct KnownNumber {
 pub struct Standing {
     pub wrapped_key: Vec<u8>,
     profile_digest: Option<Vec<u8>>,
+    profile: Vec<u8>,
     importing: Vec<String>,
     pub care_team: Vec<CareTeamRow>,
 }
@@ -53,6 +54,11 @@ impl Standing {
     /// Does the patient's profile say what it said before?
     pub fn has_profile(&self, digest: &[u8]) -> bool {
         self.profile_digest.as_deref() == Some(digest)
+    }
+
+    /// The Patient resource as the last import left it.
+    pub fn profile(&self, patient: PatientId, key: &DataKey) -> Result<Vec<u8>, Fault> {
+        open(key, &profile_place(&patient_key(patient)), &self.profile)
     }
 }
 
@@ -222,6 +228,7 @@ impl Imports {
         let mut standing = Standing {
             wrapped_key: Vec::new(),
             profile_digest: None,
+            profile: Vec::new(),
             importing: Vec::new(),
             care_team: Vec::new(),
         };
@@ -243,6 +250,7 @@ impl Imports {
         }
         let profile = profile.ok_or(Fault::Corrupt("a patient without a profile"))?;
         standing.profile_digest = bytes(&profile, "digest").map(<[u8]>::to_vec);
+        standing.profile = bytes(&profile, SEALED).ok_or(TORN)?.to_vec();
         standing.importing = importing(&profile);
         Ok(standing)
     }

@@ -17,7 +17,6 @@ pub(crate) const TABLE: &str = "patients";
 pub(super) const KEY: &str = "CONTEXT#KEY";
 pub(super) const PROFILE: &str = "CONTEXT#PROFILE";
 const CONTACT: &str = "CONTEXT#CONTACT";
-const ACCOUNT: &str = "CONTEXT#ACCOUNT";
 pub(super) const CARE_TEAM: &str = "CONTEXT#CARE-TEAM#";
 
 /// How far the import of a patient came.
@@ -43,7 +42,6 @@ pub struct PatientContext {
     wrapped_key: Option<Vec<u8>>,
     profile: Option<SealedRow>,
     contact: Option<SealedRow>,
-    account: Option<AccountId>,
     care_team: Vec<PractitionerId>,
 }
 
@@ -57,12 +55,11 @@ impl PatientContext {
                 KEY => context.wrapped_key = row.bytes("wrapped").map(<[u8]>::to_vec),
                 PROFILE => context.profile = Some(row),
                 CONTACT => context.contact = Some(row),
-                ACCOUNT => {
-                    let account = row.string("account").ok_or(TORN)?;
-                    context.account = Some(account.parse().map_err(|_| TORN)?);
-                }
                 other => {
-                    if let Some(practitioner) = other.strip_prefix(CARE_TEAM) {
+                    // A row that does not say how somebody came to treat the patient is not ours.
+                    if let Some(practitioner) = other.strip_prefix(CARE_TEAM)
+                        && row.string("source").is_some()
+                    {
                         context
                             .care_team
                             .push(practitioner.parse().map_err(|_| TORN)?);
@@ -100,10 +97,6 @@ impl PatientContext {
             .as_ref()
             .and_then(|row| row.number("version"))
             .unwrap_or(0)
-    }
-
-    pub const fn account(&self) -> Option<AccountId> {
-        self.account
     }
 
     pub fn care_team(&self) -> &[PractitionerId] {
@@ -215,12 +208,13 @@ impl Patients {
             .collect()
     }
 
-    /// The write that gives a patient their one account.
+    /// The write that gives a patient their one account. It stands in a partition of its own, so
+    /// that whoever may write it reaches nothing else of the patient's.
     pub fn link_account(&self, patient: PatientId, account: AccountId) -> Result<Write, Fault> {
         let put = Put::builder()
             .table_name(&self.table)
-            .item("pk", s(patient_key(patient)))
-            .item("sk", s(ACCOUNT))
+            .item("pk", s(format!("ACCOUNT-OF#{patient}")))
+            .item("sk", s("ACCOUNT"))
             .item("account", s(account.to_string()))
             .condition_expression("attribute_not_exists(pk) OR account = :account")
             .expression_attribute_values(":account", s(account.to_string()))

@@ -1,5 +1,6 @@
 //! The practice's letter, with which a patient makes their account.
 
+use super::Stack;
 use super::recorder::Recorder;
 use super::request::{With, anonymous, body, signed_in};
 use super::world::{World, call, specs};
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use shared::access::Role;
 use shared::aws::Resource;
 use shared::http::Request;
+use shared::ids::{AccountId, PatientId};
 use shared::phi::{BlindIndex, Term};
 use shared::store::{Accounts, Activation};
 use uuid::Uuid;
@@ -27,9 +29,19 @@ impl Letter {
 
     /// One that is good until a second; the code of the letter before it dies.
     pub async fn until(world: &World, expires_at: i64) -> Self {
-        let aws = world.stack.aws(&Recorder::default());
+        Self::write(&world.stack, world.patient, world.account, expires_at).await
+    }
+
+    /// A letter to any patient, whose account tells us what to write.
+    pub async fn of(stack: &Stack, patient: PatientId, account: AccountId) -> Self {
+        let tomorrow = Timestamp::now().as_second() + 86_400;
+        Self::write(stack, patient, account, tomorrow).await
+    }
+
+    async fn write(stack: &Stack, patient: PatientId, account: AccountId, expires_at: i64) -> Self {
+        let aws = stack.aws(&Recorder::default());
         let spec = specs().into_iter().find(|spec| spec.id == "get-profile");
-        let request = signed_in(world.account, Role::Patient).patient(world.patient);
+        let request = signed_in(account, Role::Patient).patient(patient);
         let profile = body(&call(&aws, spec.unwrap(), request).await);
         let letter = Self {
             mrn: profile["mrn"].as_str().unwrap().to_owned(),
@@ -43,7 +55,7 @@ impl Letter {
             code: &letter.code,
         };
         let activation = Activation {
-            patient: world.patient,
+            patient,
             proof: index.mac(term).await.unwrap(),
             expires_at,
             used: None,

@@ -44,6 +44,11 @@ impl World {
     pub async fn new() -> Self {
         let stack = Stack::new().await;
         let patient = stack.sample("Luigi_Wiegand").await;
+        Self::around(stack, patient).await
+    }
+
+    /// The same with a patient who is there already, and has a care team.
+    pub async fn around(stack: Stack, patient: PatientId) -> Self {
         let account = stack.account(Role::Patient, Whose::Patient(patient)).await;
         let practitioner = *stack.care_team(patient).await.first().expect("a care team");
         let provider = stack

@@ -23,7 +23,10 @@ pub(super) struct Run {
     pub first: Duration,
     /// The same of every later event.
     pub warm: Vec<Duration>,
-    /// All threads' time on a processor, for the later events together.
+    /// All threads' time on a processor: until the first event, for it, and for the later ones
+    /// together.
+    pub init_cpu: Duration,
+    pub first_cpu: Duration,
     pub warm_cpu: Duration,
     /// The most memory that was resident at any time, in bytes.
     pub peak_memory: u64,
@@ -61,7 +64,8 @@ struct Session {
     times: Vec<Duration>,
     responses: Vec<Vec<u8>>,
     wanted: usize,
-    cpu_at_first: Duration,
+    /// The process's time on a processor when it asked for its first event, and its second.
+    cpu: [Duration; 2],
     done: Sender<Result<Run>>,
 }
 
@@ -78,7 +82,7 @@ pub(super) fn run(plan: &Plan<'_>) -> Result<Run> {
         times: Vec::with_capacity(plan.warm_requests + 1),
         responses: Vec::with_capacity(plan.warm_requests + 1),
         wanted: plan.warm_requests + 1,
-        cpu_at_first: Duration::ZERO,
+        cpu: [Duration::ZERO; 2],
         done,
     });
     let session = Arc::new(session);
@@ -176,19 +180,22 @@ impl Session {
         if self.init.is_none() {
             self.init = Some(asked - self.started);
         }
-        if self.times.len() == 1 {
-            self.cpu_at_first = cpu(process)?;
+        if let Some(mark) = self.cpu.get_mut(self.times.len()) {
+            *mark = cpu(process)?;
         }
         if self.times.len() < self.wanted {
             self.handed = Some(Instant::now());
             return Ok(Some(self.event.clone()));
         }
         let mut times = std::mem::take(&mut self.times).into_iter();
+        let [init_cpu, cpu_at_first] = self.cpu;
         let run = Run {
             init: self.init.unwrap_or_default(),
             first: times.next().unwrap_or_default(),
             warm: times.collect(),
-            warm_cpu: cpu(process)?.saturating_sub(self.cpu_at_first),
+            init_cpu,
+            first_cpu: cpu_at_first.saturating_sub(init_cpu),
+            warm_cpu: cpu(process)?.saturating_sub(cpu_at_first),
             peak_memory: peak_memory(process)?,
             responses: std::mem::take(&mut self.responses),
         };

@@ -9,6 +9,13 @@ use tokio::time::Instant;
 #[derive(Default)]
 pub(super) struct Lockouts(HashMap<String, Tally>);
 
+/// An attempt that counts as failed until it is given back.
+#[must_use]
+pub(super) struct Trial {
+    user: String,
+    until: Instant,
+}
+
 struct Tally {
     failures: u32,
     last: Instant,
@@ -19,14 +26,40 @@ const FREE_FAILURES: u32 = 5;
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 
 impl Lockouts {
-    pub(super) fn locked(&mut self, user: &str) -> bool {
+    /// Counts an attempt before its outcome is known, so that attempts made at once are not all
+    /// judged; none while the user is locked out.
+    pub(super) fn begin(&mut self, user: &str) -> Option<Trial> {
+        if self.locked(user) {
+            return None;
+        }
+        Some(Trial {
+            user: user.to_owned(),
+            until: self.failed(user),
+        })
+    }
+
+    /// Takes an attempt back that did not fail, and the lockout it led to.
+    pub(super) fn give_back(&mut self, trial: &Trial) {
+        let Some(tally) = self.0.get_mut(&trial.user) else {
+            return;
+        };
+        tally.failures = tally.failures.saturating_sub(1);
+        if tally.until == trial.until {
+            tally.until = Instant::now();
+        }
+        if tally.failures == 0 {
+            self.0.remove(&trial.user);
+        }
+    }
+
+    fn locked(&mut self, user: &str) -> bool {
         let now = Instant::now();
         self.0
             .retain(|_, tally| tally.until > now || now < tally.last + LONGEST);
         self.0.get(user).is_some_and(|tally| tally.until > now)
     }
 
-    pub(super) fn failed(&mut self, user: &str) {
+    fn failed(&mut self, user: &str) -> Instant {
         let now = Instant::now();
         let tally = self.0.entry(user.to_owned()).or_insert(Tally {
             failures: 0,
@@ -38,6 +71,7 @@ impl Lockouts {
         if let Some(doublings) = tally.failures.checked_sub(FREE_FAILURES) {
             tally.until = now + Duration::from_secs(1 << doublings.min(10)).min(LONGEST);
         }
+        tally.until
     }
 
     pub(super) fn succeeded(&mut self, user: &str) {
@@ -108,6 +142,30 @@ mod tests {
             assert!(!lockouts.locked("ann"));
             lockouts.succeeded("ann");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attempts_made_at_once_are_counted_before_they_are_judged() {
+        let mut lockouts = Lockouts::default();
+        let trials: Vec<Trial> = (0..14).filter_map(|_| lockouts.begin("ann")).collect();
+        assert_eq!(trials.len(), 5);
+        for trial in &trials {
+            lockouts.give_back(trial);
+        }
+        assert!(!lockouts.locked("ann"));
+
+        for _ in 0..6 {
+            lockouts.failed("ann");
+        }
+        assert!(lockouts.begin("ann").is_none());
+        advance(Duration::from_secs(2)).await;
+        let right = lockouts.begin("ann").unwrap();
+        assert!(lockouts.locked("ann"), "while it is judged");
+        lockouts.give_back(&right);
+        assert!(!lockouts.locked("ann"));
+        lockouts.failed("ann");
+        advance(Duration::from_secs(3)).await;
+        assert!(lockouts.locked("ann"), "the seventh failure, not the first");
     }
 
     #[tokio::test(start_paused = true)]

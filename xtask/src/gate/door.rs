@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
@@ -88,7 +88,8 @@ async fn cognito(
     }
 }
 
-/// Forwards to the deployed stage of the REST API.
+/// Forwards to the deployed stage of the REST API. What the URL's parser would take for a way out of
+/// the API's path does not get that far.
 async fn api(
     State(gate): State<Arc<Gate>>,
     method: Method,
@@ -96,31 +97,76 @@ async fn api(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    if strays(uri.path()) {
+        return StatusCode::BAD_REQUEST.into_response();
+    }
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let config = &gate.config;
-    let path = format!(
-        "/restapis/{}/{}/_user_request_{path}",
+    let root = format!(
+        "/restapis/{}/{}/_user_request_",
         config.api_id, config.stage
     );
-    forward(&gate, method, &path, headers, body).await
+    let within = format!("{root}/v1/");
+    forward(
+        &gate,
+        method,
+        &format!("{root}{path}"),
+        &within,
+        headers,
+        body,
+    )
+    .await
 }
 
 /// The pool's public keys, so that tokens can be checked without knowing the emulator.
 async fn keys(State(gate): State<Arc<Gate>>) -> Response {
     let path = format!("/{}/.well-known/jwks.json", gate.config.user_pool_id);
-    forward(&gate, Method::GET, &path, HeaderMap::new(), Bytes::new()).await
+    forward(
+        &gate,
+        Method::GET,
+        &path,
+        &path,
+        HeaderMap::new(),
+        Bytes::new(),
+    )
+    .await
+}
+
+/// Whether a path has a segment that is not a name: dots that lead elsewhere, or a separator in
+/// disguise.
+fn strays(path: &str) -> bool {
+    let path = path.to_ascii_lowercase().replace("%2e", ".");
+    path.contains(['\\', '#'])
+        || path.contains("%2f")
+        || path.contains("%5c")
+        || path.split('/').any(|segment| matches!(segment, "." | ".."))
+}
+
+/// Whether a query carries AWS credentials, as a presigned URL does.
+fn presigned(url: &reqwest::Url) -> bool {
+    url.query_pairs().any(|(name, _)| {
+        let name = name.to_ascii_lowercase();
+        name.starts_with("x-amz-") || name == "awsaccesskeyid"
+    })
 }
 
 async fn forward(
     gate: &Gate,
     method: Method,
     path: &str,
+    within: &str,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let mut request = gate.aws.plain(method, path).body(body);
+    let Ok(url) = reqwest::Url::parse(&format!("{}{path}", gate.config.emulator)) else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    if !url.path().starts_with(within) || presigned(&url) {
+        return StatusCode::BAD_REQUEST.into_response();
+    }
+    let mut request = gate.http.request(method, url).body(body);
     for (name, value) in &headers {
-        if passes(name) && name != header::HOST && name != header::CONTENT_LENGTH {
+        if goes_on(name, value) {
             request = request.header(name, value);
         }
     }
@@ -144,7 +190,27 @@ async fn forward(
     }
 }
 
-/// Headers that are about more than one connection. The emulator opens everything it serves to
+/// Headers of a request that the API reads. Others could say more to the emulator than to the API:
+/// which AWS operation is meant (`X-Amz-Target`), or where the request came from (`X-Forwarded-For`).
+fn goes_on(name: &HeaderName, value: &HeaderValue) -> bool {
+    if name == header::AUTHORIZATION {
+        // A token, and not an AWS signature.
+        return value
+            .as_bytes()
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || b" ._-".contains(b));
+    }
+    [
+        header::CONTENT_TYPE,
+        header::ACCEPT,
+        header::IF_MATCH,
+        header::USER_AGENT,
+    ]
+    .contains(name)
+        || name.as_str() == "idempotency-key"
+}
+
+/// Headers of an answer that are about more than one connection. The emulator opens everything it serves to
 /// every origin; the portal is of one origin, so those do not pass either.
 fn passes(name: &HeaderName) -> bool {
     let connection = [
@@ -156,4 +222,49 @@ fn passes(name: &HeaderName) -> bool {
     !connection.contains(name)
         && name.as_str() != "keep-alive"
         && !name.as_str().starts_with("access-control-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_are_forwarded() {
+        for path in [
+            "/v1/..",
+            "/v1/./x",
+            "/v1/%2e%2e/%2e%2e/",
+            "/v1/.%2E/x",
+            "/v1/%2E",
+            "/v1/a%2Fb",
+            "/v1/a%5cb",
+            "/v1/a\\..\\b",
+        ] {
+            assert!(strays(path), "{path}");
+        }
+        for path in ["/v1/a", "/v1/a%20b/", "/v1/...", "/v1/a.b..c", "/v1/%252e"] {
+            assert!(!strays(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn only_what_the_api_reads_is_forwarded() {
+        let passes_on = |name, value| {
+            let value = HeaderValue::from_static(value);
+            goes_on(&HeaderName::from_static(name), &value)
+        };
+        assert!(passes_on("authorization", "Bearer eyJh.eyJz.c2ln-_"));
+        assert!(passes_on("if-match", "\"1\""));
+        let signed = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request";
+        assert!(!passes_on("authorization", signed));
+        for name in [
+            "x-amz-target",
+            "x-forwarded-for",
+            "forwarded",
+            "origin",
+            "host",
+        ] {
+            assert!(!passes_on(name, "x"), "{name}");
+        }
+    }
 }

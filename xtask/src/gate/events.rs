@@ -40,6 +40,12 @@ impl Attempt {
     pub(super) const ASKED_FOR_RESET: Self = Self::other("ForgotPassword", "InProgress");
     pub(super) const RESET_PASSWORD: Self = Self::other("ForgotPassword", "Pass");
     pub(super) const FAILED_RESET: Self = Self::other("ForgotPassword", "Fail");
+    // Cognito leaves the authenticator of a user who is signed in to CloudTrail; named as there.
+    pub(super) const ASKED_FOR_AUTHENTICATOR: Self =
+        Self::other("AssociateSoftwareToken", "InProgress");
+    pub(super) const REFUSED_AUTHENTICATOR: Self = Self::other("AssociateSoftwareToken", "Fail");
+    pub(super) const REPLACED_AUTHENTICATOR: Self = Self::other("VerifySoftwareToken", "Pass");
+    pub(super) const KEPT_AUTHENTICATOR: Self = Self::other("VerifySoftwareToken", "Fail");
 
     const fn sign_in(outcome: &'static str, challenges: &'static [&'static str]) -> Self {
         Self {

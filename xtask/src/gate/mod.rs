@@ -20,6 +20,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
+use aws_lc_rs::hmac;
+use aws_lc_rs::rand::SystemRandom;
 use tokio::net::TcpListener;
 
 use crate::aws::Aws;
@@ -43,6 +45,10 @@ pub struct Config {
 pub struct Gate {
     config: Config,
     aws: Aws,
+    /// For what is forwarded: it follows no redirection, which would leave the path that was checked.
+    http: reqwest::Client,
+    /// What the ids of unknown users are derived with.
+    phantoms: hmac::Key,
     sessions: Mutex<Sessions>,
     lockouts: Mutex<Lockouts>,
     used_codes: Mutex<UsedCodes>,
@@ -53,6 +59,11 @@ impl Gate {
     pub fn new(config: Config) -> Result<Arc<Self>> {
         Ok(Arc::new(Self {
             aws: Aws::new(&config.emulator)?,
+            http: reqwest::Client::builder()
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .build()?,
+            phantoms: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())?,
             events: Events::new(config.sign_in_events.clone()),
             sessions: Mutex::default(),
             lockouts: Mutex::default(),

@@ -1,4 +1,6 @@
 //! Forgotten and changed passwords. They alone let nobody in: the second factor is still asked for.
+use serde_json::json;
+
 use super::events::Attempt;
 use super::refusal::Refusal;
 use super::sessions::key;
@@ -6,21 +8,28 @@ use super::sign_in::{Call, Reply, set, token_user};
 use super::{Gate, lock};
 
 impl Gate {
-    /// Sends a code to reset a password. A user who never chose one has none to reset.
+    /// Sends a code to reset a password. A user who never chose one has none to reset; they, users
+    /// and names that nobody has are answered alike, from the name that was asked for alone.
     pub(super) async fn forgot_password(&self, call: &Call<'_>) -> Reply {
         let asked = call.text("/Username");
-        let user = self.user(asked).await?;
-        if user
-            .as_ref()
-            .is_some_and(|user| user.status == "FORCE_CHANGE_PASSWORD")
-        {
-            let message = "User password cannot be reset in the current state.";
-            return Err(Refusal::not_authorized(message));
+        if asked.is_empty() {
+            return Err(Refusal::invalid_parameter(
+                "Missing required parameter USERNAME",
+            ));
         }
-        let user = user.map(|user| user.username);
-        self.note(call, Attempt::ASKED_FOR_RESET, user.as_deref())?;
-        self.forward_for(call, user.as_deref().unwrap_or(asked))
-            .await
+        let user = self.user(asked).await?;
+        let name = user.as_ref().map(|user| user.username.as_str());
+        self.note(call, Attempt::ASKED_FOR_RESET, name)?;
+        if let Some(user) = &user
+            && user.status != "FORCE_CHANGE_PASSWORD"
+        {
+            self.forward_for(call, &user.username).await?;
+        }
+        Ok(json!({"CodeDeliveryDetails": {
+            "Destination": masked(&asked.to_lowercase()),
+            "DeliveryMedium": "EMAIL",
+            "AttributeName": "email",
+        }}))
     }
 
     /// Takes the code and the new password. Wrong codes count as wrong passwords do.
@@ -28,22 +37,28 @@ impl Gate {
         let asked = call.text("/Username");
         let user = self.user(asked).await?.map(|user| user.username);
         let key = key(user.as_deref(), asked);
-        if lock(&self.lockouts).locked(&key) {
+        let Some(trial) = lock(&self.lockouts).begin(&key) else {
             self.note(call, Attempt::FAILED_RESET, user.as_deref())?;
             return Err(Refusal::locked_out());
-        }
+        };
         let reply = self
             .forward_for(call, user.as_deref().unwrap_or(asked))
-            .await;
+            .await
+            // Only a user whom no code was sent to has one that is expired.
+            .map_err(|no| match no.code.as_str() {
+                "ExpiredCodeException" | "CodeMismatchException" => Refusal::wrong_reset_code(),
+                _ => no,
+            });
         let attempt = match &reply {
             Ok(_) => Attempt::RESET_PASSWORD,
             Err(_) => Attempt::FAILED_RESET,
         };
         if reply
             .as_ref()
-            .is_err_and(|no| no.code != "InvalidPasswordException")
+            .err()
+            .is_none_or(|no| no.code == "InvalidPasswordException")
         {
-            lock(&self.lockouts).failed(&key);
+            lock(&self.lockouts).give_back(&trial);
         }
         self.note(call, attempt, user.as_deref())?;
         reply
@@ -69,5 +84,14 @@ impl Gate {
         let mut body = call.body.clone();
         set(&mut body, "/Username", username);
         self.forward(call.operation, &body).await
+    }
+}
+
+/// An address as Cognito shows where it sent a code: `a****@e****`.
+fn masked(address: &str) -> String {
+    let initial = |part: &str| part.chars().next().map(String::from).unwrap_or_default();
+    match address.split_once('@') {
+        Some((local, domain)) => format!("{}****@{}****", initial(local), initial(domain)),
+        None => "****".to_owned(),
     }
 }

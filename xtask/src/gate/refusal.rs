@@ -52,6 +52,12 @@ impl Refusal {
         Self::new("CodeMismatchException", "Invalid code received for user")
     }
 
+    /// For a wrong code, for a user who never asked for one, and for an unknown user alike.
+    pub(super) fn wrong_reset_code() -> Self {
+        let message = "Invalid verification code provided, please try again.";
+        Self::new("CodeMismatchException", message)
+    }
+
     pub(super) fn code_used() -> Self {
         Self::new(
             "ExpiredCodeException",

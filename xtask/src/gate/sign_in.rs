@@ -1,7 +1,7 @@
 //! The rules of signing in: from the password to tokens, with a second factor always in between.
 use std::time::Duration;
 
-use aws_lc_rs::digest;
+use aws_lc_rs::{digest, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -110,7 +110,14 @@ impl Gate {
         );
         let mut reply = self.forward(call.operation, &body).await?;
 
-        let srp_name = username.clone().unwrap_or_else(|| self.phantom(asked));
+        let srp_name = match &username {
+            Some(username) => username.clone(),
+            None => {
+                let phantom = self.phantom(asked);
+                set(&mut reply, "/ChallengeParameters/SALT", &salt(&phantom));
+                phantom
+            }
+        };
         set(&mut reply, "/ChallengeParameters/USERNAME", &srp_name);
         set(
             &mut reply,
@@ -131,10 +138,10 @@ impl Gate {
         Ok(reply)
     }
 
-    /// The id that a name nobody has is known by: the same each time, and a UUID as any user's is.
+    /// The id that a name nobody has is known by: the same each time and in either case, a UUID as
+    /// any user's is, and made with a key so that nobody can tell that it was made.
     fn phantom(&self, name: &str) -> String {
-        let seed = format!("{}:{name}", self.config.user_pool_id);
-        let digest = digest::digest(&digest::SHA256, seed.as_bytes());
+        let digest = hmac::sign(&self.phantoms, name.to_lowercase().as_bytes());
         let mut bytes = [0; 16];
         bytes
             .iter_mut()
@@ -156,21 +163,22 @@ impl Gate {
         };
         let who = session.who;
         let user = who.username.as_deref();
-        if lock(&self.lockouts).locked(&who.key()) {
+        let Some(trial) = lock(&self.lockouts).begin(&who.key()) else {
             self.note(call, Attempt::WRONG_PASSWORD, user)?;
             return Err(Refusal::locked_out());
-        }
+        };
         let answer_at = Instant::now() + PROOF;
         let answer = self.ask(call.operation, call.body).await?;
         if !answer.is_ok() {
             // The emulator computes nothing for a name that nobody has, and would be quicker.
             sleep_until(answer_at).await;
-            if answer.code() == "NotAuthorizedException" {
-                lock(&self.lockouts).failed(&who.key());
+            if answer.code() != "NotAuthorizedException" {
+                lock(&self.lockouts).give_back(&trial);
             }
             self.note(call, Attempt::WRONG_PASSWORD, user)?;
             return Err(Refusal::from(&answer));
         }
+        lock(&self.lockouts).give_back(&trial);
         self.note(call, Attempt::RIGHT_PASSWORD, user)?;
         self.after_password(answer.body, who).await
     }
@@ -242,7 +250,7 @@ impl Gate {
     /// The secret for a new authenticator, during sign-in or for a user who is signed in.
     async fn associate(&self, call: &Call<'_>) -> Reply {
         if !call.text("/AccessToken").is_empty() {
-            return self.pass_on(call).await;
+            return self.associate_signed_in(call).await;
         }
         let (_, session, user) = self.resume(call, Step::Associate).await?;
         if user.enrolled {
@@ -255,6 +263,21 @@ impl Gate {
         let valid = self.session_validity().await?;
         let next = lock(&self.sessions).issue(Step::Verify, session.who, valid)?;
         Ok(json!({"SecretCode": answer.body.get("SecretCode"), "Session": next}))
+    }
+
+    /// The secret for another authenticator of a user who is signed in; the emulator checks the
+    /// token. It is let out only once it is written down.
+    async fn associate_signed_in(&self, call: &Call<'_>) -> Reply {
+        let reply = self.pass_on(call).await;
+        match &reply {
+            Ok(_) => {
+                let user = token_user(call.text("/AccessToken"));
+                self.note(call, Attempt::ASKED_FOR_AUTHENTICATOR, Some(&user))?;
+            }
+            // Whoever the token names, it may be forged.
+            Err(_) => self.note(call, Attempt::REFUSED_AUTHENTICATOR, None)?,
+        }
+        reply
     }
 
     /// The first code of a new authenticator. A wrong one may be corrected with the same session.
@@ -287,12 +310,31 @@ impl Gate {
     /// the code is used up as any other.
     async fn verify_signed_in(&self, call: &Call<'_>, code: &str) -> Reply {
         let user = token_user(call.text("/AccessToken"));
+        let Some(trial) = lock(&self.lockouts).begin(&user) else {
+            self.note(call, Attempt::KEPT_AUTHENTICATOR, None)?;
+            return Err(Refusal::locked_out());
+        };
         if !lock(&self.used_codes).reserve(&user, code) {
+            self.note(call, Attempt::KEPT_AUTHENTICATOR, None)?;
             return Err(Refusal::code_used());
         }
         let reply = self.pass_on(call).await;
-        if reply.is_err() {
-            lock(&self.used_codes).release(&user, code);
+        let wrong_codes = ["EnableSoftwareTokenMFAException", "CodeMismatchException"];
+        match &reply {
+            Ok(_) => {
+                lock(&self.lockouts).give_back(&trial);
+                self.note(call, Attempt::REPLACED_AUTHENTICATOR, Some(&user))?;
+            }
+            Err(no) => {
+                lock(&self.used_codes).release(&user, code);
+                // The emulator looks at the token before the code: with a forged one nobody failed.
+                let judged = wrong_codes.contains(&no.code.as_str());
+                if !judged {
+                    lock(&self.lockouts).give_back(&trial);
+                }
+                let user = judged.then_some(user.as_str());
+                self.note(call, Attempt::KEPT_AUTHENTICATOR, user)?;
+            }
         }
         reply
     }
@@ -329,17 +371,15 @@ impl Gate {
     /// Puts a code to the emulator, unless the user is locked out or the code was used before.
     async fn try_code(&self, call: &Call<'_>, user: &User, code: &str, body: &Value) -> Reply {
         let failed = || self.note(call, Attempt::WRONG_CODE, Some(&user.username));
-        if lock(&self.lockouts).locked(&user.username) {
+        let Some(trial) = lock(&self.lockouts).begin(&user.username) else {
             failed()?;
             return Err(Refusal::locked_out());
-        }
+        };
         if code.len() != 6 || !code.bytes().all(|b| b.is_ascii_digit()) {
-            lock(&self.lockouts).failed(&user.username);
             failed()?;
             return Err(Refusal::code_mismatch());
         }
         if !lock(&self.used_codes).reserve(&user.username, code) {
-            lock(&self.lockouts).failed(&user.username);
             failed()?;
             return Err(Refusal::code_used());
         }
@@ -349,10 +389,10 @@ impl Gate {
         };
         if !answer.is_ok() {
             lock(&self.used_codes).release(&user.username, code);
-            lock(&self.lockouts).failed(&user.username);
             failed()?;
             return Err(Refusal::from(&answer));
         }
+        lock(&self.lockouts).give_back(&trial);
         Ok(answer.body)
     }
 
@@ -449,6 +489,18 @@ impl Gate {
 
 fn challenge(name: &str, parameters: &Value) -> Value {
     json!({"ChallengeName": name, "ChallengeParameters": parameters, "Session": ""})
+}
+
+/// The salt that the emulator derives from a user's id. Anyone can, so an unknown user's has to be
+/// derived in the same way.
+fn salt(id: &str) -> String {
+    let hash = |bytes: &[u8]| digest::digest(&digest::SHA256, bytes);
+    let mut digest = hash(format!("cognito-srp-salt:{id}").as_bytes());
+    while digest.as_ref().first() == Some(&0) {
+        digest = hash(digest.as_ref());
+    }
+    let half = digest.as_ref().iter().take(16).copied();
+    data_encoding::HEXLOWER.encode(&half.collect::<Vec<u8>>())
 }
 
 /// Replaces a text that is there.

@@ -5,9 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_cognito_srp::{SrpClient, User};
+use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::HEXLOWER;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 use xtask::aws::Aws;
 use xtask::emulator::Emulator;
 use xtask::gate::{Config, Gate};
@@ -278,7 +283,7 @@ async fn five_failures_lock_out_and_unknown_users_look_the_same() {
     let srp = SrpClient::new(User::new(&portal.pool, "x", "y"), &portal.client, None);
     let known = portal.begin("Ann@Example.com", &srp).await;
     let unknown = portal.begin("nobody@example.com", &srp).await;
-    let again = portal.begin("nobody@example.com", &srp).await;
+    let again = portal.begin("Nobody@Example.com", &srp).await;
     for field in ["SALT", "USERNAME", "USER_ID_FOR_SRP", "SECRET_BLOCK"] {
         let of = |answer: &Answer| answer.text(&format!("/ChallengeParameters/{field}"));
         assert_eq!(of(&known).len(), of(&unknown).len(), "{field}");
@@ -288,6 +293,174 @@ async fn five_failures_lock_out_and_unknown_users_look_the_same() {
             field != "SECRET_BLOCK",
             "{field}"
         );
+    }
+    // Anyone can derive a user's salt from their id, so an unknown user's must fit as well.
+    for answer in [known, unknown] {
+        let of = |field: &str| answer.text(&format!("/ChallengeParameters/{field}"));
+        assert_eq!(of("SALT"), emulated_salt(&of("USERNAME")));
+    }
+}
+
+fn emulated_salt(id: &str) -> String {
+    let hash = |bytes: &[u8]| digest(&SHA256, bytes).as_ref().to_vec();
+    let mut salt = hash(format!("cognito-srp-salt:{id}").as_bytes());
+    while salt[0] == 0 {
+        salt = hash(&salt);
+    }
+    HEXLOWER.encode(&salt[..16])
+}
+
+#[tokio::test]
+async fn attempts_made_at_once_are_not_all_judged() {
+    let portal = Portal::up().await;
+    let (codes, _) = portal.enrol(ANN, PASSWORD).await;
+    let mut sessions = Vec::new();
+    for _ in 0..14 {
+        sessions.push(portal.password(ANN, PASSWORD).await.session());
+    }
+    let wrong = codes.wrong();
+    let guesses = sessions
+        .iter()
+        .map(|session| portal.code(ANN, session, &wrong));
+    let answers = join_all(guesses).await;
+    let judged = answers
+        .iter()
+        .filter(|answer| answer.refusal() == "CodeMismatchException")
+        .count();
+    // The first lockouts are short, and this machine may be slow.
+    assert!((5..10).contains(&judged), "{judged} codes were judged");
+
+    let guesses = (0..14).map(|_| portal.password("nobody@example.com", "not the password"));
+    let answers = join_all(guesses).await;
+    let judged = answers
+        .iter()
+        .filter(|answer| answer.text("/message") == "Incorrect username or password.")
+        .count();
+    assert!((5..10).contains(&judged), "{judged} passwords were judged");
+}
+
+#[tokio::test]
+async fn another_authenticator_is_written_down() {
+    let portal = Portal::up().await;
+    let (_, tokens) = portal.enrol(ANN, PASSWORD).await;
+    let token = tokens.text("/AuthenticationResult/AccessToken");
+    let forged = json!({"AccessToken": "e30.e30.e30"});
+    let refused = portal.call("AssociateSoftwareToken", forged).await;
+    assert_eq!(refused.refusal(), "NotAuthorizedException");
+    let associated = portal
+        .call("AssociateSoftwareToken", json!({"AccessToken": token}))
+        .await;
+    let codes = Codes::of(&associated.text("/SecretCode")).await;
+    let verify = |code: &str| json!({"AccessToken": token, "UserCode": code});
+    let wrong = portal
+        .call("VerifySoftwareToken", verify(&codes.wrong()))
+        .await;
+    assert_eq!(wrong.refusal(), "EnableSoftwareTokenMFAException");
+    let right = portal
+        .call("VerifySoftwareToken", verify(&codes.current))
+        .await;
+    assert_eq!(right.text("/Status"), "SUCCESS");
+
+    let user = portal.admin("AdminGetUser", json!({"Username": ANN})).await;
+    let sub = user["Username"].as_str().unwrap();
+    let written: Vec<Value> = portal
+        .events()
+        .iter()
+        .map(|event| &event["message"])
+        .filter(|message| message["eventType"] != "SignIn")
+        .map(|message| {
+            json!([
+                message["eventType"],
+                message["eventResponse"],
+                message["userSub"]
+            ])
+        })
+        .collect();
+    assert_eq!(
+        written,
+        [
+            json!(["AssociateSoftwareToken", "Fail", ""]),
+            json!(["AssociateSoftwareToken", "InProgress", sub]),
+            json!(["VerifySoftwareToken", "Fail", sub]),
+            json!(["VerifySoftwareToken", "Pass", sub]),
+        ]
+    );
+}
+
+/// Sends a request as it is written, which a URL's parser would tidy up, and returns the answer.
+async fn raw(address: &str, request: &str) -> String {
+    let address = address.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn no_path_leads_around_the_gate() {
+    let portal = Portal::up().await;
+    portal.enrol(ANN, PASSWORD).await;
+    let body = json!({"ClientId": portal.client, "ChallengeName": "MFA_SETUP",
+        "ChallengeResponses": {"USERNAME": ANN}})
+    .to_string();
+    let post = |path: &str| {
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\
+             x-amz-target: AWSCognitoIdentityProviderService.RespondToAuthChallenge\r\n\
+             content-type: application/x-amz-json-1.1\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let emulator = raw(portal.aws.endpoint(), &post("/")).await;
+    assert!(emulator.contains("AccessToken"), "the emulator lets it in");
+    for up in ["..", "%2e%2e", ".%2E", "%2E."] {
+        let path = format!("/v1/{up}/{up}/{up}/{up}/{up}/");
+        let answer = raw(&portal.door, &post(&path)).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{path}: {answer}");
+    }
+    for path in [
+        "/v1/..%2f..%2F..%2f..%2f",
+        "/v1/..%5c..%5C..%5c..%5c",
+        "/v1/./",
+        "/v1/x?X-Amz-Credential=test",
+    ] {
+        let answer = raw(&portal.door, &post(path)).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{path}: {answer}");
+    }
+    let answer = raw(&portal.door, &post("/v1/%252e%252e/")).await;
+    assert!(!answer.contains("AccessToken"), "{answer}");
+}
+
+#[tokio::test]
+async fn the_emulator_answers_no_web_page() {
+    let portal = Portal::up().await;
+    let get = |headers: &str| format!("GET /_ministack/health HTTP/1.1\r\n{headers}\r\n\r\n");
+    let socket = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+                  sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==";
+    for (headers, status) in [
+        ("host: 127.0.0.1:1\r\nconnection: close", "200"),
+        ("host: localhost\r\nconnection: close", "200"),
+        (
+            "host: localhost\r\norigin: null\r\nconnection: close",
+            "403",
+        ),
+        (
+            "host: localhost\r\nsec-fetch-site: cross-site\r\nconnection: close",
+            "403",
+        ),
+        ("host: evil.example:1\r\nconnection: close", "403"),
+        ("host: x.s3.localhost\r\nconnection: close", "403"),
+        (
+            &format!("host: localhost\r\norigin: http://evil.example\r\n{socket}"),
+            "403",
+        ),
+    ] {
+        let request = get(headers);
+        let asked = raw(portal.aws.endpoint(), &request);
+        let answer = timeout(Duration::from_secs(20), asked).await.unwrap();
+        let expected = format!("HTTP/1.1 {status} ");
+        assert!(answer.starts_with(&expected), "{headers}: {answer}");
     }
 }
 
@@ -602,19 +775,33 @@ async fn a_forgotten_password_is_reset_but_lets_nobody_in() {
     let portal = Portal::up().await;
     portal.invite("bob@example.com").await;
     let of = |user: &str| json!({"ClientId": portal.client, "Username": user});
-    let never_chosen = portal.call("ForgotPassword", of("bob@example.com")).await;
-    assert_eq!(never_chosen.refusal(), "NotAuthorizedException");
-    let known = portal.call("ForgotPassword", of("Ann@Example.com")).await;
-    let unknown = portal
-        .call("ForgotPassword", of("nobody@example.com"))
-        .await;
-    assert_eq!((known.0, unknown.0), (200, 200));
-
-    let confirm = |code: &str| {
-        json!({"ClientId": portal.client, "Username": ANN, "ConfirmationCode": code,
+    let confirm_for = |user: &str, code: &str| {
+        json!({"ClientId": portal.client, "Username": user, "ConfirmationCode": code,
             "Password": "a whole new passphrase"})
     };
-    for _ in 0..4 {
+    let never_asked = portal
+        .call("ConfirmForgotPassword", confirm_for(ANN, "000000"))
+        .await;
+    let nobody = portal
+        .call(
+            "ConfirmForgotPassword",
+            confirm_for("abe@example.com", "000000"),
+        )
+        .await;
+    assert_eq!(never_asked, nobody);
+
+    let known = portal.call("ForgotPassword", of("Ann@Example.com")).await;
+    assert_eq!(known.0, 200);
+    let destination = known.text("/CodeDeliveryDetails/Destination");
+    assert_eq!(destination, "a****@e****");
+    let unknown = portal.call("ForgotPassword", of("Abe@Example.com")).await;
+    assert_eq!(known, unknown);
+    let never_chosen = portal.call("ForgotPassword", of("Bob@example.com")).await;
+    let unknown = portal.call("ForgotPassword", of("bab@Example.com")).await;
+    assert_eq!(never_chosen, unknown);
+
+    let confirm = |code: &str| confirm_for(ANN, code);
+    for _ in 0..3 {
         let wrong = portal
             .call("ConfirmForgotPassword", confirm("000000"))
             .await;

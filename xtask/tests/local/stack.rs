@@ -119,6 +119,8 @@ async fn reads_a_thing(browser: &Browser, token: &str, table: &str) {
         .header("authorization", format!("Bearer {token}"));
     let response = response
         .header("origin", "http://elsewhere.example")
+        .header("x-forwarded-for", "203.0.113.9")
+        .header("forwarded", "for=203.0.113.9")
         .send()
         .await
         .unwrap();
@@ -134,6 +136,7 @@ async fn reads_a_thing(browser: &Browser, token: &str, table: &str) {
     assert_eq!(answer["path"], "/v1/things/a b");
     assert_eq!(answer["query"]["fields"], "all");
     assert!(answer["user"].is_string());
+    assert_eq!(answer["from"], "127.0.0.1");
 }
 
 #[tokio::test]
