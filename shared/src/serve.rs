@@ -1,5 +1,6 @@
 //! Serves an operation on Lambda: the eight lines that every `main.rs` calls.
 
+use crate::access::Policies;
 use crate::aws::Aws;
 use crate::event;
 use crate::http::{Pipeline, Request, Response};
@@ -75,10 +76,13 @@ impl Service {
 /// Runs an operation until Lambda ends the process.
 pub async fn serve(make: fn(&Aws) -> Result<Service, Fault>) -> Result<(), Error> {
     telemetry::init();
+    // Reading the policy takes as long as all the rest of the start: it has a thread of its own.
+    std::thread::spawn(Policies::load);
     let aws = Aws::from_env()?;
     match make(&aws)?.0 {
         Kind::Http { pipeline, answer } => {
             pipeline.prime().await;
+            Policies::load()?;
             let answer = &answer;
             lambda_http::run(service_fn(move |event: lambda_http::Request| async move {
                 answer(Request::from_lambda(event))
@@ -89,6 +93,7 @@ pub async fn serve(make: fn(&Aws) -> Result<Service, Fault>) -> Result<(), Error
             .await
         }
         Kind::Event { answer } => {
+            Policies::load()?;
             let answer = &answer;
             lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
                 answer(event.payload, event.context.request_id)

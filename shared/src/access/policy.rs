@@ -103,7 +103,7 @@ impl Permitted {
     }
 }
 
-/// The policy set, parsed once in a process.
+/// The policy set, parsed once in a process, while it starts.
 pub struct Policies {
     set: PolicySet,
     authorizer: Authorizer,
@@ -115,10 +115,18 @@ impl Policies {
         let loaded = LOADED.get_or_init(|| {
             let set = PolicySet::from_str(POLICIES)
                 .map_err(|_| Fault::Misconfigured("portal.cedar does not parse"))?;
-            Ok(Self {
+            let policies = Self {
                 set,
                 authorizer: Authorizer::new(),
-            })
+            };
+            // Cedar makes tables with the first decision: make it here, not in the first request.
+            policies.decide(
+                Principal::Anonymous,
+                "Start",
+                &Portal,
+                &PatientContext::default(),
+            )?;
+            Ok(policies)
         });
         loaded.as_ref().map_err(|fault| *fault)
     }

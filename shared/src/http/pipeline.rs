@@ -18,6 +18,7 @@ use crate::store::{Accounts, PatientContext, Patients, Write};
 use crate::telemetry::{self, Line};
 use crate::{Fault, aws};
 use futures_util::FutureExt;
+use futures_util::future::join_all;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -312,10 +313,17 @@ impl Pipeline {
         })
     }
 
-    /// Opens the connection to DynamoDB before the first request is there.
+    /// Opens connections to DynamoDB before the first request is there: one for each table that it
+    /// will read, because it reads them at the same time.
     pub(crate) async fn prime(&self) {
+        const READS: [Capability; 3] = [
+            Capability::ReadAccounts,
+            Capability::ReadPatients,
+            Capability::ReadRecords,
+        ];
         if let Some(accounts) = &self.accounts {
-            accounts.prime().await;
+            let tables = self.spec.needs.iter().filter(|need| READS.contains(need));
+            join_all(tables.map(|_| accounts.prime())).await;
         }
     }
 

@@ -28,7 +28,7 @@ struct Row {
     target: Target,
 }
 
-const ROWS: [Row; 9] = [
+const ROWS: [Row; 10] = [
     Row {
         name: "INIT",
         unit: "ms",
@@ -51,6 +51,12 @@ const ROWS: [Row; 9] = [
         name: "first CPU",
         unit: "ms",
         of: |measured| over_runs(measured, |run| milliseconds(run.first_cpu)),
+        target: Target::None,
+    },
+    Row {
+        name: "cold start",
+        unit: "ms",
+        of: |measured| over_runs(measured, |run| milliseconds(run.init + run.first)),
         target: Target::None,
     },
     Row {
