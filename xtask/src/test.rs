@@ -17,6 +17,8 @@ const STEPS: u8 = 6;
 
 /// Runs everything; the first failure ends it.
 pub async fn run() -> Result<()> {
+    // Read before `cargo test` builds this program anew: the running one's file is then gone.
+    let xtask = std::env::current_exe()?;
     let mut steps = Steps::new(STEPS);
     steps.begin("Install the emulator, the SAM CLI and the journeys' clients");
     tokio::try_join!(
@@ -46,10 +48,10 @@ pub async fn run() -> Result<()> {
 
     steps.begin("Deploy a portal for the journeys");
     let folder = tempfile::tempdir()?;
-    let mut portal = Deployed::start(folder.path()).await?;
+    let mut portal = Deployed::start(&xtask, folder.path()).await?;
 
     steps.begin("Journeys");
-    let outcome = journeys(folder.path()).await;
+    let outcome = journeys(&xtask, folder.path()).await;
     portal.stop().await?;
     outcome?;
     steps.end();
@@ -91,13 +93,13 @@ async fn templates() -> Result<()> {
     .await
 }
 
-async fn journeys(home: &Path) -> Result<()> {
+async fn journeys(xtask: &Path, home: &Path) -> Result<()> {
     let mut command = Command::new("npm");
     command
         .current_dir(workspace().join("tests/e2e"))
         .args(["test", "--silent"])
         .env("PORTAL_HOME", home)
-        .env("PORTAL_XTASK", std::env::current_exe()?);
+        .env("PORTAL_XTASK", xtask);
     succeed(&mut command).await
 }
 
@@ -122,8 +124,8 @@ struct Deployed(Child);
 
 impl Deployed {
     /// Starts it, waits until it is ready and sees that it listens on loopback alone.
-    async fn start(home: &Path) -> Result<Self> {
-        let child = Command::new(std::env::current_exe()?)
+    async fn start(xtask: &Path, home: &Path) -> Result<Self> {
+        let child = Command::new(xtask)
             .arg("up")
             .arg("--home")
             .arg(home)
