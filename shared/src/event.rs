@@ -105,6 +105,7 @@ async fn run(
         spec.action,
         &Portal,
         &PatientContext::default(),
+        record.at,
     )?;
     let Decision::Permit(permitted) = decision else {
         return fail(audit, record, Outcome::Denied, "forbidden", None).await;

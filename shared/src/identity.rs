@@ -5,7 +5,15 @@ use crate::access::Role;
 use crate::aws::{Aws, Resource, fault};
 use crate::ids::AccountId;
 use aws_sdk_cognitoidentityprovider::Client;
-use aws_sdk_cognitoidentityprovider::types::{AttributeType, MessageActionType, UserStatusType};
+use aws_sdk_cognitoidentityprovider::error::SdkError;
+use aws_sdk_cognitoidentityprovider::operation::admin_create_user::builders::AdminCreateUserFluentBuilder;
+use aws_sdk_cognitoidentityprovider::operation::admin_create_user::{
+    AdminCreateUserError, AdminCreateUserOutput,
+};
+use aws_sdk_cognitoidentityprovider::types::{
+    AttributeType, DeliveryMediumType, MessageActionType, UserStatusType,
+};
+use aws_smithy_runtime_api::http::Response;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -26,6 +34,7 @@ pub struct User {
 const ORIGIN: &str = "custom:origin";
 
 /// The Cognito user pool of the portal.
+#[derive(Clone)]
 pub struct Users {
     client: Client,
     pool: String,
@@ -48,32 +57,45 @@ impl Users {
         password: &str,
         origin: &str,
     ) -> Result<Option<User>, Fault> {
-        let answer = self
+        let request = self
+            .making(email, origin)?
+            .temporary_password(password)
+            .message_action(MessageActionType::Suppress);
+        made(request.send().await)
+    }
+
+    /// The same for somebody to whom Cognito sends an invitation with a password of its own making.
+    /// Whoever reads mail at the address is who was invited, so the address counts as verified.
+    pub async fn invite(&self, email: &str, origin: &str) -> Result<Option<User>, Fault> {
+        let request = self
+            .making(email, origin)?
+            .user_attributes(attribute("email_verified", "true")?)
+            .desired_delivery_mediums(DeliveryMediumType::Email);
+        made(request.send().await)
+    }
+
+    /// Sends an invitation again, with another password, to a user who has not used theirs.
+    pub async fn invite_again(&self, email: &str) -> Result<(), Fault> {
+        self.client
+            .admin_create_user()
+            .user_pool_id(&self.pool)
+            .username(email)
+            .message_action(MessageActionType::Resend)
+            .desired_delivery_mediums(DeliveryMediumType::Email)
+            .send()
+            .await
+            .map_err(|error| fault("Cognito", &error))?;
+        Ok(())
+    }
+
+    fn making(&self, email: &str, origin: &str) -> Result<AdminCreateUserFluentBuilder, Fault> {
+        Ok(self
             .client
             .admin_create_user()
             .user_pool_id(&self.pool)
             .username(email)
-            .temporary_password(password)
-            .message_action(MessageActionType::Suppress)
             .user_attributes(attribute("email", email)?)
-            .user_attributes(attribute(ORIGIN, origin)?)
-            .send()
-            .await;
-        match answer {
-            Ok(answer) => answer
-                .user
-                .as_ref()
-                .map(|made| user(made.attributes(), made.user_status.as_ref()))
-                .transpose(),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_username_exists_exception()) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(fault("Cognito", &error)),
-        }
+            .user_attributes(attribute(ORIGIN, origin)?))
     }
 
     /// The user with this address, if there is one.
@@ -134,6 +156,27 @@ impl Users {
             .await
             .map_err(|error| fault("Cognito", &error))?;
         Ok(())
+    }
+}
+
+/// The user who was made; none if there is one with the address already.
+fn made(
+    answer: Result<AdminCreateUserOutput, SdkError<AdminCreateUserError, Response>>,
+) -> Result<Option<User>, Fault> {
+    match answer {
+        Ok(answer) => answer
+            .user
+            .as_ref()
+            .map(|made| user(made.attributes(), made.user_status.as_ref()))
+            .transpose(),
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(AdminCreateUserError::is_username_exists_exception) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(fault("Cognito", &error)),
     }
 }
 

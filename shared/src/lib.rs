@@ -14,6 +14,7 @@ pub mod http;
 pub mod identity;
 pub mod ids;
 pub mod phi;
+pub mod practice;
 pub mod serve;
 pub mod store;
 pub mod telemetry;

@@ -1,165 +1,465 @@
 //! Who may do what, as the policy decides it: a snapshot that is read at every change.
 
-use crate::harness::world::{is_about_a_patient, specs};
-use shared::access::{Decision, OwnAccount, Policies, Portal, Principal, Role};
-use shared::api::Spec;
+use crate::harness::request::{With, anonymous};
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use shared::access::{Decision, Policies, Principal, Resource, Role, Subject};
+use shared::api::{Category, Operation, Spec, Trigger, Visitor, visit_all};
 use shared::ids::{AccountId, PatientId, PractitionerId};
-use shared::store::{AccountRow, PatientContext, Status};
-use std::fmt::Write;
+use shared::practice::AgeBand;
+use shared::store::{
+    AccountRow, Basis, BreakGlass, CareTeamMember, Item, PatientContext, Proxy, SealedRow, Status,
+};
+use std::fmt::{self, Write};
 use uuid::Uuid;
 
 const OWN: PatientId = PatientId::new(Uuid::from_u128(1));
 const OTHER: PatientId = PatientId::new(Uuid::from_u128(2));
 const PRACTITIONER: PractitionerId = PractitionerId::new(Uuid::from_u128(3));
 const ACCOUNT: AccountId = AccountId::new(Uuid::from_u128(4));
+const SOMEBODY: AccountId = AccountId::new(Uuid::from_u128(5));
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
-/// Whose record, seen from the caller.
-#[derive(Clone, Copy)]
-enum Relation {
-    Own,
-    CareTeam,
-    None,
+/// A way of acting: who, on whose record, with which ties to the patient.
+#[derive(Clone)]
+struct Case {
+    row: AccountRow,
+    patient: PatientId,
+    /// Whose account is acted upon, where it is one.
+    account: AccountId,
+    context: PatientContext,
 }
 
-fn row(role: Role, status: Status) -> AccountRow {
-    let mut row = AccountRow::new(ACCOUNT, role);
-    row.status = status;
-    match role {
-        Role::Patient => row.patient = Some(OWN),
-        Role::Provider => row.practitioner = Some(PRACTITIONER),
-        Role::Admin | Role::PrivacyOfficer => {}
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let proxy = self.context.proxy(ACCOUNT);
+        f.debug_struct("Case")
+            .field("row", &self.row)
+            .field("patient", &self.patient)
+            .field("care_team", &self.context.care_team())
+            .field(
+                "proxy",
+                &proxy.map(|one| (one.basis, &one.categories, one.until)),
+            )
+            .field(
+                "broken",
+                &self.context.break_glass(ACCOUNT).map(|one| one.until),
+            )
+            .field("age", &self.context.age())
+            .finish_non_exhaustive()
     }
-    row
 }
 
-fn decide(principal: Principal<'_>, spec: &Spec, relation: Relation) -> &'static str {
-    let policies = Policies::load().unwrap();
-    let mut context = PatientContext::default();
-    if matches!(relation, Relation::CareTeam) {
-        context.add_to_care_team(PRACTITIONER);
+impl Case {
+    fn new(role: Role) -> Self {
+        let mut row = AccountRow::new(ACCOUNT, role);
+        match role {
+            Role::Patient => row.patient = Some(OWN),
+            Role::Provider => row.practitioner = Some(PRACTITIONER),
+            Role::Admin | Role::PrivacyOfficer => {}
+        }
+        Self {
+            row,
+            patient: OTHER,
+            account: SOMEBODY,
+            context: PatientContext::default(),
+        }
     }
-    let patient = if matches!(relation, Relation::Own) {
-        OWN
-    } else {
-        OTHER
-    };
-    let decision = if is_about_a_patient(spec) {
-        policies.decide(principal, spec.action, &patient, &context)
-    } else if matches!(principal, Principal::Account(_)) && spec.action != "ActivateAccount" {
-        policies.decide(principal, spec.action, &OwnAccount, &context)
-    } else {
-        policies.decide(principal, spec.action, &Portal, &context)
-    };
-    match decision.unwrap() {
-        Decision::Permit(_) => "permit",
-        Decision::Deny => "-",
+
+    fn own(mut self) -> Self {
+        self.patient = OWN;
+        self.account = ACCOUNT;
+        self
     }
+
+    fn disabled(mut self) -> Self {
+        self.row.status = Status::Disabled;
+        self
+    }
+
+    fn care_team(mut self, until: Option<Timestamp>) -> Self {
+        self.context = PatientContext::of(vec![member(until)], Vec::new(), Vec::new());
+        self
+    }
+
+    fn proxy(mut self, basis: Basis, categories: &[Category], until: Option<Timestamp>) -> Self {
+        let proxy = proxy(basis, categories, until);
+        self.context = PatientContext::of(Vec::new(), vec![proxy], Vec::new());
+        self
+    }
+
+    /// Whose own record is another's than the one acted upon, or who has none.
+    fn representative(mut self) -> Self {
+        self.row.patient = None;
+        self
+    }
+
+    fn parent(self, age: Option<AgeBand>) -> Self {
+        let mut case = self.proxy(Basis::Parental, &Category::ALL, None);
+        if let Some(age) = age {
+            case.context.set_age(age);
+        }
+        case
+    }
+
+    fn break_glass(mut self, until: Timestamp) -> Self {
+        let broken = BreakGlass {
+            grant: Uuid::nil(),
+            account: ACCOUNT,
+            until,
+            row: SealedRow::new("patients", Item::new()),
+        };
+        self.context = PatientContext::of(Vec::new(), Vec::new(), vec![broken]);
+        self
+    }
+}
+
+fn member(until: Option<Timestamp>) -> CareTeamMember {
+    CareTeamMember {
+        practitioner: PRACTITIONER,
+        until,
+    }
+}
+
+fn proxy(basis: Basis, categories: &[Category], until: Option<Timestamp>) -> Proxy {
+    Proxy {
+        grant: Uuid::nil(),
+        account: ACCOUNT,
+        basis,
+        categories: categories
+            .iter()
+            .map(|category| category.as_str().to_owned())
+            .collect(),
+        until,
+        row: SealedRow::new("patients", Item::new()),
+    }
+}
+
+fn later() -> Timestamp {
+    NOW + SignedDuration::from_secs(1)
+}
+
+/// Everybody who may turn up.
+fn cases() -> Vec<(String, Case)> {
+    let patient = || Case::new(Role::Patient);
+    let provider = || Case::new(Role::Provider);
+    let mut cases = vec![
+        ("patient, own", patient().own()),
+        ("patient, other", patient()),
+        ("patient disabled, own", patient().own().disabled()),
+        (
+            "proxy for all, expired",
+            patient().proxy(Basis::Granted, &Category::ALL, Some(NOW)),
+        ),
+        (
+            "proxy for all, disabled",
+            patient()
+                .proxy(Basis::Granted, &Category::ALL, None)
+                .disabled(),
+        ),
+        ("representative, other", patient().representative()),
+        (
+            "parent of a child",
+            patient().representative().parent(Some(AgeBand::Child)),
+        ),
+        (
+            "parent of an adolescent",
+            patient().representative().parent(Some(AgeBand::Adolescent)),
+        ),
+        (
+            "parent of an adult",
+            patient().representative().parent(Some(AgeBand::Adult)),
+        ),
+        (
+            "parent, age not known",
+            patient().representative().parent(None),
+        ),
+        ("provider, care team", provider().care_team(None)),
+        (
+            "provider, care team until later",
+            provider().care_team(Some(later())),
+        ),
+        (
+            "provider, formerly care team",
+            provider().care_team(Some(NOW)),
+        ),
+        ("provider, other", provider()),
+        (
+            "provider disabled, care team",
+            provider().care_team(None).disabled(),
+        ),
+        ("provider, glass broken", provider().break_glass(later())),
+        ("provider, glass mended", provider().break_glass(NOW)),
+        (
+            "provider disabled, glass broken",
+            provider().break_glass(later()).disabled(),
+        ),
+        ("admin, any", Case::new(Role::Admin)),
+        ("admin, own account", Case::new(Role::Admin).own()),
+        ("admin, care team", Case::new(Role::Admin).care_team(None)),
+        ("admin disabled", Case::new(Role::Admin).disabled()),
+        ("privacy officer, any", Case::new(Role::PrivacyOfficer)),
+        (
+            "privacy officer, own account",
+            Case::new(Role::PrivacyOfficer).own(),
+        ),
+        (
+            "privacy officer, glass broken",
+            Case::new(Role::PrivacyOfficer).break_glass(later()),
+        ),
+    ]
+    .into_iter()
+    .map(|(name, case)| (name.to_owned(), case))
+    .collect::<Vec<_>>();
+    for category in Category::ALL {
+        let name = format!("proxy for {}", category.as_str());
+        let case = patient().proxy(Basis::Granted, &[category], Some(later()));
+        cases.push((name, case));
+    }
+    cases.push((
+        "proxy for all".to_owned(),
+        patient().proxy(Basis::Granted, &Category::ALL, Some(later())),
+    ));
+    cases
+}
+
+/// Asks the policy about every operation, each with a resource of its own kind.
+struct Asking<'a> {
+    principal: Principal<'a>,
+    case: &'a Case,
+    answers: Vec<(&'static Spec, bool)>,
+}
+
+impl Asking<'_> {
+    fn ask(&mut self, spec: &'static Spec, subject: &impl Resource) {
+        let decision = Policies::load().unwrap().decide(
+            self.principal,
+            spec.action,
+            subject,
+            &self.case.context,
+            NOW,
+        );
+        let permits = matches!(decision.unwrap(), Decision::Permit(_));
+        self.answers.push((spec, permits));
+    }
+}
+
+impl Visitor for Asking<'_> {
+    fn operation<Op: Operation>(&mut self) {
+        let mut request = anonymous().patient(self.case.patient);
+        let account = ("account".to_owned(), self.case.account.to_string());
+        request.path.push(account);
+        self.ask(Op::SPEC, &Op::Subject::named(&request).ok().unwrap());
+    }
+
+    fn event(&mut self, spec: &'static Spec) {
+        self.ask(spec, &shared::access::Portal);
+    }
+}
+
+fn decisions(principal: Principal<'_>, case: &Case) -> Vec<(&'static Spec, bool)> {
+    let mut asking = Asking {
+        principal,
+        case,
+        answers: Vec::new(),
+    };
+    visit_all(&mut asking);
+    asking.answers
+}
+
+fn by_account(case: &Case) -> Vec<(&'static Spec, bool)> {
+    decisions(Principal::Account(&case.row), case)
+}
+
+fn is_about_a_patient(spec: &Spec) -> bool {
+    matches!(spec.trigger, Trigger::Http { path, .. } if path.contains("{patient}"))
 }
 
 #[test]
 fn matrix() {
-    let columns: Vec<(String, AccountRow, Relation)> = [
-        ("patient, own", Role::Patient, Status::Active, Relation::Own),
-        (
-            "patient, other",
-            Role::Patient,
-            Status::Active,
-            Relation::None,
-        ),
-        (
-            "patient disabled, own",
-            Role::Patient,
-            Status::Disabled,
-            Relation::Own,
-        ),
-        (
-            "provider, care team",
-            Role::Provider,
-            Status::Active,
-            Relation::CareTeam,
-        ),
-        (
-            "provider, other",
-            Role::Provider,
-            Status::Active,
-            Relation::None,
-        ),
-        (
-            "provider disabled, care team",
-            Role::Provider,
-            Status::Disabled,
-            Relation::CareTeam,
-        ),
-        ("admin, any", Role::Admin, Status::Active, Relation::None),
-        (
-            "admin, care team",
-            Role::Admin,
-            Status::Active,
-            Relation::CareTeam,
-        ),
-        (
-            "privacy officer, any",
-            Role::PrivacyOfficer,
-            Status::Active,
-            Relation::None,
-        ),
-    ]
-    .into_iter()
-    .map(|(name, role, status, relation)| (name.to_owned(), row(role, status), relation))
-    .collect();
-
+    let nobody = Case::new(Role::Patient);
+    let mut columns: Vec<_> = cases()
+        .iter()
+        .map(|(name, case)| (name.clone(), by_account(case)))
+        .collect();
+    columns.push((
+        "nobody".to_owned(),
+        decisions(Principal::Anonymous, &nobody),
+    ));
     let mut matrix = String::new();
-    for spec in specs() {
+    for (at, (spec, _)) in by_account(&nobody).iter().enumerate() {
         writeln!(matrix, "{}", spec.id).unwrap();
-        for (name, row, relation) in &columns {
-            let decision = decide(Principal::Account(row), spec, *relation);
-            writeln!(matrix, "  {name:<30}{decision}").unwrap();
+        let permitted = columns.iter().filter(|(_, answers)| answers[at].1);
+        for (name, _) in permitted {
+            writeln!(matrix, "  {name}").unwrap();
         }
-        let anonymous = decide(Principal::Anonymous, spec, Relation::None);
-        writeln!(matrix, "  {:<30}{anonymous}", "nobody").unwrap();
-        let service = decide(Principal::Service(spec.id), spec, Relation::None);
-        writeln!(matrix, "  {:<30}{service}", "its own service").unwrap();
+        if decisions(Principal::Service(spec.id), &nobody)[at].1 {
+            writeln!(matrix, "  its own service").unwrap();
+        }
     }
     insta::assert_snapshot!(matrix);
 }
 
-/// Whatever the snapshot says: no PHI for those who have no relation to the patient.
+/// A part of the portal that AWS invokes does its own work and no other's.
 #[test]
-fn nothing_without_a_relation() {
-    for spec in specs().into_iter().filter(|spec| is_about_a_patient(spec)) {
-        for role in Role::ALL {
-            let row = row(role, Status::Active);
-            let decision = decide(Principal::Account(&row), spec, Relation::None);
-            assert_eq!(decision, "-", "{} by {role:?}", spec.id);
+fn services_do_one_thing_each() {
+    let nobody = Case::new(Role::Patient);
+    let specs = by_account(&nobody);
+    for (service, _) in &specs {
+        for (spec, permits) in decisions(Principal::Service(service.id), &nobody) {
+            let own = spec.id == service.id && spec.trigger == Trigger::Event;
+            assert_eq!(permits, own, "{} by {}", spec.id, service.id);
         }
-        for role in [Role::Admin, Role::PrivacyOfficer] {
-            let mut row = row(role, Status::Active);
-            row.patient = Some(OWN);
-            row.practitioner = Some(PRACTITIONER);
-            for relation in [Relation::Own, Relation::CareTeam] {
-                assert_eq!(
-                    decide(Principal::Account(&row), spec, relation),
-                    "-",
-                    "{}",
-                    spec.id
-                );
-            }
-        }
-        let other = Principal::Service("import-records");
-        assert_eq!(decide(other, spec, Relation::None), "-", "{}", spec.id);
     }
 }
 
-/// A disabled account may do nothing, whatever its role and relation.
-#[test]
-fn nothing_for_disabled_accounts() {
-    for spec in specs() {
-        for role in Role::ALL {
-            let row = row(role, Status::Disabled);
-            for relation in [Relation::Own, Relation::CareTeam, Relation::None] {
-                let decision = decide(Principal::Account(&row), spec, relation);
-                assert_eq!(decision, "-", "{} by {role:?}", spec.id);
+/// A moment around now, or none.
+fn moment() -> impl Strategy<Value = Option<Timestamp>> {
+    prop_oneof![
+        Just(None),
+        (-3_i64..=3).prop_map(|s| Some(NOW + SignedDuration::from_secs(s)))
+    ]
+}
+
+/// Any account with any ties to any patient.
+fn anybody() -> impl Strategy<Value = Case> {
+    let role = select(Role::ALL.to_vec());
+    let status = select(vec![Status::Active, Status::Active, Status::Disabled]);
+    let ids = (any::<bool>(), any::<bool>(), any::<bool>());
+    let basis = select(vec![Basis::Granted, Basis::Parental]);
+    let age = prop_oneof![Just(None), select(AgeBand::ALL.to_vec()).prop_map(Some)];
+    let categories = subsequence(Category::ALL.to_vec(), 0..=Category::ALL.len());
+    let ties = (
+        proptest::option::of(moment()),
+        proptest::option::of((basis, categories, moment())),
+        proptest::option::of(moment()),
+    );
+    (role, status, ids, age, ties).prop_map(|(role, status, ids, age, ties)| {
+        let (own_patient, own_practitioner, own_record) = ids;
+        let (team, granted, broken) = ties;
+        let mut row = AccountRow::new(ACCOUNT, role);
+        row.status = status;
+        row.patient = own_patient.then_some(OWN);
+        row.practitioner = own_practitioner.then_some(PRACTITIONER);
+        let broken = broken.flatten().map(|until| BreakGlass {
+            grant: Uuid::nil(),
+            account: ACCOUNT,
+            until,
+            row: SealedRow::new("patients", Item::new()),
+        });
+        let granted = granted.map(|(basis, categories, until)| proxy(basis, &categories, until));
+        let mut context = PatientContext::of(
+            team.map(member).into_iter().collect(),
+            granted.into_iter().collect(),
+            broken.into_iter().collect(),
+        );
+        if let Some(age) = age {
+            context.set_age(age);
+        }
+        Case {
+            row,
+            patient: if own_record { OWN } else { OTHER },
+            account: if own_record { ACCOUNT } else { SOMEBODY },
+            context,
+        }
+    })
+}
+
+/// What must hold whatever the policies are: said once more, in another language.
+fn may_reach_the_record(case: &Case) -> bool {
+    let row = &case.row;
+    let lasts = |until: Option<Timestamp>| until.is_none_or(|until| NOW < until);
+    let context = &case.context;
+    let is_self = row.role == Role::Patient && row.patient == Some(case.patient);
+    let treats = row.role == Role::Provider
+        && row.practitioner.is_some()
+        && context
+            .care_team()
+            .iter()
+            .any(|member| Some(member.practitioner) == row.practitioner && lasts(member.until));
+    let broke = row.role == Role::Provider
+        && context
+            .break_glass(ACCOUNT)
+            .is_some_and(|broken| NOW < broken.until);
+    let represents = row.role == Role::Patient
+        && context.proxy(ACCOUNT).is_some_and(|proxy| {
+            lasts(proxy.until)
+                && !proxy.categories.is_empty()
+                && (proxy.basis == Basis::Granted
+                    || matches!(context.age(), Some(AgeBand::Child | AgeBand::Adolescent)))
+        });
+    row.status == Status::Active && (is_self || treats || broke || represents)
+}
+
+/// Operations about a patient that are open to a role without a relation to this patient, and why.
+const WITHOUT_RELATION: [&str; 0] = [];
+
+proptest! {
+    #[test]
+    fn nothing_without_a_relation(case in anybody()) {
+        for (spec, permits) in by_account(&case) {
+            if permits && is_about_a_patient(spec) && !WITHOUT_RELATION.contains(&spec.id) {
+                prop_assert!(may_reach_the_record(&case), "{}", spec.id);
             }
+        }
+    }
+
+    #[test]
+    fn no_record_for_those_who_manage(case in anybody(), role in select(vec![Role::Admin, Role::PrivacyOfficer])) {
+        let mut case = case;
+        case.row.role = role;
+        for (spec, permits) in by_account(&case) {
+            let read = is_about_a_patient(spec) && !WITHOUT_RELATION.contains(&spec.id);
+            prop_assert!(!(permits && read), "{} by {role:?}", spec.id);
+        }
+    }
+
+    #[test]
+    fn nothing_for_disabled_accounts(case in anybody()) {
+        for (spec, permits) in by_account(&case.disabled()) {
+            prop_assert!(!permits, "{}", spec.id);
+        }
+    }
+
+    /// A grant that is over adds nothing: the same decisions as without it.
+    #[test]
+    fn what_is_over_permits_nothing(case in anybody()) {
+        let is_over = |until: Option<Timestamp>| until.is_some_and(|until| until <= NOW);
+        let mut without = case.clone();
+        without.context = PatientContext::of(
+            case.context.care_team().iter().filter(|m| !is_over(m.until)).cloned().collect(),
+            case.context.proxies().iter().filter(|p| !is_over(p.until)).cloned().collect(),
+            case.context
+                .break_glass(ACCOUNT)
+                .filter(|broken| !is_over(Some(broken.until)))
+                .cloned()
+                .into_iter()
+                .collect(),
+        );
+        if let Some(age) = case.context.age() {
+            without.context.set_age(age);
+        }
+        for ((spec, with), (_, without)) in by_account(&case).iter().zip(by_account(&without)) {
+            prop_assert!(!with || without, "{}", spec.id);
+        }
+    }
+
+    /// Forbid beats permit: a parent of somebody of age sees nothing, whatever categories were granted.
+    #[test]
+    fn parents_of_adults_see_nothing(case in anybody()) {
+        let mut case = case;
+        case.row.role = Role::Patient;
+        case.row.patient = None;
+        let mut context = PatientContext::of(
+            Vec::new(),
+            vec![proxy(Basis::Parental, &Category::ALL, None)],
+            Vec::new(),
+        );
+        context.set_age(AgeBand::Adult);
+        case.context = context;
+        for (spec, permits) in by_account(&case) {
+            prop_assert!(!(permits && is_about_a_patient(spec)), "{}", spec.id);
         }
     }
 }

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use shared::aws::{Aws, Resource, http_client};
 use shared::ids::PatientId;
 use shared::phi::{BlindIndex, Term};
+use shared::practice::Practice;
 use shared::store::{Accounts, Activation, Patients};
 
 use crate::aws::ROOT;
@@ -78,6 +79,8 @@ fn clients(portal: &Portal) -> Result<Aws> {
         Credentials::new(ROOT, ROOT, None, None, "emulator"),
         http_client()?,
         names,
+        // What the stack is deployed with: the defaults of template.yaml.
+        Practice::new("America/New_York", 13, 18)?,
     ))
 }
 

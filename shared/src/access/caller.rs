@@ -100,6 +100,8 @@ fn groups(claim: Option<&Value>) -> Vec<String> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     pub row: AccountRow,
+    /// When they signed in, in seconds since the epoch.
+    pub signed_in_at: i64,
 }
 
 impl Caller {
@@ -115,7 +117,10 @@ impl Caller {
         if !claims.groups.iter().any(|group| group == row.role.group()) {
             return None;
         }
-        Some(Self { row })
+        Some(Self {
+            row,
+            signed_in_at: claims.auth_time,
+        })
     }
 }
 

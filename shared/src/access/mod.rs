@@ -48,6 +48,35 @@ impl Subject for OwnAccount {
     }
 }
 
+/// Somebody's account, to whoever manages it.
+impl Subject for AccountId {
+    type By = Caller;
+
+    fn named(request: &Request) -> Result<Self, Problem> {
+        request.path("account")
+    }
+
+    fn patient(&self) -> Option<PatientId> {
+        None
+    }
+}
+
+/// The practice as a whole: its accounts, its patients, its work lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Practice;
+
+impl Subject for Practice {
+    type By = Caller;
+
+    fn named(_: &Request) -> Result<Self, Problem> {
+        Ok(Self)
+    }
+
+    fn patient(&self) -> Option<PatientId> {
+        None
+    }
+}
+
 /// The portal itself, before anybody is signed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Portal;
@@ -103,6 +132,13 @@ impl<S: Subject<By = Caller>> Access<S> {
 
     pub const fn caller(&self) -> &Caller {
         &self.by
+    }
+}
+
+impl Access<AccountId> {
+    /// The account that is acted upon; [`Access::account`] is the one that acts.
+    pub const fn whose(&self) -> AccountId {
+        self.subject
     }
 }
 

@@ -1,6 +1,6 @@
 //! The policy of the portal, decided by Cedar: shared/policies/portal.cedar.
 
-use super::{OwnAccount, Portal, Subject};
+use super::{OwnAccount, Portal, Practice, Subject};
 use crate::Fault;
 use crate::audit::Via;
 use crate::ids::{AccountId, PatientId};
@@ -9,6 +9,7 @@ use cedar_policy::{
     Authorizer, Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicySet, Request,
     Response, RestrictedExpression,
 };
+use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
 use std::sync::OnceLock;
@@ -26,32 +27,86 @@ pub enum Principal<'a> {
 
 /// A subject that Cedar can be asked about.
 pub trait Resource: Subject {
-    /// Its entity, with the attributes that the policies read.
-    fn entity(&self, principal: Principal<'_>, context: &PatientContext) -> Result<Entity, Fault>;
+    /// Its entity, with the attributes that the policies read. Of the relations that end, those of
+    /// the principal are enough.
+    fn entity(
+        &self,
+        principal: Principal<'_>,
+        context: &PatientContext,
+        now: Timestamp,
+    ) -> Result<Entity, Fault>;
 }
 
 impl Resource for PatientId {
-    fn entity(&self, _: Principal<'_>, context: &PatientContext) -> Result<Entity, Fault> {
+    fn entity(
+        &self,
+        principal: Principal<'_>,
+        context: &PatientContext,
+        now: Timestamp,
+    ) -> Result<Entity, Fault> {
         let care_team = context
             .care_team()
             .iter()
+            .map(|member| member.practitioner)
+            .filter(|practitioner| context.is_on_care_team(*practitioner, now))
             .map(|practitioner| reference("Practitioner", &practitioner.to_string()))
             .collect::<Result<Vec<_>, _>>()?;
-        entity(
-            uid("Patient", &self.to_string())?,
-            [("careTeam", RestrictedExpression::new_set(care_team))],
-        )
+        let mut attributes = vec![("careTeam", RestrictedExpression::new_set(care_team))];
+        if let Some(age) = context.age() {
+            attributes.push(("age", string(age.as_str())));
+        }
+        if let Principal::Account(row) = principal {
+            let account = || reference("Account", &row.account.to_string());
+            if let Some(proxy) = context.proxy(row.account) {
+                let categories = proxy.categories.iter().map(|name| string(name));
+                let mut fields = vec![
+                    ("account", account()?),
+                    ("basis", string(proxy.basis.as_str())),
+                    ("categories", RestrictedExpression::new_set(categories)),
+                ];
+                if let Some(until) = proxy.until {
+                    fields.push(("until", seconds(until)));
+                }
+                attributes.push(("proxy", record(fields)?));
+            }
+            if let Some(break_glass) = context.break_glass(row.account) {
+                let fields = [
+                    ("account", account()?),
+                    ("until", seconds(break_glass.until)),
+                ];
+                attributes.push(("breakGlass", record(fields)?));
+            }
+        }
+        entity(uid("Patient", &self.to_string())?, attributes)
     }
 }
 
 impl Resource for OwnAccount {
-    fn entity(&self, principal: Principal<'_>, _: &PatientContext) -> Result<Entity, Fault> {
+    fn entity(
+        &self,
+        principal: Principal<'_>,
+        _: &PatientContext,
+        _: Timestamp,
+    ) -> Result<Entity, Fault> {
         principal.entity()
     }
 }
 
+impl Resource for AccountId {
+    fn entity(&self, _: Principal<'_>, _: &PatientContext, _: Timestamp) -> Result<Entity, Fault> {
+        let id = self.to_string();
+        entity(uid("User", &id)?, [("account", reference("Account", &id)?)])
+    }
+}
+
+impl Resource for Practice {
+    fn entity(&self, _: Principal<'_>, _: &PatientContext, _: Timestamp) -> Result<Entity, Fault> {
+        entity(uid("Application", "portal")?, [])
+    }
+}
+
 impl Resource for Portal {
-    fn entity(&self, _: Principal<'_>, _: &PatientContext) -> Result<Entity, Fault> {
+    fn entity(&self, _: Principal<'_>, _: &PatientContext, _: Timestamp) -> Result<Entity, Fault> {
         entity(uid("Application", "portal")?, [])
     }
 }
@@ -64,14 +119,8 @@ impl Principal<'_> {
             Self::Account(row) => row,
         };
         let mut attributes = vec![
-            (
-                "role",
-                RestrictedExpression::new_string(row.role.as_str().to_owned()),
-            ),
-            (
-                "status",
-                RestrictedExpression::new_string(row.status.as_str().to_owned()),
-            ),
+            ("role", string(row.role.as_str())),
+            ("status", string(row.status.as_str())),
         ];
         if let Some(patient) = row.patient {
             attributes.push(("patient", reference("Patient", &patient.to_string())?));
@@ -125,6 +174,7 @@ impl Policies {
                 "Start",
                 &Portal,
                 &PatientContext::default(),
+                Timestamp::UNIX_EPOCH,
             )?;
             Ok(policies)
         });
@@ -139,14 +189,17 @@ impl Policies {
         action: &str,
         resource: &R,
         context: &PatientContext,
+        now: Timestamp,
     ) -> Result<Decision, Fault> {
         let principal_entity = principal.entity()?;
-        let resource = resource.entity(principal, context)?;
+        let resource = resource.entity(principal, context, now)?;
+        let circumstances = Context::from_pairs([("now".to_owned(), seconds(now))])
+            .map_err(|_| Fault::Defect("a Cedar context"))?;
         let request = Request::new(
             principal_entity.uid(),
             uid("Action", action)?,
             resource.uid(),
-            Context::empty(),
+            circumstances,
             None,
         )
         .map_err(|_| Fault::Defect("a Cedar request"))?;
@@ -185,6 +238,23 @@ fn uid(kind: &str, id: &str) -> Result<EntityUid, Fault> {
     let name = EntityTypeName::from_str(&format!("Portal::{kind}"))
         .map_err(|_| Fault::Defect("a Cedar entity type"))?;
     Ok(EntityUid::from_type_name_and_id(name, EntityId::new(id)))
+}
+
+fn string(text: &str) -> RestrictedExpression {
+    RestrictedExpression::new_string(text.to_owned())
+}
+
+fn seconds(at: Timestamp) -> RestrictedExpression {
+    RestrictedExpression::new_long(at.as_second())
+}
+
+fn record(
+    fields: impl IntoIterator<Item = (&'static str, RestrictedExpression)>,
+) -> Result<RestrictedExpression, Fault> {
+    let fields = fields
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value));
+    RestrictedExpression::new_record(fields).map_err(|_| Fault::Defect("a Cedar record"))
 }
 
 fn reference(kind: &str, id: &str) -> Result<RestrictedExpression, Fault> {

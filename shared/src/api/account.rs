@@ -67,17 +67,9 @@ impl Operation for ActivateAccount {
 
     fn parse(request: &Request) -> Result<KeyedActivation, Problem> {
         request.no_query()?;
-        let key = request.header("idempotency-key")?.ok_or_else(|| {
-            Problem::field(
-                "header/idempotency-key",
-                "must be sent, with a value new for each try",
-            )
-        })?;
-        let idempotency_key = Line::try_from(key.to_owned())
-            .map_err(|must| Problem::field("header/idempotency-key", must.to_string()))?;
         Ok(KeyedActivation {
+            idempotency_key: request.idempotency_key()?,
             activation: request.body()?,
-            idempotency_key,
         })
     }
 }

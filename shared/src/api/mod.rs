@@ -10,10 +10,11 @@ pub mod lab_results;
 pub mod profile;
 pub mod text;
 
-use crate::access::Subject;
+use crate::access::Resource;
 use crate::aws::Capability;
 use crate::http::{Problem, Request};
 use ::http::StatusCode;
+use serde::{Deserialize, Serialize};
 
 /// How an operation is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,7 @@ pub enum Method {
     Get,
     Post,
     Patch,
+    Delete,
 }
 
 impl Method {
@@ -41,6 +43,44 @@ impl Method {
             Self::Get => "GET",
             Self::Post => "POST",
             Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// A part of what the portal does for a patient, which a proxy may be granted by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Category {
+    Profile,
+    LabResults,
+    Prescriptions,
+    HealthRecord,
+    Documents,
+    Appointments,
+    Messages,
+}
+
+impl Category {
+    pub const ALL: [Self; 7] = [
+        Self::Profile,
+        Self::LabResults,
+        Self::Prescriptions,
+        Self::HealthRecord,
+        Self::Documents,
+        Self::Appointments,
+        Self::Messages,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Profile => "profile",
+            Self::LabResults => "lab-results",
+            Self::Prescriptions => "prescriptions",
+            Self::HealthRecord => "health-record",
+            Self::Documents => "documents",
+            Self::Appointments => "appointments",
+            Self::Messages => "messages",
         }
     }
 }
@@ -72,9 +112,9 @@ pub struct Spec {
 pub trait Operation: Send + Sync + 'static {
     const SPEC: &'static Spec;
     /// Whose data it touches; what Cedar calls the resource.
-    type Subject: Subject;
+    type Subject: Resource;
     type Input: Send + 'static;
-    type Output: serde::Serialize + Send + 'static;
+    type Output: Serialize + Send + 'static;
 
     /// Turns a request into types that cannot hold invalid values.
     fn parse(request: &Request) -> Result<Self::Input, Problem>;
@@ -99,13 +139,20 @@ pub trait Visitor {
 
 /// Lists every operation once.
 pub fn visit_all(visitor: &mut impl Visitor) {
+    // Signing in
     visitor.operation::<account::ActivateAccount>();
     visitor.operation::<account::GetAccount>();
     visitor.operation::<account::SignOutEverywhere>();
+    // A patient's record
     visitor.operation::<dashboard::GetDashboard>();
     visitor.operation::<profile::GetProfile>();
     visitor.operation::<profile::UpdateProfile>();
     visitor.operation::<lab_results::ListLabResults>();
+    // Proxies
+    // Care
+    // Emergencies
+    // Administration
+    // What AWS invokes
     visitor.event(&import::IMPORT_RECORDS);
     visitor.event(&account::ADD_TOKEN_CLAIMS);
     visitor.event(&account::RECORD_SIGN_IN);

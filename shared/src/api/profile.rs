@@ -75,10 +75,8 @@ pub struct Address {
 impl Profile {
     /// Opens a patient's profile.
     pub fn open(patient: PatientId, opener: &Opener) -> Result<Self, Fault> {
-        const TORN: Fault = Fault::Corrupt("a Patient resource");
         let context = opener.context();
-        let resource = String::from_utf8(context.profile()?.open(opener)?).map_err(|_| TORN)?;
-        let imported = Patient::parse(&resource).map_err(|_| TORN)?;
+        let imported = imported(opener)?;
         let (contact, contact_source) = match context.contact() {
             Some(row) => {
                 let contact = serde_json::from_slice(&row.open(opener)?)
@@ -114,6 +112,22 @@ impl Profile {
             version: context.contact_version(),
         })
     }
+
+    /// The patient's birthday; where the day or month is not known, the earliest that it may be.
+    pub(crate) fn born(opener: &Opener) -> Result<Option<jiff::civil::Date>, Fault> {
+        Ok(imported(opener)?
+            .birth_date
+            .and_then(|date| date.earliest()))
+    }
+}
+
+const TORN: Fault = Fault::Corrupt("a Patient resource");
+
+/// The Patient resource as the practice's record system gave it.
+fn imported(opener: &Opener) -> Result<Patient, Fault> {
+    let resource = opener.context().profile()?.open(opener)?;
+    let resource = String::from_utf8(resource).map_err(|_| TORN)?;
+    Patient::parse(&resource).map_err(|_| TORN)
 }
 
 impl Contact {

@@ -63,6 +63,8 @@ pub struct Record {
     /// The problem's type, where the outcome is not a success.
     pub reason: Option<&'static str>,
     pub via: Option<Via>,
+    /// The proxy's or the emergency's grant that the access rests on.
+    pub grant: Option<Uuid>,
 }
 
 impl Record {
@@ -83,6 +85,7 @@ impl Record {
             outcome: Outcome::Failure,
             reason: None,
             via: None,
+            grant: None,
         }
     }
 
@@ -113,8 +116,19 @@ impl Record {
         }
     }
 
+    /// For whom a proxy acted.
+    fn acting_for(&self) -> Option<PatientId> {
+        let is_proxy = self.via.as_ref().map(Via::as_str) == Some("proxy");
+        self.patient.filter(|_| is_proxy)
+    }
+
     /// Why the access happened, in HL7's PurposeOfUse codes (v3-PurposeOfUse).
-    const fn purpose(&self) -> &'static str {
+    fn purpose(&self) -> &'static str {
+        match self.via.as_ref().map(Via::as_str) {
+            Some("break-glass") => return "BTG",
+            Some("proxy") => return "FAMRQT",
+            _ => {}
+        }
         match self.role {
             Some(Role::Patient) => "PATRQT",
             Some(Role::Provider) => "TREAT",
@@ -153,6 +167,11 @@ impl Record {
         optional("request_id", Some(self.request_id.clone()));
         optional("reason", self.reason.map(str::to_owned));
         optional("via", self.via.as_ref().map(|via| via.0.clone()));
+        optional("grant", self.grant.map(|grant| grant.to_string()));
+        optional(
+            "acting_for",
+            self.acting_for().map(|patient| patient.to_string()),
+        );
         item
     }
 }

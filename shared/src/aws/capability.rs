@@ -11,6 +11,8 @@ pub enum Capability {
     ActivateAccounts,
     /// Note when somebody signed in or out.
     NoteSessions,
+    /// Make the row of an account that did not exist.
+    CreateAccounts,
     ReadPatients,
     WritePatients,
     /// Change a patient's contact details.
@@ -27,6 +29,8 @@ pub enum Capability {
     CreateDataKeys,
     ComputeIndex,
     ActivateUsers,
+    /// Make a user whom Cognito sends a password by email.
+    InviteUsers,
     SignOutUsers,
     ReadImports,
     WriteImportReports,
@@ -64,10 +68,11 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::ReadAccounts,
         Self::ActivateAccounts,
         Self::NoteSessions,
+        Self::CreateAccounts,
         Self::ReadPatients,
         Self::WritePatients,
         Self::WriteContact,
@@ -82,6 +87,7 @@ impl Capability {
         Self::CreateDataKeys,
         Self::ComputeIndex,
         Self::ActivateUsers,
+        Self::InviteUsers,
         Self::SignOutUsers,
         Self::ReadImports,
         Self::WriteImportReports,
@@ -89,9 +95,10 @@ impl Capability {
 
     pub const fn resource(self) -> Resource {
         match self {
-            Self::ReadAccounts | Self::ActivateAccounts | Self::NoteSessions => {
-                Resource::AccountsTable
-            }
+            Self::ReadAccounts
+            | Self::ActivateAccounts
+            | Self::NoteSessions
+            | Self::CreateAccounts => Resource::AccountsTable,
             Self::ReadPatients
             | Self::WritePatients
             | Self::WriteContact
@@ -102,7 +109,7 @@ impl Capability {
             Self::WriteAudit => Resource::AuditTable,
             Self::UnwrapDataKeys | Self::CreateDataKeys => Resource::PhiKey,
             Self::ComputeIndex => Resource::IndexKey,
-            Self::ActivateUsers | Self::SignOutUsers => Resource::UserPool,
+            Self::ActivateUsers | Self::InviteUsers | Self::SignOutUsers => Resource::UserPool,
             Self::ReadImports | Self::WriteImportReports => Resource::ImportBucket,
         }
     }
@@ -113,6 +120,7 @@ impl Capability {
             Self::ReadAccounts => &["dynamodb:GetItem"],
             Self::ActivateAccounts => &["dynamodb:PutItem", "dynamodb:UpdateItem"],
             Self::NoteSessions => &["dynamodb:UpdateItem"],
+            Self::CreateAccounts => &["dynamodb:PutItem"],
             Self::WriteContact | Self::LinkAccounts => &["dynamodb:PutItem"],
             Self::ReadPatients | Self::ReadRecords => &["dynamodb:Query"],
             Self::WritePatients => &[
@@ -137,6 +145,11 @@ impl Capability {
                 "cognito-idp:AdminCreateUser",
                 "cognito-idp:AdminGetUser",
                 "cognito-idp:AdminSetUserPassword",
+            ],
+            Self::InviteUsers => &[
+                "cognito-idp:AdminAddUserToGroup",
+                "cognito-idp:AdminCreateUser",
+                "cognito-idp:AdminGetUser",
             ],
             Self::SignOutUsers => &["cognito-idp:AdminUserGlobalSignOut"],
             Self::ReadImports => &["s3:GetObject"],

@@ -6,6 +6,7 @@ pub use capability::{Capability, Resource};
 
 use crate::Fault;
 use crate::Reason;
+use crate::practice::Practice;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls;
@@ -29,6 +30,7 @@ const AMAZON_TRUST_SERVICES: &[u8] = include_bytes!("amazon-trust-services.pem")
 pub struct Aws {
     config: SdkConfig,
     names: HashMap<Resource, String>,
+    practice: Practice,
     dynamodb: OnceLock<aws_sdk_dynamodb::Client>,
     kms: OnceLock<aws_sdk_kms::Client>,
     s3: OnceLock<aws_sdk_s3::Client>,
@@ -44,6 +46,10 @@ impl Aws {
                 .filter(|value: &String| !value.is_empty())
         };
         let required = |name, fault| variable(name).ok_or(Fault::Misconfigured(fault));
+        let years = |name, fault| {
+            let text = required(name, fault)?;
+            text.parse().map_err(|_| Fault::Misconfigured(fault))
+        };
         let credentials = Credentials::new(
             required("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID is not set")?,
             required("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY is not set")?,
@@ -62,6 +68,11 @@ impl Aws {
             credentials,
             http_client()?,
             names,
+            Practice::new(
+                &required("PRACTICE_TIME_ZONE", "PRACTICE_TIME_ZONE is not set")?,
+                years("ADOLESCENT_AGE", "ADOLESCENT_AGE is no age")?,
+                years("ADULT_AGE", "ADULT_AGE is no age")?,
+            )?,
         ))
     }
 
@@ -71,6 +82,7 @@ impl Aws {
         credentials: Credentials,
         http_client: SharedHttpClient,
         names: HashMap<Resource, String>,
+        practice: Practice,
     ) -> Self {
         let mut config = SdkConfig::builder()
             .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
@@ -93,6 +105,7 @@ impl Aws {
         Self {
             config: config.build(),
             names,
+            practice,
             dynamodb: OnceLock::new(),
             kms: OnceLock::new(),
             s3: OnceLock::new(),
@@ -106,6 +119,11 @@ impl Aws {
             .get(&resource)
             .cloned()
             .ok_or(Fault::Misconfigured(resource.env()))
+    }
+
+    /// What the practice decides.
+    pub const fn practice(&self) -> &Practice {
+        &self.practice
     }
 
     pub fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {

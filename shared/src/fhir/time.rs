@@ -69,6 +69,11 @@ impl PartialDate {
         both.all(|(one, other)| one == other)
     }
 
+    /// The earliest day that it may mean.
+    pub fn earliest(&self) -> Option<Date> {
+        first_day(&self.0)
+    }
+
     /// The date, if year, month and day are all known.
     pub fn full(&self) -> Option<Date> {
         (self.0.len() == 10).then(|| first_day(&self.0)).flatten()

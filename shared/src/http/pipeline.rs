@@ -6,20 +6,24 @@
 
 use super::{Problem, Request, Response};
 use crate::access::{
-    Access, By, Caller, Decision, Permitted, Policies, Principal, Resource, Subject, Unproven,
+    Access, By, Caller, Decision, Permitted, Policies, Principal, Subject, Unproven,
 };
+use crate::api::profile::Profile;
 use crate::api::{Auth, Operation, Spec, Trigger};
 use crate::audit::{Audit, Commit, Outcome, Record};
 use crate::aws::{Aws, Capability};
 use crate::ids::PatientId;
 use crate::phi::{DataKey, DataKeys, Opener, Phi, Sealed};
+use crate::practice::Practice;
 use crate::serve::Service;
-use crate::store::{Accounts, PatientContext, Patients, Write};
+use crate::store::{Accounts, Basis, PatientContext, Patients, Write};
 use crate::telemetry::{self, Line};
 use crate::{Fault, aws};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
 
 /// What is particular to an operation that only reads.
@@ -49,6 +53,14 @@ pub struct Changed<T> {
     writes: Vec<Write>,
     answer: Result<Phi<T>, Problem>,
     about: Option<PatientId>,
+    regarding: Option<String>,
+    follow_up: Option<FollowUp<T>>,
+}
+
+/// What is done once the change is committed, and what the answer becomes if it fails.
+struct FollowUp<T> {
+    work: Pin<Box<dyn Future<Output = Result<(), Fault>> + Send>>,
+    if_it_fails: fn(T) -> T,
 }
 
 impl<T> Changed<T> {
@@ -57,6 +69,8 @@ impl<T> Changed<T> {
             writes,
             answer: Ok(answer),
             about: None,
+            regarding: None,
+            follow_up: None,
         }
     }
 
@@ -66,6 +80,8 @@ impl<T> Changed<T> {
             writes,
             answer: Err(problem),
             about: None,
+            regarding: None,
+            follow_up: None,
         }
     }
 
@@ -76,12 +92,37 @@ impl<T> Changed<T> {
             ..self
         }
     }
+
+    /// What else it is about: an id that tells nothing of it, for the audit record.
+    pub fn regarding(self, resource: impl Into<String>) -> Self {
+        Self {
+            regarding: Some(resource.into()),
+            ..self
+        }
+    }
+
+    /// What to do in Cognito once the change is committed. The portal's own rows decide at every
+    /// request, so the change stands even if this fails; the answer then says so, and
+    /// reconcile-accounts makes up for it.
+    pub fn follow_up(
+        self,
+        work: impl Future<Output = Result<(), Fault>> + Send + 'static,
+        if_it_fails: fn(T) -> T,
+    ) -> Self {
+        Self {
+            follow_up: Some(FollowUp {
+                work: Box::pin(work),
+                if_it_fails,
+            }),
+            ..self
+        }
+    }
 }
 
 /// A service that runs a reading operation.
 pub fn reads<Op>(aws: &Aws, handler: impl Read<Op>) -> Result<Service, Fault>
 where
-    Op: Operation<Subject: Resource>,
+    Op: Operation,
 {
     let pipeline = Arc::new(Pipeline::new(aws, Op::SPEC)?);
     let handler = Arc::new(handler);
@@ -99,7 +140,7 @@ where
 /// A service that runs a changing operation.
 pub fn changes<Op>(aws: &Aws, handler: impl Change<Op>) -> Result<Service, Fault>
 where
-    Op: Operation<Subject: Resource>,
+    Op: Operation,
 {
     let pipeline = Arc::new(Pipeline::new(aws, Op::SPEC)?);
     let handler = Arc::new(handler);
@@ -174,7 +215,7 @@ impl From<Fault> for Refusal {
     }
 }
 
-async fn read<Op: Operation<Subject: Resource>, H: Read<Op>>(
+async fn read<Op: Operation, H: Read<Op>>(
     pipeline: &Pipeline,
     handler: &H,
     request: &Request,
@@ -197,7 +238,7 @@ async fn read<Op: Operation<Subject: Resource>, H: Read<Op>>(
     };
     let caller = pipeline.admit(caller, record)?;
     let (subject, context, sealed) = found.map_err(Refusal::invalid)?;
-    let context = context?;
+    let context = pipeline.aged(&subject, caller.as_ref(), context?).await?;
     pipeline.permit::<Op>(&subject, caller.as_ref(), &context, record)?;
     let sealed = sealed.map_err(Refusal::judged)?;
 
@@ -215,7 +256,7 @@ async fn read<Op: Operation<Subject: Resource>, H: Read<Op>>(
     Ok(phi.disclose(&receipt))
 }
 
-async fn change<Op: Operation<Subject: Resource>, H: Change<Op>>(
+async fn change<Op: Operation, H: Change<Op>>(
     pipeline: &Pipeline,
     handler: &H,
     request: &Request,
@@ -236,7 +277,7 @@ async fn change<Op: Operation<Subject: Resource>, H: Change<Op>>(
     let caller = pipeline.admit(caller, record)?;
     let subject = named.map_err(Refusal::invalid)?;
     let input = Op::parse(request).map_err(Refusal::invalid)?;
-    let context = context?;
+    let context = pipeline.aged(&subject, caller.as_ref(), context?).await?;
     let permitted = pipeline.permit::<Op>(&subject, caller.as_ref(), &context, record)?;
     let by = <Op::Subject as Subject>::By::from_caller(caller.clone())
         .ok_or(Fault::Defect("a permission without a caller"))?;
@@ -258,8 +299,11 @@ async fn change<Op: Operation<Subject: Resource>, H: Change<Op>>(
         writes,
         answer,
         about,
+        regarding,
+        follow_up,
     } = changed;
     record.patient = record.patient.or(about);
+    record.resource = regarding;
     record.outcome = if answer.is_ok() {
         Outcome::Success
     } else {
@@ -269,7 +313,20 @@ async fn change<Op: Operation<Subject: Resource>, H: Change<Op>>(
     // If the transaction was committed and only its answer lost, there are two records.
     let commit = pipeline.audit.commit(record, writes).await?;
     match (commit, answer) {
-        (Commit::Done(receipt), Ok(answer)) => Ok(answer.disclose(&receipt)),
+        (Commit::Done(receipt), Ok(answer)) => {
+            let answer = answer.disclose(&receipt);
+            let Some(FollowUp { work, if_it_fails }) = follow_up else {
+                return Ok(answer);
+            };
+            match work.await {
+                Ok(()) => Ok(answer),
+                Err(fault) => {
+                    tracing::error!(request_id = %record.request_id, %fault, "a follow-up failed");
+                    telemetry::count(pipeline.spec.id, "FollowUpsFailed");
+                    Ok(if_it_fails(answer))
+                }
+            }
+        }
         (Commit::Done(_), Err(problem)) => Err(Refusal {
             settled: true,
             ..Refusal::denied(problem)
@@ -285,6 +342,7 @@ pub(crate) struct Pipeline {
     patients: Option<Patients>,
     keys: Option<DataKeys>,
     audit: Audit,
+    practice: Practice,
 }
 
 impl Pipeline {
@@ -310,6 +368,7 @@ impl Pipeline {
                 })
                 .transpose()?,
             audit: Audit::new(aws)?,
+            practice: aws.practice().clone(),
         })
     }
 
@@ -369,8 +428,34 @@ impl Pipeline {
         Ok(caller)
     }
 
+    /// What a parent may see depends on how old the patient is, and that is sealed: only then is the
+    /// profile opened before the policy is asked.
+    async fn aged(
+        &self,
+        subject: &impl Subject,
+        caller: Option<&Caller>,
+        mut context: PatientContext,
+    ) -> Result<PatientContext, Fault> {
+        let proxy = caller.and_then(|caller| context.proxy(caller.row.account));
+        if proxy.is_none_or(|proxy| proxy.basis != Basis::Parental) || !context.exists() {
+            return Ok(context);
+        }
+        let key = self.unwrap(subject, &context, true).await?;
+        let opener = Opener {
+            key,
+            context,
+            caller: None,
+        };
+        let born = Profile::born(&opener)?;
+        context = opener.context;
+        if let Some(born) = born {
+            context.set_age(self.practice.age(born, Timestamp::now()));
+        }
+        Ok(context)
+    }
+
     /// Asks the policy. Whoever may not see a patient learns not even that there is one.
-    fn permit<Op: Operation<Subject: Resource>>(
+    fn permit<Op: Operation>(
         &self,
         subject: &Op::Subject,
         caller: Option<&Caller>,
@@ -380,10 +465,25 @@ impl Pipeline {
         let principal = caller.map_or(Principal::Anonymous, |caller| {
             Principal::Account(&caller.row)
         });
-        let decision = Policies::load()?.decide(principal, self.spec.action, subject, context)?;
+        let policies = Policies::load()?;
+        let decision = policies.decide(
+            principal,
+            self.spec.action,
+            subject,
+            context,
+            Timestamp::now(),
+        )?;
         match decision {
             Decision::Permit(permitted) if subject.patient().is_none() || context.exists() => {
                 record.via = Some(permitted.via());
+                record.grant = caller.and_then(|caller| {
+                    let account = caller.row.account;
+                    match permitted.via().as_str() {
+                        "proxy" => context.proxy(account).map(|proxy| proxy.grant),
+                        "break-glass" => context.break_glass(account).map(|broken| broken.grant),
+                        _ => None,
+                    }
+                });
                 Ok(permitted)
             }
             _ if subject.patient().is_some() => Err(Refusal::denied(Problem::not_found())),

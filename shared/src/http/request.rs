@@ -2,6 +2,7 @@
 
 use super::Problem;
 use crate::access::Claims;
+use crate::api::text::Line;
 use ::http::{HeaderMap, header};
 use lambda_http::RequestExt;
 use lambda_http::request::RequestContext;
@@ -174,6 +175,16 @@ impl Request {
             .to_str()
             .map(Some)
             .map_err(|_| Problem::field(format!("header/{name}"), "must be visible ASCII"))
+    }
+
+    /// The `Idempotency-Key` of a request that makes something: 8 to 64 characters.
+    pub fn idempotency_key(&self) -> Result<Line<8, 64>, Problem> {
+        const NAME: &str = "idempotency-key";
+        let wrong = |must: String| Problem::field(format!("header/{NAME}"), must);
+        let key = self
+            .header(NAME)?
+            .ok_or_else(|| wrong("must be sent, with a value new for each try".to_owned()))?;
+        Line::try_from(key.to_owned()).map_err(|must| wrong(must.to_string()))
     }
 
     /// The version of an `If-Match` header that repeats the `ETag` of [`super::Response`].

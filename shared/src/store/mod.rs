@@ -13,7 +13,9 @@ pub use directory::{Change, Directory, Listed};
 pub use entries::{EntryKey, NewEntry, Stored};
 pub use import_bucket::{ImportBucket, Opened};
 pub use imports::{CareTeamRow, Imports, KnownNumber, Member, NewPatient, Standing};
-pub use patients::{ImportState, PatientContext, Patients};
+pub use patients::{
+    Basis, BreakGlass, CareTeamMember, ImportState, PatientContext, Patients, Proxy,
+};
 pub use records::{Entries, LinkedPractitioner, Links, Records, Section, StoredEntry};
 
 use crate::Fault;
@@ -21,6 +23,7 @@ use crate::http::Problem;
 use crate::phi::{Opener, Place};
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use std::collections::HashMap;
+use std::str::FromStr;
 
 /// A DynamoDB item.
 pub type Item = HashMap<String, AttributeValue>;
@@ -42,7 +45,7 @@ pub struct SealedRow {
 }
 
 impl SealedRow {
-    pub(crate) const fn new(table: &'static str, item: Item) -> Self {
+    pub const fn new(table: &'static str, item: Item) -> Self {
         Self { table, item }
     }
 
@@ -54,6 +57,14 @@ impl SealedRow {
     /// A plain attribute.
     pub fn string(&self, name: &str) -> Option<&str> {
         string(&self.item, name)
+    }
+
+    /// A plain attribute that may be missing, and is not to be anything else than a `T`.
+    pub fn parsed<T: FromStr>(&self, name: &str) -> Result<Option<T>, Fault> {
+        self.string(name)
+            .map(str::parse)
+            .transpose()
+            .map_err(|_| Fault::Corrupt("an attribute of a row"))
     }
 
     pub fn number(&self, name: &str) -> Option<u64> {

@@ -1,6 +1,6 @@
 //! The patients table. A patient's `CONTEXT#` rows are what it takes to authorize and open anything
-//! of theirs: data key, profile, contact, care team. `HISTORY#` rows keep former values.
-//! `MRN#<MAC>` partitions lead from a medical record number to the patient.
+//! of theirs: data key, profile, contact, care team, proxies, broken glass. `HISTORY#` rows keep
+//! former values. `MRN#<MAC>` partitions lead from a medical record number to the patient.
 
 use super::{Item, SEALED, SealedRow, Write, b, n, patient_key, s, string};
 use crate::Fault;
@@ -9,15 +9,19 @@ use crate::aws::{Aws, Resource, fault};
 use crate::http::Problem;
 use crate::ids::{AccountId, PatientId, PractitionerId};
 use crate::phi::{Opener, Place};
+use crate::practice::AgeBand;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use jiff::Timestamp;
+use uuid::Uuid;
 
 pub(crate) const TABLE: &str = "patients";
 pub(super) const KEY: &str = "CONTEXT#KEY";
 pub(super) const PROFILE: &str = "CONTEXT#PROFILE";
 const CONTACT: &str = "CONTEXT#CONTACT";
 pub(super) const CARE_TEAM: &str = "CONTEXT#CARE-TEAM#";
+const PROXY: &str = "CONTEXT#PROXY#";
+const BREAK_GLASS: &str = "CONTEXT#BREAK-GLASS#";
 
 /// How far the import of a patient came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,13 +40,71 @@ impl ImportState {
     }
 }
 
+/// A practitioner on a care team.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CareTeamMember {
+    pub practitioner: PractitionerId,
+    /// When the membership ends or ended; none if nobody has said.
+    pub until: Option<Timestamp>,
+}
+
+/// What a proxy's permission rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis {
+    /// The patient granted it.
+    Granted,
+    /// The proxy is a minor patient's parent or guardian (45 CFR 164.502(g)(3)).
+    Parental,
+}
+
+impl Basis {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Parental => "parental",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Granted, Self::Parental]
+            .into_iter()
+            .find(|basis| basis.as_str() == name)
+    }
+}
+
+/// Somebody whom a patient, or the law, lets act for the patient.
+#[derive(Clone)]
+pub struct Proxy {
+    pub grant: Uuid,
+    pub account: AccountId,
+    pub basis: Basis,
+    /// Names of [`crate::api::Category`].
+    pub categories: Vec<String>,
+    pub until: Option<Timestamp>,
+    /// Who it is, in the patient's words.
+    pub row: SealedRow,
+}
+
+/// A provider's access in an emergency.
+#[derive(Clone)]
+pub struct BreakGlass {
+    pub grant: Uuid,
+    pub account: AccountId,
+    pub until: Timestamp,
+    /// Why, in the provider's words.
+    pub row: SealedRow,
+}
+
 /// The rows around a patient.
 #[derive(Clone, Default)]
 pub struct PatientContext {
     wrapped_key: Option<Vec<u8>>,
     profile: Option<SealedRow>,
     contact: Option<SealedRow>,
-    care_team: Vec<PractitionerId>,
+    care_team: Vec<CareTeamMember>,
+    proxies: Vec<Proxy>,
+    break_glass: Vec<BreakGlass>,
+    age: Option<AgeBand>,
 }
 
 impl PatientContext {
@@ -56,13 +118,25 @@ impl PatientContext {
                 PROFILE => context.profile = Some(row),
                 CONTACT => context.contact = Some(row),
                 other => {
-                    // A row that does not say how somebody came to treat the patient is not ours.
-                    if let Some(practitioner) = other.strip_prefix(CARE_TEAM)
-                        && row.string("source").is_some()
-                    {
-                        context
-                            .care_team
-                            .push(practitioner.parse().map_err(|_| TORN)?);
+                    if let Some(practitioner) = other.strip_prefix(CARE_TEAM) {
+                        // A row that does not say how somebody came to treat the patient is not
+                        // ours.
+                        if row.string("source").is_some() {
+                            context.care_team.push(CareTeamMember {
+                                practitioner: practitioner.parse().map_err(|_| TORN)?,
+                                until: row.parsed("until")?,
+                            });
+                        }
+                    } else if let Some(account) = other.strip_prefix(PROXY) {
+                        let account = account.parse().map_err(|_| TORN)?;
+                        context.proxies.push(Proxy::from_row(account, row)?);
+                    } else if let Some(account) = other.strip_prefix(BREAK_GLASS) {
+                        context.break_glass.push(BreakGlass {
+                            grant: row.parsed("grant")?.ok_or(TORN)?,
+                            account: account.parse().map_err(|_| TORN)?,
+                            until: row.parsed("until")?.ok_or(TORN)?,
+                            row,
+                        });
                     }
                 }
             }
@@ -99,12 +173,55 @@ impl PatientContext {
             .unwrap_or(0)
     }
 
-    pub fn care_team(&self) -> &[PractitionerId] {
+    /// Those who are or were on the care team.
+    pub fn care_team(&self) -> &[CareTeamMember] {
         &self.care_team
     }
 
-    pub fn add_to_care_team(&mut self, practitioner: PractitionerId) {
-        self.care_team.push(practitioner);
+    /// Does the practitioner treat the patient now?
+    pub fn is_on_care_team(&self, practitioner: PractitionerId, now: Timestamp) -> bool {
+        self.care_team.iter().any(|member| {
+            member.practitioner == practitioner && member.until.is_none_or(|until| now < until)
+        })
+    }
+
+    pub fn proxies(&self) -> &[Proxy] {
+        &self.proxies
+    }
+
+    /// What the account may do for the patient, expired or not.
+    pub fn proxy(&self, account: AccountId) -> Option<&Proxy> {
+        self.proxies.iter().find(|proxy| proxy.account == account)
+    }
+
+    /// The account's last emergency access, expired or not.
+    pub fn break_glass(&self, account: AccountId) -> Option<&BreakGlass> {
+        self.break_glass
+            .iter()
+            .find(|break_glass| break_glass.account == account)
+    }
+
+    /// The patient's age on the practice's date, where the policy has to know it.
+    pub const fn age(&self) -> Option<AgeBand> {
+        self.age
+    }
+
+    pub const fn set_age(&mut self, age: AgeBand) {
+        self.age = Some(age);
+    }
+
+    /// Rows that nobody stored: what the policy says of them is tested without a table.
+    pub fn of(
+        care_team: Vec<CareTeamMember>,
+        proxies: Vec<Proxy>,
+        break_glass: Vec<BreakGlass>,
+    ) -> Self {
+        Self {
+            care_team,
+            proxies,
+            break_glass,
+            ..Self::default()
+        }
     }
 
     pub fn import_state(&self) -> ImportState {
@@ -116,6 +233,21 @@ impl PatientContext {
             Some("complete") => ImportState::Complete,
             _ => ImportState::Incomplete,
         }
+    }
+}
+
+impl Proxy {
+    fn from_row(account: AccountId, row: SealedRow) -> Result<Self, Fault> {
+        const TORN: Fault = Fault::Corrupt("a proxy's row");
+        let categories = row.string("categories").ok_or(TORN)?;
+        Ok(Self {
+            grant: row.parsed("grant")?.ok_or(TORN)?,
+            account,
+            basis: row.string("basis").and_then(Basis::from_name).ok_or(TORN)?,
+            categories: categories.split_whitespace().map(str::to_owned).collect(),
+            until: row.parsed("until")?,
+            row,
+        })
     }
 }
 

@@ -12,6 +12,7 @@ use recorder::Recorder;
 use serde_json::{Value, json};
 use shared::aws::{Aws, Resource};
 use shared::ids::{AccountId, PatientId, PractitionerId};
+use shared::practice::Practice;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -121,6 +122,7 @@ impl Stack {
             Credentials::new("test", "test", None, None, "tests"),
             recorder.client(),
             self.names.clone(),
+            Practice::new("America/New_York", 13, 18).unwrap(),
         )
     }
 

@@ -1,0 +1,98 @@
+//! What the practice decides: where it is, and how old children are when their parents' access ends.
+
+use crate::Fault;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+/// How old a patient is in the eyes of the law on minors (45 CFR 164.502(g)(3)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgeBand {
+    Child,
+    /// Old enough to keep part of the record from the parents.
+    Adolescent,
+    Adult,
+}
+
+impl AgeBand {
+    pub const ALL: [Self; 3] = [Self::Child, Self::Adolescent, Self::Adult];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Child => "child",
+            Self::Adolescent => "adolescent",
+            Self::Adult => "adult",
+        }
+    }
+}
+
+/// What a deployment sets for all functions: parameters of template.yaml.
+#[derive(Debug, Clone)]
+pub struct Practice {
+    zone: TimeZone,
+    adolescent_age: i16,
+    adult_age: i16,
+}
+
+impl Practice {
+    /// From the name of an IANA time zone and two ages in years.
+    pub fn new(zone: &str, adolescent_age: i16, adult_age: i16) -> Result<Self, Fault> {
+        if adolescent_age < 0 || adult_age < adolescent_age {
+            return Err(Fault::Misconfigured("ADOLESCENT_AGE is above ADULT_AGE"));
+        }
+        Ok(Self {
+            zone: TimeZone::get(zone).map_err(|_| Fault::Misconfigured("PRACTICE_TIME_ZONE"))?,
+            adolescent_age,
+            adult_age,
+        })
+    }
+
+    /// How old somebody born on that day is, on the practice's date. Who was born on 29 February has
+    /// their birthday on 1 March in a common year.
+    pub fn age(&self, born: Date, now: Timestamp) -> AgeBand {
+        let today = now.to_zoned(self.zone.clone()).date();
+        let had_birthday = (today.month(), today.day()) >= (born.month(), born.day());
+        let years = today.year() - born.year() - i16::from(!had_birthday);
+        if years < self.adolescent_age {
+            AgeBand::Child
+        } else if years < self.adult_age {
+            AgeBand::Adolescent
+        } else {
+            AgeBand::Adult
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn age(born: &str, now: &str) -> AgeBand {
+        let practice = Practice::new("America/New_York", 13, 18).unwrap();
+        practice.age(born.parse().unwrap(), now.parse().unwrap())
+    }
+
+    #[test]
+    fn birthdays_begin_at_the_practices_midnight() {
+        let born = "2008-03-10";
+        assert_eq!(age(born, "2021-03-10T03:59:59Z"), AgeBand::Child);
+        assert_eq!(age(born, "2021-03-10T05:00:00Z"), AgeBand::Adolescent);
+        // Summer time began on 8 March 2026: midnight is 04:00 UTC.
+        assert_eq!(age(born, "2026-03-10T03:59:59Z"), AgeBand::Adolescent);
+        assert_eq!(age(born, "2026-03-10T04:00:00Z"), AgeBand::Adult);
+    }
+
+    #[test]
+    fn leap_days_have_their_birthday_in_march() {
+        let born = "2008-02-29";
+        assert_eq!(age(born, "2026-02-28T17:00:00Z"), AgeBand::Adolescent);
+        assert_eq!(age(born, "2026-03-01T17:00:00Z"), AgeBand::Adult);
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_end_the_start() {
+        assert!(Practice::new("America/Atlantis", 13, 18).is_err());
+        assert!(Practice::new("UTC", 18, 13).is_err());
+        assert!(Practice::new("UTC", -1, 18).is_err());
+    }
+}
