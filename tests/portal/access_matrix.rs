@@ -272,6 +272,14 @@ fn by_account(case: &Case) -> Vec<(&'static Spec, bool)> {
     decisions(Principal::Account(&case.row), case)
 }
 
+/// Is the operation, which is about no patient, open to this role?
+pub fn permits(spec: &Spec, role: Role) -> bool {
+    let answers = by_account(&Case::new(role));
+    answers
+        .iter()
+        .any(|(other, permits)| other.id == spec.id && *permits)
+}
+
 fn is_about_a_patient(spec: &Spec) -> bool {
     matches!(spec.trigger, Trigger::Http { path, .. } if path.contains("{patient}"))
 }

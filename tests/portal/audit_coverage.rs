@@ -1,13 +1,14 @@
 //! Every operation leaves exactly one audit record, whether it is allowed, denied or fails, and
 //! discloses nothing when the record cannot be written.
 
+use crate::access_matrix::permits;
 use crate::harness::Whose;
 use crate::harness::function::{Function, trigger};
 use crate::harness::recorder::{Call, Recorder};
 use crate::harness::request::{With, body, signed_in};
-use crate::harness::world::{World, call, http_specs, is_about_a_patient, patient_specs, specs};
+use crate::harness::world::{World, call, http_specs, is_about_a_patient, specs, token_specs};
 use serde_json::Value;
-use shared::access::Role;
+use shared::access::{Claims, Role};
 use shared::aws::Resource;
 use shared::ids::{AccountId, PatientId, PractitionerId};
 use uuid::Uuid;
@@ -24,13 +25,10 @@ fn every_operation_has_a_service_and_the_other_way_round() {
 #[tokio::test]
 async fn allowed() {
     let world = World::new().await;
-    let pool_user = world.user_of_the_pool().await;
-    for spec in patient_specs() {
+    for spec in token_specs() {
         let before = world.stack.audit().await;
-        let mut request = world.allowed(spec);
-        if spec.id == "sign-out-everywhere" {
-            request.claims = signed_in(pool_user, Role::Patient).claims;
-        }
+        let request = world.allowed(spec).await;
+        let caller = request.claims.clone().unwrap();
         let response = call(&world.stack.aws(&Recorder::default()), spec, request).await;
         assert!(
             response.status.is_success(),
@@ -41,12 +39,51 @@ async fn allowed() {
         let record = the_new_record(&before, &world.stack.audit().await, spec.id);
         assert_eq!(record["outcome"], "success", "{}", spec.id);
         assert_eq!(record["action"], spec.audit);
-        assert_eq!(record["role"], "patient");
+        assert_eq!(record["actor"], caller.account.to_string());
+        assert_eq!(record["role"], role(&caller).as_str());
         assert!(record["via"].is_string());
         assert_eq!(record["source_ip"], "198.51.100.7");
         if is_about_a_patient(spec) {
             assert_eq!(record["patient"], world.patient.to_string());
             assert_eq!(record["pk"], format!("PATIENT#{}", world.patient));
+        }
+    }
+}
+
+fn role(claims: &Claims) -> Role {
+    let mut roles = Role::ALL.into_iter();
+    roles
+        .find(|role| claims.groups.iter().any(|group| group == role.group()))
+        .unwrap()
+}
+
+/// What is for other roles than the caller's.
+#[tokio::test]
+async fn denied_to_other_roles() {
+    let world = World::new().await;
+    let everybody = [
+        (world.account, Role::Patient),
+        (world.provider, Role::Provider),
+        (world.admin, Role::Admin),
+        (world.officer, Role::PrivacyOfficer),
+    ];
+    for spec in token_specs() {
+        if is_about_a_patient(spec) {
+            continue;
+        }
+        for (who, role) in everybody {
+            if permits(spec, role) {
+                continue;
+            }
+            let mut request = world.allowed(spec).await;
+            request.claims = signed_in(who, role).claims;
+            let before = world.stack.audit().await;
+            let response = call(&world.stack.aws(&Recorder::default()), spec, request).await;
+            assert_eq!(response.status, 403, "{} by {role:?}", spec.id);
+            assert_eq!(body(&response)["type"], "/problems/forbidden");
+            let record = the_new_record(&before, &world.stack.audit().await, spec.id);
+            assert_eq!(record["outcome"], "denied", "{} by {role:?}", spec.id);
+            assert_eq!(record["actor"], who.to_string());
         }
     }
 }
@@ -63,7 +100,7 @@ async fn denied() {
         )
         .await;
     let admin = world.stack.account(Role::Admin, Whose::Nobody).await;
-    for spec in patient_specs()
+    for spec in token_specs()
         .into_iter()
         .filter(|spec| is_about_a_patient(spec))
     {
@@ -75,7 +112,7 @@ async fn denied() {
             (admin, Role::Admin, world.patient),
         ] {
             let before = world.stack.audit().await;
-            let mut request = world.allowed(spec);
+            let mut request = world.allowed(spec).await;
             request.claims = signed_in(who, role).claims;
             request.path.clear();
             let request = request.patient(whose);
@@ -93,12 +130,13 @@ async fn denied() {
 #[tokio::test]
 async fn failed() {
     let world = World::new().await;
-    for spec in patient_specs() {
+    for spec in token_specs() {
         // Whatever the operation reads or changes fails; the audit table does not.
         let audit = world.stack.names[&Resource::AuditTable].clone();
         let recorder = Recorder::failing(move |call| !call.body.contains(&audit));
+        let request = world.allowed(spec).await;
         let before = world.stack.audit().await;
-        let response = call(&world.stack.aws(&recorder), spec, world.allowed(spec)).await;
+        let response = call(&world.stack.aws(&recorder), spec, request).await;
         assert_eq!(response.status, 503, "{}", spec.id);
         let record = the_new_record(&before, &world.stack.audit().await, spec.id);
         assert_eq!(record["outcome"], "failure", "{}", spec.id);
@@ -108,13 +146,14 @@ async fn failed() {
 #[tokio::test]
 async fn no_record_no_disclosure() {
     let world = World::new().await;
-    let patients_before = world.stack.items(Resource::PatientsTable).await.len();
-    let accounts_before = world.stack.items(Resource::AccountsTable).await;
     for spec in http_specs() {
         let audit = world.stack.names[&Resource::AuditTable].clone();
         let recorder = Recorder::failing(move |call| call.body.contains(&audit));
+        let request = world.allowed(spec).await;
         let before = world.stack.audit().await.len();
-        let response = call(&world.stack.aws(&recorder), spec, world.allowed(spec)).await;
+        let patients = world.stack.items(Resource::PatientsTable).await;
+        let accounts = world.stack.items(Resource::AccountsTable).await;
+        let response = call(&world.stack.aws(&recorder), spec, request).await;
         if spec.id == "activate-account" {
             assert!(
                 response.status == 400 || response.status == 503,
@@ -127,15 +166,18 @@ async fn no_record_no_disclosure() {
         let text = String::from_utf8(response.body).unwrap();
         assert!(!text.contains("Wiegand"), "{}", spec.id);
         assert_eq!(world.stack.audit().await.len(), before);
+        let id = spec.id;
+        assert_eq!(
+            world.stack.items(Resource::PatientsTable).await,
+            patients,
+            "{id}"
+        );
+        assert_eq!(
+            world.stack.items(Resource::AccountsTable).await,
+            accounts,
+            "{id}"
+        );
     }
-    assert_eq!(
-        world.stack.items(Resource::PatientsTable).await.len(),
-        patients_before
-    );
-    assert_eq!(
-        world.stack.items(Resource::AccountsTable).await,
-        accounts_before
-    );
 }
 
 /// The log said that the record was disclosed when the key could not be unwrapped: a second record
@@ -148,8 +190,9 @@ async fn a_key_that_fails_after_the_record() {
         .find(|spec| spec.id == "get-profile")
         .unwrap();
     let recorder = Recorder::failing(|call| call.actions == ["kms:Decrypt"]);
+    let request = world.allowed(spec).await;
     let before = world.stack.audit().await;
-    let response = call(&world.stack.aws(&recorder), spec, world.allowed(spec)).await;
+    let response = call(&world.stack.aws(&recorder), spec, request).await;
     assert_eq!(response.status, 503);
     let after = world.stack.audit().await;
     let new: Vec<_> = after
@@ -175,7 +218,7 @@ async fn a_transaction_that_fails() {
     let recorder = Recorder::failing(|call| call.actions.len() > 1);
     let function = Function::recorded(&world.stack, "update-profile", recorder);
     let spec = specs().into_iter().find(|spec| spec.id == "update-profile");
-    let response = function.respond(world.allowed(spec.unwrap())).await;
+    let response = function.respond(world.allowed(spec.unwrap()).await).await;
     assert_eq!(response.status, 503);
     let record = the_new_record(&before, &world.stack.audit().await, "update-profile");
     assert_eq!(record["outcome"], "failure");

@@ -6,7 +6,7 @@ use crate::harness::function::{Function, trigger};
 use crate::harness::letter::Letter;
 use crate::harness::recorder::{Call, Recorder};
 use crate::harness::request::{With, anonymous, body, signed_in};
-use crate::harness::world::{World, http_specs, is_about_a_patient, patient_specs, specs};
+use crate::harness::world::{World, http_specs, is_about_a_patient, specs, token_specs};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -136,15 +136,16 @@ impl Canary {
         response
     }
 
-    /// Requests of the patient's, as they should be, on a version of the contact details.
-    fn requests(&self, version: u64) -> Vec<(&'static str, Request)> {
-        let specs = patient_specs().into_iter();
-        let mut requests: Vec<_> = specs
-            .map(|spec| match spec.id {
-                "update-profile" => (spec.id, self.change(version)),
-                _ => (spec.id, self.world.allowed(spec)),
-            })
-            .collect();
+    /// Requests as they should be, on a version of the contact details.
+    async fn requests(&self, version: u64) -> Vec<(&'static str, Request)> {
+        let mut requests = Vec::new();
+        for spec in token_specs() {
+            let request = match spec.id {
+                "update-profile" => self.change(version),
+                _ => self.world.allowed(spec).await,
+            };
+            requests.push((spec.id, request));
+        }
         requests.push(("activate-account", attempt("ABCDEFGHJKMNPQRS")));
         requests
     }
@@ -167,7 +168,7 @@ impl Canary {
         fails: impl Fn(&Call) -> bool + Clone + Send + Sync + 'static,
     ) {
         let mut set = JoinSet::new();
-        for (id, request) in self.requests(1) {
+        for (id, request) in self.requests(1).await {
             let recorder = Recorder::failing(fails.clone());
             let function = Function::recorded(&self.world.stack, id, recorder);
             set.spawn(async move { function.respond(request).await });
@@ -248,13 +249,9 @@ async fn marked_phi_is_nowhere_in_clear() {
 async fn as_it_should_be(canary: &mut Canary) {
     let letter = Letter::to_the_patient(&canary.world).await;
     assert_eq!(letter.mrn, "CANARY-MRN");
-    let pool_user = canary.world.user_of_the_pool().await;
-    for (id, mut request) in canary.requests(0) {
+    for (id, mut request) in canary.requests(0).await {
         if id == "activate-account" {
             request = letter.request("CANARY-821@example.org", "canary-key-2");
-        }
-        if id == "sign-out-everywhere" {
-            request.claims = signed_in(pool_user, Role::Patient).claims;
         }
         let response = canary.send(id, request).await;
         assert!(response.status.is_success(), "{id}: {}", body(&response));
@@ -277,12 +274,12 @@ async fn as_it_should_be(canary: &mut Canary) {
 }
 
 async fn denied(canary: &mut Canary) {
-    for (id, mut request) in canary.requests(2) {
+    for (id, mut request) in canary.requests(2).await {
         request.claims = signed_in(AccountId::new(Uuid::new_v4()), Role::Patient).claims;
         let response = canary.send(id, request).await;
         assert!(response.status.is_client_error(), "{id}");
     }
-    for (id, mut request) in canary.requests(2) {
+    for (id, mut request) in canary.requests(2).await {
         request.claims = signed_in(canary.world.provider, Role::Provider).claims;
         canary.send(id, request).await;
     }
@@ -294,11 +291,11 @@ async fn denied(canary: &mut Canary) {
 }
 
 async fn bad_input(canary: &mut Canary) {
-    for (id, request) in canary.requests(2) {
+    for (id, request) in canary.requests(2).await {
         let spec = specs().into_iter().find(|spec| spec.id == id).unwrap();
         if id == "list-lab-results" {
             for (name, value) in [("cursor", "CANARY-860"), ("limit", "CANARY-861")] {
-                let request = canary.world.allowed(spec).query(name, value);
+                let request = canary.world.allowed(spec).await.query(name, value);
                 assert_eq!(canary.send(id, request).await.status, 400, "{name}");
             }
         }
@@ -416,7 +413,7 @@ async fn corrupted(canary: &mut Canary) {
                 "list-lab-results",
                 "update-profile",
             ] {
-                let requests = canary.requests(3).into_iter();
+                let requests = canary.requests(3).await.into_iter();
                 let (_, request) = requests
                     .into_iter()
                     .find(|(other, _)| *other == id)

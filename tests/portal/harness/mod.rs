@@ -175,9 +175,25 @@ impl Stack {
         self.dynamodb("PutItem", put).await;
     }
 
-    /// An account that signed in at [`request::SIGNED_IN`].
+    /// An account that signed in at [`request::SIGNED_IN`], and its user in the pool.
     pub async fn account(&self, role: shared::access::Role, whose: Whose) -> AccountId {
-        let account = AccountId::new(Uuid::new_v4());
+        let pool = &self.names[&Resource::UserPool];
+        let address = format!("{}@example.org", Uuid::new_v4().simple());
+        let create = json!({
+            "UserPoolId": pool,
+            "Username": address,
+            "TemporaryPassword": "Temporary-Password-1",
+            "MessageAction": "SUPPRESS",
+        });
+        let created = self.cognito("AdminCreateUser", &create).await;
+        let attributes = created["User"]["Attributes"].as_array().unwrap();
+        let sub = attributes
+            .iter()
+            .find(|attribute| attribute["Name"] == "sub")
+            .unwrap();
+        let account: AccountId = sub["Value"].as_str().unwrap().parse().unwrap();
+        let group = json!({"UserPoolId": pool, "Username": address, "GroupName": role.group()});
+        self.cognito("AdminAddUserToGroup", &group).await;
         let mut item = json!({
             "pk": {"S": format!("ACCOUNT#{account}")},
             "role": {"S": role.as_str()},
@@ -190,6 +206,12 @@ impl Stack {
         }
         self.put(Resource::AccountsTable, item).await;
         account
+    }
+
+    /// Calls Cognito as the pool's owner.
+    pub async fn cognito(&self, operation: &str, body: &Value) -> Value {
+        let answer = self.root.cognito(operation, body).await.unwrap();
+        answer.ok().unwrap()
     }
 
     /// Imports a file as the bucket's notification would, and returns the report.

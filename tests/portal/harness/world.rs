@@ -5,10 +5,9 @@ use super::{Stack, Whose};
 use serde_json::json;
 use shared::access::Role;
 use shared::api::{Auth, Operation, Spec, Trigger, Visitor, visit_all};
-use shared::aws::{Aws, Resource};
+use shared::aws::Aws;
 use shared::http::{Request, Response};
 use shared::ids::{AccountId, PatientId};
-use uuid::Uuid;
 
 struct Specs(Vec<&'static Spec>);
 
@@ -32,12 +31,15 @@ pub fn is_about_a_patient(spec: &Spec) -> bool {
     matches!(spec.trigger, Trigger::Http { path, .. } if path.contains("{patient}"))
 }
 
-/// A stack with a patient who has an account.
+/// A stack with a patient who has an account, a provider who treats the patient, an administrator
+/// and a privacy officer.
 pub struct World {
     pub stack: Stack,
     pub patient: PatientId,
     pub account: AccountId,
     pub provider: AccountId,
+    pub admin: AccountId,
+    pub officer: AccountId,
 }
 
 impl World {
@@ -54,33 +56,43 @@ impl World {
         let provider = stack
             .account(Role::Provider, Whose::Practitioner(practitioner))
             .await;
+        let admin = stack.account(Role::Admin, Whose::Nobody).await;
+        let officer = stack.account(Role::PrivacyOfficer, Whose::Nobody).await;
         Self {
             stack,
             patient,
             account,
             provider,
+            admin,
+            officer,
         }
     }
 
-    /// A request that the operation takes from its patient.
-    pub fn allowed(&self, spec: &Spec) -> Request {
-        let request = match spec.trigger {
-            Trigger::Http {
-                auth: Auth::Token, ..
-            } => signed_in(self.account, Role::Patient),
-            _ => anonymous(),
-        };
-        let request = if is_about_a_patient(spec) {
-            request.patient(self.patient)
-        } else {
-            request
-        };
+    /// A request that the operation takes, by somebody who may: it succeeds each time that it is
+    /// made anew.
+    pub async fn allowed(&self, spec: &Spec) -> Request {
         match spec.id {
-            "update-profile" => request
+            "activate-account" => anonymous(),
+            "update-profile" => self
+                .by_patient()
+                .patient(self.patient)
                 .header("if-match", "\"0\"")
                 .json(&json!({"phone": "555-010-0199"})),
-            _ => request,
+            // Whoever signs out is out.
+            "sign-out-everywhere" => {
+                let whose = Whose::Patient(self.patient);
+                signed_in(
+                    self.stack.account(Role::Patient, whose).await,
+                    Role::Patient,
+                )
+            }
+            _ if is_about_a_patient(spec) => self.by_patient().patient(self.patient),
+            _ => self.by_patient(),
         }
+    }
+
+    pub fn by_patient(&self) -> Request {
+        signed_in(self.account, Role::Patient)
     }
 }
 
@@ -95,9 +107,9 @@ pub fn http_specs() -> Vec<&'static Spec> {
     specs
 }
 
-/// Operations of the API that a signed-in patient may call with what [`World::allowed`] sends.
-/// Activation has its own tests, with a clinic's code.
-pub fn patient_specs() -> Vec<&'static Spec> {
+/// Operations of the API for people who are signed in. Activation has its own tests, with a clinic's
+/// code.
+pub fn token_specs() -> Vec<&'static Spec> {
     let mut specs = http_specs();
     specs.retain(|spec| {
         matches!(
@@ -109,41 +121,4 @@ pub fn patient_specs() -> Vec<&'static Spec> {
         )
     });
     specs
-}
-
-impl World {
-    /// A user of the pool with an account of the patient's, for operations that go to Cognito.
-    pub async fn user_of_the_pool(&self) -> AccountId {
-        let pool = &self.stack.names[&Resource::UserPool];
-        let created = self
-            .stack
-            .root
-            .cognito(
-                "AdminCreateUser",
-                &json!({
-                    "UserPoolId": pool,
-                    "Username": format!("{}@example.org", Uuid::new_v4().simple()),
-                    "TemporaryPassword": "Temporary-Password-1",
-                    "MessageAction": "SUPPRESS",
-                }),
-            )
-            .await
-            .unwrap()
-            .ok()
-            .unwrap();
-        let attributes = created["User"]["Attributes"].as_array().unwrap();
-        let sub = attributes
-            .iter()
-            .find(|attribute| attribute["Name"] == "sub")
-            .unwrap();
-        let account: AccountId = sub["Value"].as_str().unwrap().parse().unwrap();
-        let item = json!({
-            "pk": {"S": format!("ACCOUNT#{account}")},
-            "role": {"S": "patient"},
-            "status": {"S": "active"},
-            "patient": {"S": self.patient.to_string()},
-        });
-        self.stack.put(Resource::AccountsTable, item).await;
-        account
-    }
 }
