@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { confirmSignIn, fetchAuthSession, signIn } from 'aws-amplify/auth';
-import { accounts, api, audit, code, dynamodb, issueCode, newBrowser, pause, portal, wrongCode } from './portal.mjs';
+import { accounts, api, audit, code, dynamodb, issueCode, newBrowser, pause, portal, signedIn, wrongCode } from './portal.mjs';
 
 const samples = new URL('../data/synthea/', import.meta.url);
 const bundle = (part) => {
@@ -299,16 +299,6 @@ for (const account of accounts.filter((one) => ['patient', 'privacy-officer'].in
     assert.equal(status, 200);
     assert.equal(json.role, account.role);
   });
-}
-
-/** Signs a demo account in with what was printed, and returns its access token. */
-async function signedIn(account) {
-  newBrowser();
-  let { nextStep } = await signIn({ username: account.email, password: account.password });
-  assert.equal(nextStep.signInStep, 'CONFIRM_SIGN_IN_WITH_TOTP_CODE');
-  ({ nextStep } = await confirmSignIn({ challengeResponse: await code(account.totp_secret) }));
-  assert.equal(nextStep.signInStep, 'DONE');
-  return (await fetchTokens()).token;
 }
 
 function activate(body, key = randomUUID()) {

@@ -1,9 +1,10 @@
 // A running portal as a client sees it, and its audit table as its operator does.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { Amplify } from 'aws-amplify';
+import { confirmSignIn, fetchAuthSession, signIn } from 'aws-amplify/auth';
 import { cognitoUserPoolsTokenProvider } from 'aws-amplify/auth/cognito';
 import { TOTP } from 'otpauth';
 
@@ -43,15 +44,37 @@ export function issueCode(mrn, birthDate) {
 }
 
 const PERIOD = 30_000;
-const used = new Map();
+const shown = join(home, 'codes-shown.json');
 
-/** The authenticator's code; never one that it showed before, because a code is good once. */
+/** The authenticator's code; never one that any journey was shown before: a code is good once. */
 export async function code(secret) {
   const totp = new TOTP({ secret, period: PERIOD / 1000 });
-  const last = used.get(secret);
-  while (Math.floor(Date.now() / PERIOD) === last) await pause(500);
-  used.set(secret, Math.floor(Date.now() / PERIOD));
+  const used = existsSync(shown) ? JSON.parse(readFileSync(shown, 'utf8')) : {};
+  while (Math.floor(Date.now() / PERIOD) === used[secret]) await pause(500);
+  used[secret] = Math.floor(Date.now() / PERIOD);
+  writeFileSync(shown, JSON.stringify(used));
   return totp.generate();
+}
+
+/** Signs somebody in with both factors, in a browser of their own; the access token. */
+export async function signedIn({ email, password, totp_secret: secret }) {
+  newBrowser();
+  let { nextStep } = await signIn({ username: email, password });
+  if (nextStep.signInStep !== 'CONFIRM_SIGN_IN_WITH_TOTP_CODE') throw new Error(nextStep.signInStep);
+  ({ nextStep } = await confirmSignIn({ challengeResponse: await code(secret) }));
+  if (nextStep.signInStep !== 'DONE') throw new Error(`sign-in ended at ${nextStep.signInStep}`);
+  const { tokens } = await fetchAuthSession();
+  return tokens.accessToken.toString();
+}
+
+/** The first sign-in of somebody who got a temporary password; their authenticator's secret. */
+export async function firstSignIn({ email, temporaryPassword, password }) {
+  newBrowser();
+  await signIn({ username: email, password: temporaryPassword });
+  const { nextStep } = await confirmSignIn({ challengeResponse: password });
+  const secret = nextStep.totpSetupDetails.sharedSecret;
+  await confirmSignIn({ challengeResponse: await code(secret) });
+  return secret;
 }
 
 /** A code of the right form that the authenticator does not show, now or next. */
