@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::home::{Home, workspace};
 use crate::listeners;
 use crate::steps::Steps;
-use crate::tools::{self, Set};
+use crate::tools::{self, Set, succeed};
 
 const STEPS: u8 = 6;
 
@@ -101,22 +101,6 @@ async fn journeys(xtask: &Path, home: &Path) -> Result<()> {
         .env("PORTAL_HOME", home)
         .env("PORTAL_XTASK", xtask);
     succeed(&mut command).await
-}
-
-async fn succeed(command: &mut Command) -> Result<()> {
-    let program = command
-        .as_std()
-        .get_program()
-        .to_string_lossy()
-        .into_owned();
-    let status = command
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .status()
-        .await
-        .with_context(|| format!("cannot start {program}"))?;
-    ensure!(status.success(), "{program} failed ({status})");
-    Ok(())
 }
 
 /// A portal that `cargo xtask up` brought up in a folder of its own.

@@ -3,7 +3,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use aws_lc_rs::digest;
 use tokio::process::Command;
 
@@ -144,22 +144,21 @@ async fn python() -> Result<&'static str> {
 /// Runs a command with its output in `log`, and shows the end of it when it fails.
 pub(crate) async fn run(command: &mut Command, log: &Path) -> Result<()> {
     let out = File::options().create(true).append(true).open(log)?;
-    let program = command
-        .as_std()
-        .get_program()
-        .to_string_lossy()
-        .into_owned();
+    command.stdout(out.try_clone()?).stderr(out);
+    succeed(command).await.with_context(|| end_of(log))
+}
+
+/// Runs a command that is to succeed.
+pub(crate) async fn succeed(command: &mut Command) -> Result<()> {
+    let program = command.as_std().get_program();
+    let program = program.to_string_lossy().into_owned();
     let status = command
         .stdin(Stdio::null())
-        .stdout(out.try_clone()?)
-        .stderr(out)
         .kill_on_drop(true)
         .status()
         .await
         .with_context(|| format!("cannot start {program}"))?;
-    if !status.success() {
-        bail!("{program} failed ({status}); {}", end_of(log));
-    }
+    ensure!(status.success(), "{program} failed ({status})");
     Ok(())
 }
 
