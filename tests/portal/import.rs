@@ -177,6 +177,20 @@ fn bundle(resources: &[Value]) -> Vec<u8> {
     serde_json::to_vec(&bundle).unwrap()
 }
 
+/// The same, each resource with its URL on a server.
+fn bundle_of(base: &str, resources: &[Value]) -> Vec<u8> {
+    let text = |resource: &Value, name: &str| resource[name].as_str().unwrap().to_owned();
+    let entries: Vec<_> = resources
+        .iter()
+        .map(|one| {
+            let (kind, id) = (text(one, "resourceType"), text(one, "id"));
+            json!({"fullUrl": format!("{base}/{kind}/{id}"), "resource": one})
+        })
+        .collect();
+    let bundle = json!({"resourceType": "Bundle", "type": "collection", "entry": entries});
+    serde_json::to_vec(&bundle).unwrap()
+}
+
 fn ndjson(resources: &[Value]) -> Vec<u8> {
     let lines: Vec<_> = resources.iter().map(Value::to_string).collect();
     lines.join("\n").into_bytes()
@@ -260,8 +274,8 @@ async fn every_sample_is_stored_as_planned_and_once() {
         assert!(!clear.contains(secret), "{secret}");
     }
     let operations = audit.iter().filter(|record| record["patient"].is_string());
-    assert_eq!(operations.count(), patients);
-    assert_eq!(audit.len(), patients + samples().len());
+    assert_eq!(operations.count(), 2 * patients, "begun and done");
+    assert_eq!(audit.len(), 2 * patients + samples().len());
 
     for (name, file) in samples() {
         let recorder = Recorder::default();
@@ -471,7 +485,10 @@ async fn two_patients_in_one_file_stay_apart() {
         let of_patient = audit
             .iter()
             .filter(|one| one["patient"] == patient.to_string());
-        assert_eq!(of_patient.count(), 1);
+        let told: Vec<_> = of_patient
+            .map(|one| (one["outcome"].as_str().unwrap(), one["reason"].as_str()))
+            .collect();
+        assert_eq!(told, [("success", Some("begun")), ("success", None)]);
     }
 }
 
@@ -647,12 +664,17 @@ async fn a_crash_in_the_middle_leaves_the_record_incomplete_until_the_retry() {
         (&json!("failed"), &json!("fault"))
     );
     let audit = stack.audit().await;
+    let told: BTreeSet<_> = audit
+        .iter()
+        .map(|record| (record["patient"].is_string(), record["outcome"].to_string()))
+        .collect();
+    let expected = [(true, "success"), (true, "failure"), (false, "failure")];
     assert_eq!(
-        audit.len(),
-        2,
-        "the patient's record and the portal's: {audit:?}"
+        told,
+        BTreeSet::from(expected.map(|(patient, outcome)| (patient, format!("{outcome:?}")))),
+        "begun, broken off, and the portal's own: {audit:?}"
     );
-    assert!(audit.iter().all(|record| record["outcome"] == "failure"));
+    assert_eq!(audit.len(), 3);
 
     // Another file may come and go meanwhile; the record has its gaps still.
     notify(&stack, &Recorder::default(), "inbox/a.json", BUDGET, 200)
@@ -669,6 +691,63 @@ async fn a_crash_in_the_middle_leaves_the_record_incomplete_until_the_retry() {
     )
     .await;
     assert_eq!(records(&stack).await.len(), records(&whole).await.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_nobody_hears_of_again_has_told_whom_it_touched() {
+    let stack = Stack::new().await;
+    let resources = small("ann", "m-1");
+    import(&stack, &Recorder::default(), "a.json", bundle(&resources)).await;
+    let patient = stack.patients().await[0];
+    let begun = async || {
+        let audit = stack.audit().await.into_iter();
+        let begun = audit.filter(|one| one["patient"] == patient.to_string());
+        begun.filter(|one| one["reason"] == "begun").count()
+    };
+    assert_eq!(begun().await, 1);
+
+    // Where there is no word in the audit log, there is nothing in the record either.
+    let mut other = resources.clone();
+    other[4]["status"] = json!("stopped");
+    upload(&stack, "b.json", bundle(&other)).await;
+    let before = (records(&stack).await, profile(&stack, patient).await);
+    let silent = Recorder::failing(|call| call.body.contains("AuditTable"));
+    notify(&stack, &silent, "inbox/b.json", BUDGET, 200)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (records(&stack).await, profile(&stack, patient).await),
+        before
+    );
+    assert_eq!(begun().await, 1);
+
+    // And where anything is, there is a word, though no other call about it ever got through.
+    let cut_off = Recorder::failing({
+        let is_begun = AtomicUsize::new(0);
+        move |call| {
+            let begins = call.body.contains("ADD importing");
+            is_begun.fetch_add(usize::from(begins), Ordering::Relaxed);
+            !begins && call.body.contains("AuditTable")
+                || call.actions.iter().any(|action| action.contains("Batch"))
+                || call.body.contains("RecordsTable") && call.body.contains("\"Put\"")
+        }
+    });
+    notify(&stack, &cut_off, "inbox/b.json", BUDGET, 200)
+        .await
+        .unwrap_err();
+    assert_eq!(begun().await, 2);
+    assert_eq!(profile(&stack, patient).await["import_state"], "incomplete");
+
+    // A retry goes on with what has begun.
+    notify(&stack, &Recorder::default(), "inbox/b.json", BUDGET, 200)
+        .await
+        .unwrap();
+    assert_eq!(begun().await, 2);
+    assert_eq!(profile(&stack, patient).await["import_state"], "complete");
+
+    // A file that changes nothing has nothing to begin.
+    import(&stack, &Recorder::default(), "c.json", bundle(&other)).await;
+    assert_eq!(begun().await, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -740,6 +819,135 @@ async fn results_find_their_patient_in_another_file_and_never_a_second_one() {
     let report = import(&stack, &recorder, "eve.json", bundle(&eve)).await;
     assert_eq!(total(&report, "unstored"), 4, "{report}");
     assert_eq!(stack.patients().await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_servers_may_use_one_id_for_two_people() {
+    const HERE: &str = "https://a.example/fhir";
+    const THERE: &str = "https://b.example/fhir";
+    let stack = Stack::new().await;
+    let recorder = Recorder::default();
+    let ann = small("1", "m-1");
+    import(&stack, &recorder, "a.json", bundle_of(HERE, &ann[..3])).await;
+    let lab = &ann[3..4];
+    let report = import(&stack, &recorder, "b.json", bundle_of(THERE, lab)).await;
+    assert_eq!(total(&report, "unstored"), 1, "{report}");
+    let report = import(&stack, &recorder, "c.json", ndjson(lab)).await;
+    assert_eq!(total(&report, "unstored"), 1, "{report}");
+    for kind in ["new", "unchanged"] {
+        let report = import(&stack, &recorder, "d.json", bundle_of(HERE, lab)).await;
+        assert_eq!(total(&report, kind), 1, "{report}");
+    }
+    let mut absolute = ann[3].clone();
+    absolute["subject"]["reference"] = json!(format!("{HERE}/Patient/1"));
+    let report = import(&stack, &recorder, "e.json", ndjson(&[absolute])).await;
+    assert_eq!(total(&report, "changed"), 1, "{report}");
+
+    // The other server's patient by that id is another, and both can be referred to.
+    let mut bob = small("1", "m-2");
+    bob[1]["identifier"][0]["value"] = json!("1245319599");
+    import(&stack, &recorder, "f.json", bundle_of(THERE, &bob[..3])).await;
+    let report = import(&stack, &recorder, "b.json", bundle_of(THERE, &bob[3..])).await;
+    assert_eq!(total(&report, "new"), 2, "{report}");
+    let report = import(&stack, &recorder, "d.json", bundle_of(HERE, lab)).await;
+    assert_eq!(total(&report, "unstored"), 0, "{report}");
+    let patients = stack.patients().await;
+    assert_eq!(patients.len(), 2);
+    let mut teams = BTreeSet::new();
+    for patient in &patients {
+        teams.extend(stack.care_team(*patient).await);
+    }
+    assert_eq!(teams.len(), 2, "and so is the doctor");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shared_id_merges_no_practitioners() {
+    let doctor = |family: &str, npi: Option<&str>| {
+        let mut one = json!({"resourceType": "Practitioner", "id": "doctor",
+            "name": [{"family": family}]});
+        if let Some(npi) = npi {
+            one["identifier"] = json!([{"system": "http://hl7.org/fhir/sid/us-npi", "value": npi}]);
+        }
+        one
+    };
+    let (grey, hunt) = (doctor("Grey", Some("1234567893")), doctor("Hunt", None));
+    let mut results = Vec::new();
+    for order in [[&grey, &hunt], [&hunt, &grey]] {
+        let stack = Stack::new().await;
+        let recorder = Recorder::default();
+        for _ in 0..2 {
+            for (at, one) in order.into_iter().enumerate() {
+                let name = format!("{at}.json");
+                import(&stack, &recorder, &name, ndjson(std::slice::from_ref(one))).await;
+            }
+        }
+        let rows = stack.items(Resource::DirectoryTable).await;
+        let people = rows.iter().filter(|row| row["name"].is_string());
+        let people: BTreeSet<_> = people
+            .map(|row| (row["name"].to_string(), row["npi"].to_string()))
+            .collect();
+        let id = rows
+            .iter()
+            .find(|row| row["pk"] == "ALIAS#Practitioner#id:doctor");
+        assert_eq!(id.unwrap()["ambiguous"], true, "the id means neither");
+        results.push(people);
+    }
+    let expected = [("\"Grey\"", "\"1234567893\""), ("\"Hunt\"", "null")];
+    let expected = expected.map(|(name, npi)| (name.to_owned(), npi.to_owned()));
+    assert_eq!(results[0], BTreeSet::from(expected));
+    assert_eq!(results[0], results[1]);
+
+    // Referred to before anybody was listed, the id is the first one's, and stays so.
+    let stack = Stack::new().await;
+    let recorder = Recorder::default();
+    let mut ann = small("ann", "m-1");
+    ann.remove(1);
+    import(&stack, &recorder, "ann.json", bundle(&ann)).await;
+    import(
+        &stack,
+        &recorder,
+        "grey.json",
+        ndjson(std::slice::from_ref(&grey)),
+    )
+    .await;
+    let before = stack.items(Resource::DirectoryTable).await;
+    let row = |rows: &[Value]| {
+        let mut rows = rows.iter().filter(|row| row["npi"].is_string()).cloned();
+        (rows.next().unwrap(), rows.next())
+    };
+    for _ in 0..2 {
+        let report = import(
+            &stack,
+            &recorder,
+            "hunt.json",
+            ndjson(std::slice::from_ref(&hunt)),
+        )
+        .await;
+        assert_eq!(report["counts"]["Practitioner"]["unstored"], 1, "{report}");
+        assert_eq!(
+            row(&stack.items(Resource::DirectoryTable).await),
+            row(&before)
+        );
+    }
+
+    // What one source leaves out of an update is known still; nobody else can take its place.
+    const HERE: &str = "https://a.example/fhir";
+    let stack = Stack::new().await;
+    import(&stack, &recorder, "a.json", bundle_of(HERE, &[grey])).await;
+    let married = doctor("Grey-Hunt", None);
+    import(&stack, &recorder, "b.json", bundle_of(HERE, &[married])).await;
+    let rows = stack.items(Resource::DirectoryTable).await;
+    let (one, none) = row(&rows);
+    assert_eq!(
+        (&one["name"], &one["npi"], none),
+        (&json!("Grey-Hunt"), &json!("1234567893"), None)
+    );
+    let another = doctor("Yang", Some("1245319599"));
+    import(&stack, &recorder, "c.json", bundle_of(HERE, &[another])).await;
+    let rows = stack.items(Resource::DirectoryTable).await;
+    assert!(rows.contains(&one), "{rows:?}");
+    let numbers: BTreeSet<_> = rows.iter().filter_map(|row| row["npi"].as_str()).collect();
+    assert_eq!(numbers, BTreeSet::from(["1234567893", "1245319599"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

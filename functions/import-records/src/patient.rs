@@ -1,5 +1,5 @@
-//! The import of one patient's part of a file: who it is, what changed, and the end of it in one
-//! transaction with its audit record.
+//! The import of one patient's part of a file: who it is, what changed, and the beginning and the
+//! end of it, each in one transaction with its audit record.
 
 use crate::care_team::{self, Circumstances};
 use crate::compact::compact;
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use shared::Fault;
 use shared::api::import::IMPORT_RECORDS;
-use shared::audit::Outcome;
+use shared::audit::{Outcome, Record};
 use shared::fhir::patient::Patient;
 use shared::fhir::{self, PatientRecord, Subject};
 use shared::ids::{PatientId, RecordId};
@@ -94,9 +94,10 @@ async fn identify(
 ) -> Result<Result<Whose, Refusal>, Fault> {
     let handler = round.handler;
     let Subject::File {
-        id,
+        id_key,
         medical_record_number: number,
         json,
+        ..
     } = &planned.subject
     else {
         return referred(round, &planned.subject).await;
@@ -110,8 +111,8 @@ async fn identify(
         return Ok(Err(Refusal::TooLarge));
     }
     let mrn_mac = handler.index.mac(Term::Mrn(mrn)).await?;
-    // The id is an alias of the patient's, and may stand in the fullUrl alone.
-    let digested = format!("{id}\0{}", json.get());
+    // The id is an alias of the patient's, and id and base may stand in the fullUrl alone.
+    let digested = format!("{id_key}\0{}", json.get());
     let known = match handler.imports.by_number(&mrn_mac).await? {
         Some(known) => known,
         None => {
@@ -126,7 +127,8 @@ async fn identify(
                 profile_digest: &digest(&key, digested.as_bytes())?,
                 file: round.file,
             };
-            if handler.imports.create(new, &key).await? {
+            let begun = begun(round, patient);
+            if handler.imports.create(&begun, new, &key).await? {
                 progress.count("Patient", Change::New);
                 let standing = handler.imports.standing(patient).await?;
                 return Ok(Ok(Whose {
@@ -214,15 +216,21 @@ async fn opened(round: &Round<'_>, patient: PatientId) -> Result<Whose, Fault> {
     })
 }
 
+/// The audit record that a patient's part of the file is about to be written.
+fn begun(round: &Round<'_>, patient: PatientId) -> Record {
+    Record {
+        reason: Some("begun"),
+        ..round.record.about(patient, Outcome::Success)
+    }
+}
+
 impl Whose {
     /// Marks the record as incomplete, once, before the first write.
     async fn begin(&mut self, round: &Round<'_>) -> Result<(), Fault> {
         if !self.begun {
-            round
-                .handler
-                .imports
-                .begin(self.patient, round.file)
-                .await?;
+            let record = begun(round, self.patient);
+            let imports = &round.handler.imports;
+            imports.begin(&record, self.patient, round.file).await?;
             self.begun = true;
         }
         Ok(())

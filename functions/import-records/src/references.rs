@@ -4,7 +4,7 @@
 use crate::compact::compact;
 use crate::diff::record_id;
 use shared::Fault;
-use shared::fhir::{self, Practitioner, Reference};
+use shared::fhir::{self, Practitioner, Reference, id_of_key};
 use shared::ids::{PatientId, PractitionerId, RecordId};
 use shared::store::{Change, Directory, LinkedPractitioner, Links, Listed};
 use std::collections::HashMap;
@@ -38,7 +38,7 @@ impl<'f> References<'f> {
         }
         let found = match reference {
             Reference::File { id, .. } => match self.listed.get(id.as_str()) {
-                Some(listed) => Some(list(self.directory, listed).await?.0),
+                Some(listed) => list(self.directory, listed).await?.map(|(id, _)| id),
                 None => None,
             },
             Reference::External { key, .. } => {
@@ -51,13 +51,13 @@ impl<'f> References<'f> {
         Ok(found)
     }
 
-    /// Remembers a practitioner of the file.
-    pub(crate) fn is_at(&mut self, id: &str, practitioner: PractitionerId) {
+    /// Remembers a practitioner of the file, or that there is no telling who they are.
+    pub(crate) fn is_at(&mut self, id: &str, practitioner: Option<PractitionerId>) {
         let reference = Reference::File {
             resource_type: PRACTITIONER,
             id: id.to_owned(),
         };
-        self.found.insert(reference, Some(practitioner));
+        self.found.insert(reference, practitioner);
     }
 
     /// Everything that an entry refers to.
@@ -93,18 +93,17 @@ fn own(patient: PatientId, reference: &Reference) -> Option<RecordId> {
     match reference {
         Reference::File { resource_type, id } => Some(record_id(patient, resource_type, id)),
         Reference::External { resource_type, key } => {
-            let id = key.strip_prefix("id:")?;
-            Some(record_id(patient, resource_type, id))
+            Some(record_id(patient, resource_type, id_of_key(key)?))
         }
         Reference::Nowhere => None,
     }
 }
 
-/// Stores a practitioner of the file.
+/// Stores a practitioner of the file; none if it cannot be told from another.
 pub(crate) async fn list(
     directory: &Directory,
     practitioner: &Practitioner<'_>,
-) -> Result<(PractitionerId, Change), Fault> {
+) -> Result<Option<(PractitionerId, Change)>, Fault> {
     let json = compact(&practitioner.json)?;
     let listed = Listed {
         kind: PRACTITIONER,
@@ -115,6 +114,6 @@ pub(crate) async fn list(
         active: practitioner.active,
         json: json.get(),
     };
-    let (id, change) = directory.list(&listed).await?;
-    Ok((PractitionerId::new(id), change))
+    let stored = directory.list(&listed).await?;
+    Ok(stored.map(|(id, change)| (PractitionerId::new(id), change)))
 }

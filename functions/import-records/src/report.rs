@@ -42,6 +42,8 @@ pub(crate) struct Unstored {
 pub(crate) enum Refusal {
     /// More than a row of DynamoDB holds.
     TooLarge,
+    /// Somebody or something else has the id, and no identifier tells the two apart.
+    IdOfAnother,
     /// No file has brought the patient yet, or two patients go by that name.
     PatientUnknown,
     /// Longer than a number that anybody could be asked for.
@@ -56,6 +58,7 @@ impl Refusal {
     const fn as_str(self) -> &'static str {
         match self {
             Self::TooLarge => "too large",
+            Self::IdOfAnother => "another has the same id, and no identifier tells them apart",
             Self::PatientUnknown => "the patient is not in the portal, or not the only one",
             Self::NumberTooLong => "the medical record number is too long",
             Self::NumberOfAnotherSystem => {

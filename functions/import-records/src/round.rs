@@ -143,12 +143,12 @@ impl<'f> Round<'f> {
         let directory = &self.handler.directory;
         let listing = rows.iter().map(async |row| {
             if row.resource().2 > MAX_ROW {
-                return Ok::<_, Fault>(None);
+                return Ok::<_, Fault>(Err(Refusal::TooLarge));
             }
-            let (practitioner, change): (Option<PractitionerId>, Change) = match row {
+            let stored: Option<(Option<PractitionerId>, Change)> = match row {
                 Row::Practitioner(one) => {
-                    let (id, change) = references::list(directory, one).await?;
-                    (Some(id), change)
+                    let stored = references::list(directory, one).await?;
+                    stored.map(|(id, change)| (Some(id), change))
                 }
                 Row::Other(one) => {
                     let json = compact(&one.json)?;
@@ -161,22 +161,27 @@ impl<'f> Round<'f> {
                         active: true,
                         json: json.get(),
                     };
-                    (None, directory.list(&listed).await?.1)
+                    let stored = directory.list(&listed).await?;
+                    stored.map(|(_, change)| (None, change))
                 }
             };
-            Ok(Some((practitioner, change)))
+            Ok(stored.ok_or(Refusal::IdOfAnother))
         });
         let done = try_join_all(listing).await?;
         for (row, done) in rows.iter().zip(done) {
             let (resource_type, id, _) = row.resource();
-            match done {
-                None => progress.refuse(resource_type, id, Refusal::TooLarge),
-                Some((practitioner, change)) => {
+            let practitioner = match done {
+                Ok((practitioner, change)) => {
                     progress.count(resource_type, change);
-                    if let Some(practitioner) = practitioner {
-                        self.references.is_at(id, practitioner);
-                    }
+                    practitioner
                 }
+                Err(refusal) => {
+                    progress.refuse(resource_type, id, refusal);
+                    None
+                }
+            };
+            if matches!(row, Row::Practitioner(_)) {
+                self.references.is_at(id, practitioner);
             }
         }
         Ok(())

@@ -60,7 +60,8 @@ pub struct Record {
     pub user_agent: String,
     pub request_id: String,
     pub outcome: Outcome,
-    /// The problem's type, where the outcome is not a success.
+    /// The problem's type, where the outcome is not a success. An import's success may be that it
+    /// has `begun`, or is to be `continued`.
     pub reason: Option<&'static str>,
     pub via: Option<Via>,
     /// The proxy's or the emergency's grant that the access rests on.

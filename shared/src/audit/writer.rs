@@ -110,12 +110,11 @@ impl Audit {
     }
 }
 
-pub(crate) type TransactionError =
-    SdkError<TransactWriteItemsError, aws_smithy_runtime_api::http::Response>;
+type TransactionError = SdkError<TransactWriteItemsError, aws_smithy_runtime_api::http::Response>;
 
 /// Which of a transaction's items had a condition that did not hold. The audit record is the last,
 /// so it counts past the end of the change's.
-pub(crate) fn failed_condition(error: &TransactionError) -> Option<usize> {
+fn failed_condition(error: &TransactionError) -> Option<usize> {
     let TransactWriteItemsError::TransactionCanceledException(cancelled) =
         error.as_service_error()?
     else {

@@ -15,6 +15,10 @@ pub const NPI: &str = "http://hl7.org/fhir/sid/us-npi";
 /// another namespace would make every import store every resource a second time.
 pub const NAMESPACE: Uuid = uuid!("5b0ad3c8-6f0e-4c0b-9a51-2d1f6a6b9f3e");
 
+/// How keys begin that are made of a source's id, and of an identifier.
+const ID: &str = "id:";
+const IDENTIFIER: &str = "identifier:";
+
 /// The portal's id of a patient's resource: UUIDv5 of `<patient>/<type>/<source id>`. Neither a
 /// type nor a FHIR id can hold a slash, so two different resources never share a name.
 pub fn portal_id(patient: Uuid, resource_type: &str, source_id: &str) -> Uuid {
@@ -49,12 +53,34 @@ pub fn is_npi(value: &str) -> bool {
     sum.is_multiple_of(10)
 }
 
-pub(super) fn id_key(id: &str) -> String {
-    format!("id:{id}")
+/// What a source's id makes of a resource: with the source's base URL where it is known, because
+/// every server may have a `Patient/1` of its own (<https://hl7.org/fhir/R4/references.html#literal>).
+pub(super) fn id_key(base: Option<&str>, resource_type: &str, id: &str) -> String {
+    match base {
+        Some(base) => format!("{ID}{base}/{resource_type}/{id}"),
+        None => format!("{ID}{id}"),
+    }
+}
+
+/// The source's id in a key that was made of one.
+pub fn id_of_key(key: &str) -> Option<&str> {
+    // Neither a type nor an id can hold a slash.
+    key.strip_prefix(ID)?.rsplit('/').next()
+}
+
+/// Whether the key is an id without its source: another source may mean somebody else by it.
+pub fn is_bare(key: &str) -> bool {
+    key.strip_prefix(ID).is_some_and(|id| !id.contains('/'))
 }
 
 pub(super) fn identifier_key(system: &str, value: &str) -> String {
-    format!("identifier:{system}|{value}")
+    format!("{IDENTIFIER}{system}|{value}")
+}
+
+/// The system of a key that was made of an identifier.
+pub fn system_of_key(key: &str) -> Option<&str> {
+    let (system, _) = key.strip_prefix(IDENTIFIER)?.rsplit_once('|')?;
+    Some(system)
 }
 
 /// Identifiers that name one person or place wherever they appear: with a system and a value, not
@@ -77,20 +103,20 @@ fn global(identifiers: &[Identifier]) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// The key that stays the same from file to file: the NPI, else the first identifier that is good
-/// everywhere, else the source's id.
-pub(super) fn canonical_key(id: &str, identifiers: &[Identifier]) -> String {
+/// everywhere, else the key of the source's id.
+pub(super) fn canonical_key(id_key: &str, identifiers: &[Identifier]) -> String {
     global(identifiers)
         .find(|(system, _)| *system == NPI)
         .or_else(|| global(identifiers).next())
         .map_or_else(
-            || id_key(id),
+            || id_key.to_owned(),
             |(system, value)| identifier_key(system, value),
         )
 }
 
 /// Every key under which another file may refer to the resource.
-pub(super) fn aliases(id: &str, identifiers: &[Identifier]) -> Vec<String> {
-    let mut keys = vec![id_key(id)];
+pub(super) fn aliases(id_key: &str, identifiers: &[Identifier]) -> Vec<String> {
+    let mut keys = vec![id_key.to_owned()];
     let mut seen = HashSet::new();
     for (system, value) in global(identifiers) {
         let key = identifier_key(system, value);
@@ -124,20 +150,41 @@ mod tests {
     }
 
     #[test]
+    fn an_id_belongs_to_its_source() {
+        let (one, other) = (
+            Some("https://a.example/fhir"),
+            Some("https://b.example/fhir"),
+        );
+        let key = id_key(one, "Patient", "1");
+        assert_eq!(key, "id:https://a.example/fhir/Patient/1");
+        assert_ne!(key, id_key(other, "Patient", "1"));
+        assert_ne!(key, id_key(None, "Patient", "1"));
+        for (key, id, bare) in [
+            (key.as_str(), Some("1"), false),
+            ("id:1", Some("1"), true),
+            ("identifier:urn:mrn|1", None, false),
+        ] {
+            assert_eq!((id_of_key(key), is_bare(key)), (id, bare), "{key}");
+        }
+        assert_eq!(system_of_key("identifier:urn:mrn|1"), Some("urn:mrn"));
+        assert_eq!(system_of_key("id:1"), None);
+    }
+
+    #[test]
     fn a_placeholder_for_an_npi_identifies_nobody() {
         assert!(is_npi("9999999698"));
         assert!(is_npi("1234567893"));
         for not in ["1234567890", "20", "340", "", "123456789٣"] {
             assert!(!is_npi(not), "{not}");
         }
-        assert_eq!(canonical_key("p1", &[identifier(NPI, "20")]), "id:p1");
-        assert_eq!(aliases("p1", &[identifier(NPI, "20")]), ["id:p1"]);
+        assert_eq!(canonical_key("id:p1", &[identifier(NPI, "20")]), "id:p1");
+        assert_eq!(aliases("id:p1", &[identifier(NPI, "20")]), ["id:p1"]);
         let two = [identifier("urn:staff", "7"), identifier(NPI, "1234567893")];
         assert_eq!(
-            canonical_key("p1", &two),
+            canonical_key("id:p1", &two),
             format!("identifier:{NPI}|1234567893")
         );
-        assert_eq!(aliases("p1", &two).len(), 3);
-        assert_eq!(canonical_key("p1", &two[..1]), "identifier:urn:staff|7");
+        assert_eq!(aliases("id:p1", &two).len(), 3);
+        assert_eq!(canonical_key("id:p1", &two[..1]), "identifier:urn:staff|7");
     }
 }

@@ -25,8 +25,9 @@ pub enum Reference {
         resource_type: &'static str,
         id: String,
     },
-    /// A resource that must have come with another file. The key is `id:<id>` or
-    /// `identifier:<system>|<value>`, as in the aliases of what it points to.
+    /// A resource that must have come with another file. The key is `id:<base>/<type>/<id>`,
+    /// `id:<id>` where the base is not known, or `identifier:<system>|<value>`, as in the aliases
+    /// of what it points to.
     #[serde(rename_all = "camelCase")]
     External {
         resource_type: &'static str,
@@ -43,6 +44,14 @@ pub(super) struct Resource<'a> {
     pub(super) id: String,
     pub(super) full_url: Option<String>,
     pub(super) json: &'a RawValue,
+}
+
+impl Resource<'_> {
+    /// The key of its id at its source.
+    pub(super) fn id_key(&self) -> String {
+        let base = self.full_url.as_deref().and_then(base_of);
+        id_key(base, self.resource_type, &self.id)
+    }
 }
 
 /// What is known of a resource that is not stored.
@@ -234,7 +243,7 @@ impl<'a> Index<'a> {
             Some(None) => Target::Nowhere,
             None => Target::External {
                 resource_type: kind,
-                key: id_key(id),
+                key: id_key(base, kind, id),
             },
         }
     }
@@ -500,9 +509,14 @@ mod tests {
             ("https://c.example/fhir/Patient/1", 0, Target::Nowhere),
             ("Patient/9", 2, external("Patient", "id:9")),
             (
-                "https://c.example/fhir/Patient/9",
+                "Patient/9",
+                0,
+                external("Patient", "id:https://a.example/fhir/Patient/9"),
+            ),
+            (
+                "https://c.example/fhir/Patient/9/_history/2",
                 2,
-                external("Patient", "id:9"),
+                external("Patient", "id:https://c.example/fhir/Patient/9"),
             ),
             (
                 "urn:uuid:0b7a6f0e-0000-4000-8000-000000000001",

@@ -34,7 +34,9 @@ pub use care_team::{CareTeamMember, Source};
 pub use datatypes::{CodeableConcept, Coding, HumanName, Identifier, Period};
 pub use document::{Format, MAX_DEPTH, MAX_FILE_BYTES, MAX_RESOURCES};
 pub use entry::{Entry, Named, Section};
-pub use identity::{NAMESPACE, NPI, directory_id, is_npi, portal_id};
+pub use identity::{
+    NAMESPACE, NPI, directory_id, id_of_key, is_bare, is_npi, portal_id, system_of_key,
+};
 pub use index::Reference;
 pub use json::{MAX_MEMBERS, MAX_VALUES};
 pub use number::display_number;

@@ -195,8 +195,8 @@ impl Patient {
     }
 
     /// Every key under which another file may refer to the patient.
-    pub fn aliases(&self, id: &str) -> Vec<String> {
-        identity::aliases(id, &self.identifiers)
+    pub fn aliases(&self, id_key: &str) -> Vec<String> {
+        identity::aliases(id_key, &self.identifiers)
     }
 
     fn contacts(&self, system: &'static str) -> impl Iterator<Item = &ContactPoint> {

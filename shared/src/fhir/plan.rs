@@ -84,11 +84,13 @@ pub enum Subject<'a> {
     /// A patient of the file.
     File {
         id: String,
+        /// The id as other files refer to it, `id:<base>/Patient/<id>` or `id:<id>`.
+        id_key: String,
         medical_record_number: MedicalRecordNumber,
         /// The resource without social security numbers.
         json: Cow<'a, RawValue>,
     },
-    /// A patient of another file, by `id:<id>` or `identifier:<system>|<value>`.
+    /// A patient of another file, by the key of an id or of an identifier.
     External { key: String },
 }
 
@@ -104,7 +106,10 @@ impl Subject<'_> {
     /// Every key under which files may refer to the patient.
     pub fn aliases(&self) -> Vec<String> {
         match self {
-            Self::File { id, .. } => self.view().map(|view| view.aliases(id)).unwrap_or_default(),
+            Self::File { id_key, .. } => self
+                .view()
+                .map(|view| view.aliases(id_key))
+                .unwrap_or_default(),
             Self::External { key } => vec![key.clone()],
         }
     }
@@ -429,6 +434,7 @@ fn subject<'a>(resource: &Resource<'a>) -> Result<(MedicalRecordNumber, Subject<
         .ok_or(Reason::NoMedicalRecordNumber)?;
     let subject = Subject::File {
         id: resource.id.clone(),
+        id_key: resource.id_key(),
         medical_record_number: number.clone(),
         json: ssn::without(resource.json)?,
     };
@@ -443,10 +449,11 @@ fn practitioner<'a>(resource: &Resource<'a>) -> Result<Practitioner<'a>, Reason>
         let value = identifier.value.as_deref().filter(|value| is_npi(value))?;
         (identifier.system.as_deref() == Some(NPI)).then(|| value.to_owned())
     });
+    let id_key = resource.id_key();
     Ok(Practitioner {
         id: resource.id.clone(),
-        key: canonical_key(&resource.id, &identifiers),
-        aliases: aliases(&resource.id, &identifiers),
+        key: canonical_key(&id_key, &identifiers),
+        aliases: aliases(&id_key, &identifiers),
         npi,
         name: HumanName::choose(&names).and_then(HumanName::display),
         active: object.get("active")?.unwrap_or(true),
@@ -457,11 +464,12 @@ fn practitioner<'a>(resource: &Resource<'a>) -> Result<Practitioner<'a>, Reason>
 fn directory_entry<'a>(resource: &Resource<'a>) -> Result<DirectoryEntry<'a>, Reason> {
     let object = Object::parse(resource.json)?;
     let identifiers: Vec<Identifier> = object.list("identifier")?;
+    let id_key = resource.id_key();
     Ok(DirectoryEntry {
         resource_type: resource.resource_type,
         id: resource.id.clone(),
-        key: canonical_key(&resource.id, &identifiers),
-        aliases: aliases(&resource.id, &identifiers),
+        key: canonical_key(&id_key, &identifiers),
+        aliases: aliases(&id_key, &identifiers),
         name: object.text("name")?,
         json: ssn::without(resource.json)?,
     })

@@ -3,21 +3,25 @@
 //! `PRACTITIONER#<id>` holds what is known of one; `ALIAS#Practitioner#<key>` leads from a key under
 //! which files refer to them to their id. An id may be referred to before a file says whose it is:
 //! then there are only aliases. Two ids that turn out to be one person's are merged: the row of
-//! the one says `merged_into` the other.
+//! the one says `merged_into` the other. A row keeps every identifier that it was ever listed with,
+//! so that a listing which leaves some out cannot make room for somebody else.
 
 use super::{Item, s, string};
-use crate::Fault;
 use crate::aws::{Aws, Resource, fault};
-use crate::fhir::directory_id;
+use crate::fhir::{NPI, directory_id, is_bare, system_of_key};
+use crate::{Fault, Reason};
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
 
 /// How many aliases of one row are kept; the samples have at most three.
 const ALIASES: usize = 16;
+
+/// How often a listing is begun anew because another import was faster.
+const ATTEMPTS: usize = 5;
 
 /// How many merges are followed.
 const HOPS: usize = 4;
@@ -53,6 +57,15 @@ enum Alias {
     Ambiguous,
 }
 
+/// What became of an attempt to list somebody.
+enum Settled {
+    As(Uuid, Change),
+    /// All that they go by is an id of somebody else's.
+    Nobody,
+    /// Another import wrote to the same rows meanwhile.
+    Overtaken,
+}
+
 /// The directory table.
 pub struct Directory {
     client: Client,
@@ -80,8 +93,23 @@ impl Directory {
         })
     }
 
-    /// Stores a row under the id that its aliases lead to, else under a new one.
-    pub async fn list(&self, listed: &Listed<'_>) -> Result<(Uuid, Change), Fault> {
+    /// Stores a row under the id that its aliases lead to, else under a new one. None if all that
+    /// it goes by is an id that is somebody else's, or may be.
+    pub async fn list(&self, listed: &Listed<'_>) -> Result<Option<(Uuid, Change)>, Fault> {
+        for _ in 0..ATTEMPTS {
+            match self.settle(listed).await? {
+                Settled::As(id, change) => return Ok(Some((id, change))),
+                Settled::Nobody => return Ok(None),
+                Settled::Overtaken => {}
+            }
+        }
+        Err(Fault::Unavailable {
+            service: "DynamoDB",
+            reason: Reason::Conflict,
+        })
+    }
+
+    async fn settle(&self, listed: &Listed<'_>) -> Result<Settled, Fault> {
         let kind = listed.kind;
         let keys: Vec<&str> = std::iter::once(listed.key)
             .chain(listed.aliases.iter().map(String::as_str))
@@ -94,6 +122,7 @@ impl Directory {
         let aliases = try_join_all(keys.iter().map(|key| self.alias(kind, key))).await?;
         let mut same: Option<(Uuid, Option<Item>)> = None;
         let mut seen: HashMap<Uuid, Uuid> = HashMap::new();
+        let mut known = Known::of(listed, &keys);
         let mut merged = Vec::new();
         let mut contradicted = Vec::new();
         for (key, alias) in keys.iter().zip(&aliases) {
@@ -102,9 +131,13 @@ impl Directory {
                 Some(at) => *at,
                 None => {
                     let (at, row) = self.row(kind, id).await?;
-                    if row.as_ref().is_some_and(|row| contradicts(row, listed.key)) {
-                        contradicted.push(*key);
-                        continue;
+                    if let Some(row) = &row {
+                        let other = Known::at(row);
+                        if known.is_another(&other, key) {
+                            contradicted.push(*key);
+                            continue;
+                        }
+                        known.learn(other);
                     }
                     seen.insert(id, at);
                     same.get_or_insert((at, row));
@@ -116,20 +149,37 @@ impl Directory {
                 merged.push((*key, at));
             }
         }
+        for key in contradicted {
+            self.lead(kind, key, Alias::Ambiguous).await?;
+        }
         let (id, before) = match same {
             Some(same) => same,
             None => {
-                let id = directory_id(kind, listed.key);
-                (id, self.row(kind, id).await?.1)
+                let (id, row) = self.row(kind, directory_id(kind, listed.key)).await?;
+                if let Some(row) = &row {
+                    let other = Known::at(row);
+                    if known.is_another(&other, listed.key) {
+                        return Ok(Settled::Nobody);
+                    }
+                    known.learn(other);
+                }
+                (id, row)
             }
         };
-        for (key, alias) in keys.iter().zip(&aliases) {
-            if *alias == Alias::Unknown {
-                self.claim(kind, key, id).await?;
-            }
+        let row = item(id, listed, known);
+        let change = match &before {
+            None => Change::New,
+            Some(before) if *before == row => Change::Unchanged,
+            Some(_) => Change::Changed,
+        };
+        // Before the aliases: whoever follows one must find out who is there.
+        if change != Change::Unchanged && !self.replace(before.as_ref(), row).await? {
+            return Ok(Settled::Overtaken);
         }
-        for key in contradicted {
-            self.lead(kind, key, Alias::Ambiguous).await?;
+        for (key, alias) in keys.iter().zip(&aliases) {
+            if *alias == Alias::Unknown && self.claim(kind, key, id).await? != Alias::To(id) {
+                return Ok(Settled::Overtaken);
+            }
         }
         for (key, other) in merged {
             self.lead(kind, key, Alias::To(id)).await?;
@@ -141,14 +191,7 @@ impl Directory {
                 self.put(row).await?;
             }
         }
-        let row = item(id, listed);
-        let change = match before {
-            None => Change::New,
-            Some(before) if before == row => return Ok((id, Change::Unchanged)),
-            Some(_) => Change::Changed,
-        };
-        self.put(row).await?;
-        Ok((id, change))
+        Ok(Settled::As(id, change))
     }
 
     /// The row of an id, and the id it was merged into.
@@ -188,6 +231,34 @@ impl Directory {
                     .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
             {
                 self.alias(kind, key).await
+            }
+            Err(error) => Err(fault("DynamoDB", &error)),
+        }
+    }
+
+    /// Puts a row in the place of the one that was read. False if somebody else was listed there
+    /// meanwhile.
+    async fn replace(&self, before: Option<&Item>, row: Item) -> Result<bool, Fault> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(row));
+        let put = match before.map(|before| before.get("identifiers")) {
+            None => put.condition_expression("attribute_not_exists(pk)"),
+            Some(None) => put.condition_expression("attribute_not_exists(identifiers)"),
+            Some(Some(known)) => put
+                .condition_expression("identifiers = :known")
+                .expression_attribute_values(":known", known.clone()),
+        };
+        match put.send().await {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+            {
+                Ok(false)
             }
             Err(error) => Err(fault("DynamoDB", &error)),
         }
@@ -236,29 +307,77 @@ fn leads_to(item: &Item) -> Result<Alias, Fault> {
         .ok_or(Fault::Corrupt("an alias in the directory"))
 }
 
-/// Whether a row is certainly another's: both have an identifier of the same system, and not the
-/// same one. Two sources may well use one id for two people.
-fn contradicts(row: &Item, key: &str) -> bool {
-    let system = |key: &str| {
-        let (system, _) = key.strip_prefix("identifier:")?.rsplit_once('|')?;
-        Some(system.to_owned())
-    };
-    let Some(other) = string(row, "key") else {
-        return false;
-    };
-    other != key && system(other).is_some() && system(other) == system(key)
+/// By what somebody is known wherever they appear.
+struct Known {
+    identifiers: BTreeSet<String>,
+    npi: Option<String>,
 }
 
-fn item(id: Uuid, listed: &Listed<'_>) -> Item {
+impl Known {
+    fn of(listed: &Listed<'_>, keys: &[&str]) -> Self {
+        let identifiers = keys.iter().filter(|key| system_of_key(key).is_some());
+        Self {
+            identifiers: identifiers.map(|key| (*key).to_owned()).collect(),
+            npi: listed.npi.map(str::to_owned),
+        }
+    }
+
+    fn at(row: &Item) -> Self {
+        let identifiers = row.get("identifiers").and_then(|list| list.as_l().ok());
+        let identifiers = identifiers.into_iter().flatten();
+        Self {
+            identifiers: identifiers
+                .filter_map(|one| one.as_s().ok().cloned())
+                .collect(),
+            npi: string(row, "npi").map(str::to_owned),
+        }
+    }
+
+    /// Whether the other, whom the key led to, is somebody else, or may be. Two sources may well
+    /// use one id for two people, so an id without its source is no reason to think them the same
+    /// unless an identifier says so, or there is none on either side. An NPI decides where both
+    /// have one; else two identifiers of one system that differ mean two people.
+    fn is_another(&self, other: &Self, key: &str) -> bool {
+        if let (Some(own), Some(others)) = (self.of_system(NPI), other.of_system(NPI)) {
+            return own.is_disjoint(&others);
+        }
+        if is_bare(key) && self.identifiers.is_disjoint(&other.identifiers) {
+            return !(self.identifiers.is_empty() && other.identifiers.is_empty());
+        }
+        let mut systems = self.identifiers.iter().filter_map(|key| system_of_key(key));
+        systems.any(|system| {
+            let both = self.of_system(system).zip(other.of_system(system));
+            both.is_some_and(|(own, others)| own.is_disjoint(&others))
+        })
+    }
+
+    /// The identifiers of a system, if there are any.
+    fn of_system(&self, system: &str) -> Option<BTreeSet<&str>> {
+        let of_system = |key: &&str| system_of_key(key) == Some(system);
+        let keys = self.identifiers.iter().map(String::as_str);
+        let found: BTreeSet<_> = keys.filter(of_system).collect();
+        (!found.is_empty()).then_some(found)
+    }
+
+    /// Adds what is known of the same person elsewhere, where it was known first.
+    fn learn(&mut self, other: Self) {
+        self.identifiers.extend(other.identifiers);
+        self.npi = other.npi.or(self.npi.take());
+    }
+}
+
+fn item(id: Uuid, listed: &Listed<'_>, known: Known) -> Item {
+    let identifiers = known.identifiers.into_iter().map(s).collect();
     let mut item = Item::from([
         ("pk".to_owned(), s(row_key(listed.kind, id))),
-        ("key".to_owned(), s(listed.key)),
+        ("identifiers".to_owned(), AttributeValue::L(identifiers)),
         ("active".to_owned(), AttributeValue::Bool(listed.active)),
         ("json".to_owned(), s(listed.json)),
     ]);
-    for (name, value) in [("npi", listed.npi), ("name", listed.name)] {
+    let name = listed.name.map(str::to_owned);
+    for (attribute, value) in [("npi", known.npi), ("name", name)] {
         if let Some(value) = value {
-            item.insert(name.to_owned(), s(value));
+            item.insert(attribute.to_owned(), s(value));
         }
     }
     item
@@ -287,17 +406,52 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_two_identifiers_of_one_system_contradict_each_other() {
-        let contradicts =
-            |one: &str, other: &str| contradicts(&Item::from([("key".to_owned(), s(one))]), other);
-        assert!(contradicts("identifier:npi|1", "identifier:npi|2"));
-        for (one, other) in [
-            ("identifier:npi|1", "identifier:npi|1"),
-            ("identifier:npi|1", "identifier:staff|2"),
-            ("identifier:npi|1", "id:2"),
-            ("id:1", "id:2"),
+    fn an_id_alone_makes_nobody_the_same() {
+        const BARE: &str = "id:1";
+        const FULL: &str = "id:https://a.example/fhir/Practitioner/1";
+        const STAFF: &str = "identifier:urn:staff|7";
+        let known = |identifiers: &[&str]| Known {
+            identifiers: identifiers.iter().map(|key| (*key).to_owned()).collect(),
+            npi: None,
+        };
+        let npi = |number: u8| format!("identifier:{NPI}|{number}");
+        let (one, two) = (&*npi(1), &*npi(2));
+        for (own, other, key, expected) in [
+            (&[one][..], &[one][..], BARE, false),
+            (&[one], &[two], BARE, true),
+            (&[one], &[], BARE, true),
+            (&[], &[one], BARE, true),
+            (&[], &[], BARE, false),
+            (&[one], &[STAFF], BARE, true),
+            (&[one, STAFF], &[STAFF], BARE, false),
+            // One source may know more of somebody with time, and less, but nothing else.
+            (&[one], &[], FULL, false),
+            (&[], &[one], FULL, false),
+            (&[one], &[STAFF], FULL, false),
+            (&[one], &[two], FULL, true),
+            (&[one, STAFF], &[two, STAFF], STAFF, true),
+            (
+                &[STAFF, "identifier:urn:b|1"],
+                &[STAFF, "identifier:urn:b|2"],
+                STAFF,
+                true,
+            ),
+            (
+                &[one, "identifier:urn:b|1"],
+                &[one, "identifier:urn:b|2"],
+                one,
+                false,
+            ),
+            (&[STAFF, "identifier:urn:staff|8"], &[STAFF], STAFF, false),
         ] {
-            assert!(!contradicts(one, other), "{one} {other}");
+            let (own, other) = (known(own), known(other));
+            assert_eq!(
+                own.is_another(&other, key),
+                expected,
+                "{key} {:?} {:?}",
+                own.identifiers,
+                other.identifiers
+            );
         }
     }
 

@@ -7,7 +7,7 @@
 
 use super::patients::{CARE_TEAM, KEY, PROFILE, TABLE};
 use super::{ImportState, Item, SEALED, Write, b, bytes, patient_key, s, string};
-use crate::audit::{Audit, Commit, Record, failed_condition, transaction_fault};
+use crate::audit::{Audit, Commit, Record};
 use crate::aws::{Aws, Resource, fault};
 use crate::http::Problem;
 use crate::ids::{PatientId, PractitionerId};
@@ -28,6 +28,9 @@ const AGAIN: Fault = Fault::Unavailable {
     service: "DynamoDB",
     reason: Reason::Conflict,
 };
+
+/// How often a transaction is tried that another import's gets in the way of.
+const ATTEMPTS: u32 = 5;
 
 /// Whose a medical record number is.
 pub struct KnownNumber {
@@ -125,7 +128,7 @@ pub struct NewPatient<'a> {
     pub file: &'a str,
 }
 
-/// The patients table, and the audit log that each import of a patient ends in.
+/// The patients table, and the audit log that each import of a patient begins and ends in.
 pub struct Imports {
     client: Client,
     table: String,
@@ -255,9 +258,14 @@ impl Imports {
         Ok(standing)
     }
 
-    /// Makes a patient: number, data key and profile, incomplete. False if somebody else has made
-    /// one with the same number meanwhile.
-    pub async fn create(&self, new: NewPatient<'_>, key: &DataKey) -> Result<bool, Fault> {
+    /// Makes a patient: number, data key and profile, incomplete, with the audit record that the
+    /// import has begun. False if somebody else has made one with the same number meanwhile.
+    pub async fn create(
+        &self,
+        record: &Record,
+        new: NewPatient<'_>,
+        key: &DataKey,
+    ) -> Result<bool, Fault> {
         let pk = patient_key(new.patient);
         let put = || {
             Put::builder()
@@ -283,38 +291,54 @@ impl Imports {
             .item("source", s(new.file))
             .item("digest", b(new.profile_digest))
             .item(SEALED, b(seal(key, &profile_place(&pk), new.profile)?));
-        let items = [number, wrapped, profile].into_iter().map(|put| {
+        let writes = [number, wrapped, profile].into_iter().map(|put| {
             let put = put.build().map_err(|_| Fault::Defect("a put"))?;
-            Ok(TransactWriteItem::builder().put(put).build())
+            Ok(Write {
+                item: TransactWriteItem::builder().put(put).build(),
+                conflict: Problem::changed_meanwhile(),
+            })
         });
-        let answer = self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(items.collect::<Result<_, Fault>>()?))
-            .send()
-            .await;
-        match answer {
-            Ok(_) => Ok(true),
-            Err(error) if failed_condition(&error).is_some() => Ok(false),
-            Err(error) => Err(transaction_fault(&error)),
+        let writes = writes.collect::<Result<_, Fault>>()?;
+        match self.audit.commit(record, writes).await? {
+            Commit::Done(_) => Ok(true),
+            Commit::Conflict(_) => Ok(false),
         }
     }
 
-    /// Marks the record as incomplete before anything of the file is written to it.
-    pub async fn begin(&self, patient: PatientId, file: &str) -> Result<(), Fault> {
-        self.client
-            .update_item()
-            .table_name(&self.table)
-            .key("pk", s(patient_key(patient)))
-            .key("sk", s(PROFILE))
-            .update_expression("SET import_state = :incomplete ADD importing :file")
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_values(":incomplete", s(ImportState::Incomplete.as_str()))
-            .expression_attribute_values(":file", AttributeValue::Ss(vec![file.to_owned()]))
-            .send()
-            .await
-            .map_err(|error| fault("DynamoDB", &error))?;
-        Ok(())
+    /// Marks the record as incomplete before anything of the file is written to it, in one
+    /// transaction with the audit record that the import has begun: it stands even if nothing more
+    /// is heard of the import.
+    pub async fn begin(
+        &self,
+        record: &Record,
+        patient: PatientId,
+        file: &str,
+    ) -> Result<(), Fault> {
+        for _ in 0..ATTEMPTS {
+            let update = Update::builder()
+                .table_name(&self.table)
+                .key("pk", s(patient_key(patient)))
+                .key("sk", s(PROFILE))
+                .update_expression("SET import_state = :incomplete ADD importing :file")
+                .condition_expression("attribute_exists(pk)")
+                .expression_attribute_values(":incomplete", s(ImportState::Incomplete.as_str()))
+                .expression_attribute_values(":file", AttributeValue::Ss(vec![file.to_owned()]))
+                .build()
+                .map_err(|_| Fault::Defect("an update"))?;
+            let write = Write {
+                item: TransactWriteItem::builder().update(update).build(),
+                conflict: Problem::changed_meanwhile(),
+            };
+            match self.audit.commit(record, vec![write]).await {
+                Ok(Commit::Done(_)) => return Ok(()),
+                Ok(Commit::Conflict(_)) => {
+                    return Err(Fault::Corrupt("a patient without a profile"));
+                }
+                Err(AGAIN) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        Err(AGAIN)
     }
 
     /// Ends the import of a file into a patient's record, in one transaction with its audit record.
@@ -328,7 +352,7 @@ impl Imports {
         key: &DataKey,
     ) -> Result<(), Fault> {
         let pk = patient_key(patient);
-        for _ in 0..5 {
+        for _ in 0..ATTEMPTS {
             let open = self.importing(&pk).await?;
             let one = |file: &str| AttributeValue::Ss(vec![file.to_owned()]);
             let mut set = vec!["#source = :source"];
