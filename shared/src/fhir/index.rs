@@ -441,7 +441,7 @@ fn base_of(url: &str) -> Option<&str> {
     base.contains("://").then_some(base)
 }
 
-fn percent_decoded(text: &str) -> Option<String> {
+pub(super) fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

@@ -5,44 +5,82 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::datatypes::Identifier;
+use super::index::percent_decoded;
 use super::json::Object;
 use super::reason::Reason;
 
-/// Both names of the system (<https://terminology.hl7.org/NamingSystem-ssn.html>).
-const SYSTEMS: [&str; 2] = ["hl7.org/fhir/sid/us-ssn", "urn:oid:2.16.840.1.113883.4.1"];
+/// The system's OID (<https://terminology.hl7.org/NamingSystem-ssn.html>).
+const OID: &str = "2.16.840.1.113883.4.1";
 
-/// Code of <https://terminology.hl7.org/CodeSystem-v2-0203.html>.
-const TYPE: &str = "SS";
-
-/// Whether the identifier is a social security number, by its system or its type.
+/// Whether the identifier is a social security number: by its system, by its type, or, where it has
+/// no system and no code that calls it something else, by how it is written.
 pub(super) fn is(identifier: &Identifier) -> bool {
-    identifier.system.as_deref().is_some_and(is_system)
-        || identifier.kind.as_ref().is_some_and(|kind| {
-            kind.has_code(TYPE)
-                || kind.text.as_deref().is_some_and(|text| {
-                    let text = text.trim().to_ascii_lowercase();
-                    matches!(text.as_str(), "ssn" | "social security number")
-                })
-        })
+    let system = identifier.system.as_deref().unwrap_or_default().trim();
+    let kind = identifier.kind.as_ref();
+    let mut texts = kind.into_iter().flat_map(|kind| {
+        let codes = kind.coding.iter().flat_map(|one| [&one.code, &one.display]);
+        codes.chain([&kind.text]).filter_map(Option::as_deref)
+    });
+    let is_coded = kind.is_some_and(|kind| kind.coding.iter().any(|one| one.code.is_some()));
+    is_system(system)
+        || texts.any(is_label)
+        || (system.is_empty()
+            && !is_coded
+            && identifier
+                .value
+                .as_deref()
+                .is_some_and(|value| is_written_as_one(value.trim().as_bytes())))
 }
 
 pub(super) fn is_system(system: &str) -> bool {
-    let system = system.trim().trim_end_matches('/').to_ascii_lowercase();
-    let system = system
-        .strip_prefix("http://")
-        .or_else(|| system.strip_prefix("https://"))
-        .unwrap_or(system.as_str());
-    SYSTEMS.contains(&system)
+    let system = system.trim();
+    // A host may be called anything; only what it calls the number counts.
+    let name = system.split_once("://").map_or(system, |(_, rest)| {
+        rest.split_once('/').map_or(rest, |(_, path)| path)
+    });
+    names_it(name) || system.trim_start_matches("urn:oid:") == OID
 }
 
-fn is_extension_url(url: &str) -> bool {
-    let url = url.to_ascii_lowercase();
-    is_system(&url)
-        || url.rsplit(['/', '#', ':']).next().is_some_and(|name| {
-            name.split(['-', '_']).any(|word| word == "ssn")
-                || name
-                    .replace(['-', '_'], "")
-                    .contains("socialsecuritynumber")
+/// Whether a code or a text is the name of the number: `SS` is its code
+/// (<https://terminology.hl7.org/CodeSystem-v2-0203.html>), and may be anything in a longer text.
+fn is_label(text: &str) -> bool {
+    let letters: String = words(text).concat();
+    matches!(letters.as_str(), "ss" | "ssno" | "ssnumber") || names_it(text)
+}
+
+/// Whether the name has the word, however it is written: `us-ssn`, `patientSSN`, `Soc Sec #`.
+fn names_it(name: &str) -> bool {
+    let words = words(name);
+    let letters = words.concat();
+    words.iter().any(|word| word.starts_with("ssn"))
+        || letters == "ssn"
+        || letters.contains("socialsec")
+        || letters.contains("socsec")
+}
+
+/// The words of a name in small letters, parted by anything else or by a capital after a small one.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut last_is_small = false;
+    for letter in name.chars() {
+        let begins = last_is_small && letter.is_ascii_uppercase();
+        last_is_small = letter.is_ascii_lowercase();
+        if begins || !letter.is_alphanumeric() {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| letter.is_alphanumeric()) {
+            word.push(letter.to_ascii_lowercase());
+        }
+    }
+    words
+}
+
+/// Three, two and four digits, parted by hyphens or blanks.
+fn is_written_as_one(value: &[u8]) -> bool {
+    value.len() == 11
+        && value.iter().enumerate().all(|(at, byte)| match at {
+            3 | 6 => matches!(byte, b'-' | b' '),
+            _ => byte.is_ascii_digit(),
         })
 }
 
@@ -68,14 +106,13 @@ pub(super) fn without(json: &RawValue) -> Result<Cow<'_, RawValue>, Reason> {
 
 /// A cheap look that spares most resources the walk; an escape may hide any letter.
 fn may_hold(json: &str) -> bool {
-    json.contains("ssn")
-        || json.contains("SSN")
-        || json.contains("Ssn")
-        || json.contains("\"SS\"")
-        || json.contains("2.16.840.1.113883.4.1\"")
-        || json.contains("\\u00")
-        || json.contains("ocial")
-        || json.contains("OCIAL")
+    let begins = |word: &[u8]| {
+        [b"ssn", b"s.s", b"s s", b"soc", b"\"ss", b" ss", b"\\u0"]
+            .iter()
+            .any(|other| word.eq_ignore_ascii_case(*other))
+    };
+    let bytes = json.as_bytes();
+    bytes.windows(3).any(begins) || bytes.windows(11).any(is_written_as_one) || json.contains(OID)
 }
 
 /// Whether the number stands in the text, with dashes or without.
@@ -110,8 +147,17 @@ fn cut(json: &RawValue, numbers: &mut Vec<String>, top: bool) -> Result<Cut, Rea
 }
 
 /// Whether the string is a conditional reference by social security number.
-fn is_query(text: &str) -> bool {
-    text.contains("?identifier=") && SYSTEMS.iter().any(|system| text.contains(system))
+fn is_query(json: &str) -> bool {
+    let Ok(text) = serde_json::from_str::<Cow<'_, str>>(json) else {
+        return false;
+    };
+    let token = text.split_once("?identifier=").map(|(_, token)| token);
+    token.is_some_and(|token| {
+        let decoded = percent_decoded(token).unwrap_or_else(|| token.to_owned());
+        decoded
+            .split_once('|')
+            .is_some_and(|(system, _)| is_system(system))
+    })
 }
 
 fn cut_object(json: &RawValue, numbers: &mut Vec<String>, top: bool) -> Result<Cut, Reason> {
@@ -129,7 +175,7 @@ fn cut_object(json: &RawValue, numbers: &mut Vec<String>, top: bool) -> Result<C
             .ok()
             .flatten()
             .filter(|_| is_extension(&object));
-        if url.is_some_and(|url| is_extension_url(&url)) {
+        if url.is_some_and(|url| is_system(&url)) {
             numbers.extend(object.text("valueString").ok().flatten());
             return Ok(Cut::Gone);
         }
@@ -275,6 +321,52 @@ mod tests {
         let escaped =
             r#"{"a":0,"identifier":[{"system":"http:\/\/hl7.org\/fhir\/sid\/us-\u0073sn"}]}"#;
         assert_eq!(clean(escaped).as_deref(), Ok(r#"{"a":0}"#));
+    }
+
+    #[test]
+    fn knows_it_by_any_name_and_by_how_it_is_written() {
+        for identifier in [
+            r#"{"system":"http://example.org/ssn","value":"999123456"}"#,
+            r#"{"system":"urn:us:ssn","value":"999123456"}"#,
+            r#"{"system":"https://a.example/fhir/sid/patientSSN","value":"999123456"}"#,
+            r#"{"system":"https://a.example/social_security_number/","value":"999123456"}"#,
+            r#"{"system":"2.16.840.1.113883.4.1","value":"999123456"}"#,
+            r#"{"system":"urn:x","type":{"text":"Soc Sec #"},"value":"999123456"}"#,
+            r#"{"type":{"text":"Social Security No."},"value":"999123456"}"#,
+            r#"{"type":{"text":"SSN/TIN"},"value":"999123456"}"#,
+            r#"{"type":{"text":"S.S.N."},"value":"999123456"}"#,
+            r#"{"type":{"text":"SS#"},"value":"999123456"}"#,
+            r#"{"type":{"coding":[{"code":"x","display":"Social security number"}]},"value":"9"}"#,
+            r#"{"type":{"text":"Government number"},"value":"999-12-3456"}"#,
+            r#"{"system":" ","type":{"text":"Id"},"value":" 999 12 3456 "}"#,
+            r#"{"type":{"text":"\u0053\u0053\u004e"},"value":"999123456"}"#,
+        ] {
+            let json = format!(r#"{{"a":0,"identifier":[{identifier}]}}"#);
+            assert_eq!(clean(&json).as_deref(), Ok(r#"{"a":0}"#), "{identifier}");
+        }
+        for query in [
+            "Patient?identifier=http://example.org/ssn|999-12-3456",
+            "Patient?identifier=http%3A%2F%2Fexample.org%2Fssn%7C999123456",
+        ] {
+            let json = format!(r#"{{"a":0,"subject":{{"reference":"{query}"}}}}"#);
+            assert_eq!(clean(&json).as_deref(), Ok(r#"{"a":0}"#), "{query}");
+        }
+    }
+
+    #[test]
+    fn other_numbers_stay() {
+        const MR: &str = r#""type":{"coding":[{"code":"MR"}],"text":"Medical Record Number"}"#;
+        for identifier in [
+            format!(r#"{{{MR},"value":"999123456"}}"#),
+            format!(r#"{{{MR},"value":"999-12-3456"}}"#),
+            format!(r#"{{{MR},"system":"https://ssn.example.org/mrn","value":"999123456"}}"#),
+            r#"{"system":"urn:clinic","type":{"text":"MRN"},"value":"999-12-3456"}"#.to_owned(),
+            r#"{"type":{"text":"Passport"},"value":"999123456"}"#.to_owned(),
+            r#"{"type":{"text":"Associate's class number"},"value":"7"}"#.to_owned(),
+        ] {
+            let json = format!(r#"{{"note":"ssn","identifier":[{identifier}]}}"#);
+            assert_eq!(clean(&json).as_deref(), Ok(json.as_str()));
+        }
     }
 
     #[test]
