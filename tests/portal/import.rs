@@ -1082,6 +1082,23 @@ async fn a_known_number_of_another_person_is_refused() {
     let report = import(&stack, &recorder, "a.json", bundle(&resources)).await;
     assert_eq!(report["counts"]["Patient"]["changed"], 1, "{report}");
 
+    // Who left the date out is told by all else, and the date stays known.
+    resources[0]["birthDate"] = json!("1980-05-06");
+    import(&stack, &recorder, "a.json", bundle(&resources)).await;
+    let date = resources[0].as_object_mut().unwrap().remove("birthDate");
+    let report = import(&stack, &recorder, "a.json", bundle(&resources)).await;
+    assert_eq!(report["counts"]["Patient"]["changed"], 1, "{report}");
+    let report = import(&stack, &recorder, "a.json", bundle(&resources)).await;
+    assert_eq!(report["counts"]["Patient"]["unchanged"], 1, "{report}");
+    zoe[0]["birthDate"] = json!("1999-05-06");
+    let report = import(&stack, &recorder, "b.json", bundle(&zoe)).await;
+    assert_eq!(total(&report, "unstored"), 4, "{report}");
+    zoe[0]["name"][0]["family"] = json!("Other");
+    zoe[0].as_object_mut().unwrap().remove("birthDate");
+    let report = import(&stack, &recorder, "b.json", bundle(&zoe)).await;
+    assert_eq!(total(&report, "unstored"), 4, "{report}");
+    resources[0]["birthDate"] = date.unwrap();
+
     // Without any birth date the family names decide.
     let mut nameless = small("nora", "m-2");
     nameless[0].as_object_mut().unwrap().remove("birthDate");

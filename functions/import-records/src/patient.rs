@@ -9,6 +9,7 @@ use crate::round::Round;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde_json::json;
+use serde_json::value::RawValue;
 use shared::Fault;
 use shared::api::import::IMPORT_RECORDS;
 use shared::audit::{Outcome, Record};
@@ -55,7 +56,8 @@ struct Whose {
 }
 
 struct Profile {
-    json: String,
+    json: Box<RawValue>,
+    /// Of what the file says, not of what is stored.
     digest: Vec<u8>,
 }
 
@@ -150,9 +152,12 @@ async fn identify(
     let mut whose = opened(round, known.patient).await?;
     let digest = digest(&whose.key, digested.as_bytes())?;
     let is_same = whose.standing.has_profile(&digest);
-    if !is_same && is_another(&whose, json.get())? {
-        telemetry::count(IMPORT_RECORDS.id, "ImportsRefused");
-        return Ok(Err(Refusal::ContradictsKnownPatient));
+    if !is_same {
+        let Some(json) = updated(&whose, json)? else {
+            telemetry::count(IMPORT_RECORDS.id, "ImportsRefused");
+            return Ok(Err(Refusal::ContradictsKnownPatient));
+        };
+        whose.profile = Some(Profile { json, digest });
     }
     if progress.at.entries == 0 {
         let change = if is_same {
@@ -162,24 +167,23 @@ async fn identify(
         };
         progress.count("Patient", change);
     }
-    if !is_same {
-        whose.profile = Some(Profile {
-            json: json.get().to_owned(),
-            digest,
-        });
-    }
     Ok(Ok(whose))
 }
 
-/// Whether the file's patient is somebody else than the one whose number it gives. A number that
-/// was mistyped or given out anew must not put one's record into the other's.
-fn is_another(whose: &Whose, json: &str) -> Result<bool, Fault> {
+/// What to store of the file's patient in the place of what is there; none if that is somebody
+/// else. A number that was mistyped or given out anew must not put one's record into the other's.
+fn updated(whose: &Whose, json: Box<RawValue>) -> Result<Option<Box<RawValue>>, Fault> {
+    const LISTED: Fault = Fault::Defect("a patient of a plan");
     const UNREADABLE: Fault = Fault::Corrupt("a patient's profile");
     let stored = whose.standing.profile(whose.patient, &whose.key)?;
     let stored = std::str::from_utf8(&stored).map_err(|_| UNREADABLE)?;
-    let stored = Patient::parse(stored).map_err(|_| UNREADABLE)?;
-    let listed = Patient::parse(json).map_err(|_| Fault::Defect("a patient of a plan"))?;
-    Ok(stored.contradicts(&listed))
+    let known = Patient::parse(stored).map_err(|_| UNREADABLE)?;
+    let listed = Patient::parse(json.get()).map_err(|_| LISTED)?;
+    if known.contradicts(&listed) {
+        return Ok(None);
+    }
+    let json = Patient::with_birth_date_of(stored, json).map_err(|_| LISTED)?;
+    Ok(Some(json))
 }
 
 /// A patient whom only other files know more of.
@@ -265,7 +269,7 @@ async fn write(
     let imports = &round.handler.imports;
     if whose.begun {
         let profile = whose.profile.as_ref();
-        let profile = profile.map(|one| (one.json.as_bytes(), one.digest.as_slice()));
+        let profile = profile.map(|one| (one.json.get().as_bytes(), one.digest.as_slice()));
         let patient = whose.patient;
         imports
             .end(&record, patient, round.file, profile, &whose.key)

@@ -1,6 +1,6 @@
 //! Who is who across files: keys under which a resource may be referred to, and the portal's ids.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use uuid::{Uuid, uuid};
 
@@ -100,6 +100,23 @@ fn global(identifiers: &[Identifier]) -> impl Iterator<Item = (&str, &str)> {
                 .filter(|value| !value.is_empty())?;
             (system != NPI || is_npi(value)).then_some((system, value))
         })
+}
+
+/// Whether both have identifiers of one system, and none of them is the same.
+pub(super) fn differ(one: &[Identifier], other: &[Identifier]) -> bool {
+    let (one, other) = (by_system(one), by_system(other));
+    one.iter().any(|(system, values)| {
+        let others = other.get(system);
+        others.is_some_and(|others| values.is_disjoint(others))
+    })
+}
+
+fn by_system(identifiers: &[Identifier]) -> HashMap<&str, HashSet<&str>> {
+    let mut systems: HashMap<&str, HashSet<&str>> = HashMap::new();
+    for (system, value) in global(identifiers) {
+        systems.entry(system).or_default().insert(value);
+    }
+    systems
 }
 
 /// The key that stays the same from file to file: the NPI, else the first identifier that is good

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::datatypes::{CodeableConcept, HumanName, Identifier};
 use super::identity;
@@ -147,14 +148,24 @@ impl Patient {
         })
     }
 
-    /// Whether one medical record number cannot be both patients': their birth dates differ, or
-    /// neither has one and no word of their family names is the same.
+    /// Whether one medical record number cannot be both patients': their birth dates differ, or, as
+    /// one of them has none, no word of their family names is the same, or their genders or their
+    /// identifiers of one system differ.
     pub fn contradicts(&self, other: &Self) -> bool {
         match (&self.birth_date, &other.birth_date) {
             (Some(one), Some(other)) => !one.agrees(other),
-            (None, None) => self.family_words().is_disjoint(&other.family_words()),
-            _ => false,
+            // An update may leave the date out; then all else that it says must fit.
+            _ => {
+                let genders = self.known_gender().zip(other.known_gender());
+                self.family_words().is_disjoint(&other.family_words())
+                    || genders.is_some_and(|(one, other)| one != other)
+                    || identity::differ(&self.identifiers, &other.identifiers)
+            }
         }
+    }
+
+    fn known_gender(&self) -> Option<&str> {
+        self.gender.as_deref().filter(|gender| *gender != "unknown")
     }
 
     fn family_words(&self) -> HashSet<String> {
@@ -165,6 +176,23 @@ impl Patient {
             .filter(|word| !word.is_empty())
             .map(str::to_lowercase)
             .collect()
+    }
+
+    /// The resource with the birth date of what was known before, if it gives none itself: without
+    /// it the next file's patient could not be told from somebody else of the name.
+    pub fn with_birth_date_of(before: &str, json: Box<RawValue>) -> Result<Box<RawValue>, Reason> {
+        let (before, object) = (Object::parse_str(before)?, Object::parse(&json)?);
+        let date = before.raw("birthDate").filter(|_| !object.has("birthDate"));
+        let Some(date) = date else {
+            return Ok(json);
+        };
+        let mut text = format!("{{\"birthDate\":{date}");
+        for (key, value) in object.members().filter(|(key, _)| *key != "birthDate") {
+            let key = serde_json::to_string(key).map_err(|_| Reason::Unreadable)?;
+            text.extend([",", &key, ":", value.get()]);
+        }
+        text.push('}');
+        RawValue::from_string(text).map_err(|_| Reason::Unreadable)
     }
 
     /// The official name, else the usual one, else the first that is not a former one.
@@ -285,6 +313,62 @@ mod tests {
         assert_eq!(patient.deceased, Deceased::Yes);
         assert_eq!(patient.language.as_ref().unwrap().label(), Some("es"));
         assert!(!patient.active);
+    }
+
+    #[test]
+    fn one_number_may_be_two_peoples() {
+        let patient = |rest: &str| {
+            let json = r#"{"identifier":[{"type":{"coding":[{"code":"MR"}]},"value":"999123456"}@"#;
+            Patient::parse(&json.replace('@', rest)).unwrap()
+        };
+        let known = patient(
+            r#",{"system":"urn:pass","value":"1"}],"birthDate":"1980-05-06","gender":"female",
+            "name":[{"family":"Roe"}]}"#,
+        );
+        assert_eq!(
+            known.medical_record_number.as_ref().unwrap().value,
+            "999123456"
+        );
+        for (rest, expected) in [
+            (r#"],"birthDate":"1980-05-06"}"#, false),
+            (
+                r#"],"birthDate":"1980-05-07","name":[{"family":"Roe"}]}"#,
+                true,
+            ),
+            (r#"],"name":[{"family":"Doe-Roe"}]}"#, false),
+            (r#"],"name":[{"family":"Doe"}]}"#, true),
+            (r#"]}"#, true),
+            (r#"],"gender":"unknown","name":[{"family":"Roe"}]}"#, false),
+            (r#"],"gender":"male","name":[{"family":"Roe"}]}"#, true),
+            (
+                r#",{"system":"urn:pass","value":"2"}],"name":[{"family":"Roe"}]}"#,
+                true,
+            ),
+            (
+                r#",{"system":"urn:card","value":"2"}],"name":[{"family":"Roe"}]}"#,
+                false,
+            ),
+        ] {
+            let other = patient(rest);
+            assert_eq!(known.contradicts(&other), expected, "{rest}");
+            assert_eq!(other.contradicts(&known), expected, "{rest}");
+        }
+    }
+
+    #[test]
+    fn a_known_birth_date_stays_known() {
+        let with = |json: &str| {
+            let json = RawValue::from_string(json.to_owned()).unwrap();
+            let before = r#"{"gender":"female","birthDate":"1980-05-06"}"#;
+            let json = Patient::with_birth_date_of(before, json).unwrap();
+            json.get().to_owned()
+        };
+        assert_eq!(
+            with(r#"{"active":true,"birthDate":null,"x":1.50}"#),
+            r#"{"birthDate":"1980-05-06","active":true,"x":1.50}"#
+        );
+        let own = r#"{"birthDate":"1980"}"#;
+        assert_eq!(with(own), own);
     }
 
     #[test]
