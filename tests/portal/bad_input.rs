@@ -223,7 +223,7 @@ async fn bodies_that_are_no_json_object() {
     for (id, right) in bodies() {
         let field = a_field(&right);
         let half = format!("{{\"{field}\": \"{ECHO}");
-        let comma = format!("{{\"{field}\": \"a@example.org\",}}");
+        let comma = format!("{{\"{field}\": {},}}", right[field]);
         let no_utf8 = [format!("{{\"{field}\": \"").as_bytes(), b"\xff\xfe\"}"].concat();
         let pointer_to_field = format!("/{field}");
         let right = right.to_string();
