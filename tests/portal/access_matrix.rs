@@ -254,6 +254,7 @@ impl Visitor for Asking<'_> {
         let mut request = anonymous().patient(self.case.patient);
         let account = ("account".to_owned(), self.case.account.to_string());
         request.path.push(account);
+        request = request.concern(&Uuid::nil().to_string());
         self.ask(Op::SPEC, &Op::Subject::named(&request).ok().unwrap());
     }
 

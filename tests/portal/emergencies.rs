@@ -266,7 +266,7 @@ async fn a_former_member_of_the_care_team_may() {
         .find(|row| row["sk"]["S"] == *member)
         .unwrap();
     row["until"] = json!({"S": Timestamp::now().to_string()});
-    world.stack.put(Resource::PatientsTable, row).await;
+    world.stack.put(Resource::PatientsTable, row.clone()).await;
     let former = || {
         signed_in(world.provider, Role::Provider)
             .since(0)
@@ -276,6 +276,14 @@ async fn a_former_member_of_the_care_team_may() {
     let response = send(&world, "break-glass", former().json(&why())).await;
     assert_eq!(response.status, 201, "{}", body(&response));
     assert_eq!(send(&world, "get-profile", former()).await.status, 200);
+    // Back on the care team within the hour, they still are who broke the glass.
+    row.as_object_mut().unwrap().remove("until");
+    world.stack.put(Resource::PatientsTable, row).await;
+    let before = world.stack.audit().await;
+    assert_eq!(send(&world, "get-profile", former()).await.status, 200);
+    let record = the_new_record(&before, &world.stack.audit().await, "get-profile");
+    assert_eq!(record["via"], "break-glass");
+    assert_eq!(record["grant"], body(&response)["grant"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 //! found.
 
 use shared::Fault;
-use shared::access::{Access, Practice};
+use shared::access::Access;
 use shared::api::access_concerns::{ExplainedConcern, GetAccessConcern};
 use shared::aws::Aws;
 use shared::http::{Change, Changed, Problem, changes};
@@ -18,16 +18,16 @@ struct Handler {
 impl Change<GetAccessConcern> for Handler {
     async fn change(
         &self,
-        access: &Access<Practice>,
+        access: &Access<ConcernId>,
         _: &Opener,
-        id: ConcernId,
+        (): (),
     ) -> Result<Changed<ExplainedConcern>, Problem> {
-        let (concern, words) = self.casebook.read(access, id).await?;
+        let (concern, words) = self.casebook.read(access).await?;
         let about = concern.patient;
         let answer = words.map(|words| ExplainedConcern { concern, words });
         Ok(Changed::done(Vec::new(), answer)
             .about(Some(about))
-            .regarding(id.to_string()))
+            .regarding(access.concern().to_string()))
     }
 }
 

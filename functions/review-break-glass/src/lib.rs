@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use shared::Fault;
-use shared::access::{Access, Practice};
+use shared::access::Access;
 use shared::api::access_concerns::{Closing, Concern, ReviewBreakGlass};
 use shared::aws::Aws;
 use shared::http::{Change, Changed, Problem, changes};
+use shared::ids::ConcernId;
 use shared::phi::{Opener, Phi};
 use shared::serve::Service;
 use shared::store::Casebook;
@@ -17,7 +18,7 @@ struct Handler {
 impl Change<ReviewBreakGlass> for Handler {
     async fn change(
         &self,
-        access: &Access<Practice>,
+        access: &Access<ConcernId>,
         _: &Opener,
         closing: Closing,
     ) -> Result<Changed<Concern>, Problem> {
@@ -25,10 +26,10 @@ impl Change<ReviewBreakGlass> for Handler {
             .casebook
             .close(access, closing, Timestamp::now())
             .await?;
-        let (about, id) = (concern.patient, concern.id);
+        let about = concern.patient;
         Ok(Changed::done(writes, Phi::new(concern))
             .about(Some(about))
-            .regarding(id.to_string()))
+            .regarding(access.concern().to_string()))
     }
 }
 

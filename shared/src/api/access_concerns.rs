@@ -213,19 +213,17 @@ impl Operation for GetAccessConcern {
             WriteAudit,
         ],
     };
-    type Subject = Practice;
-    type Input = ConcernId;
+    type Subject = ConcernId;
+    type Input = ();
     type Output = ExplainedConcern;
 
-    fn parse(request: &Request) -> Result<ConcernId, Problem> {
-        request.no_query()?;
-        request.path("concern")
+    fn parse(request: &Request) -> Result<(), Problem> {
+        request.no_query()
     }
 }
 
 /// How a concern is to end.
 pub struct Closing {
-    pub concern: ConcernId,
     pub outcome: Outcome,
     pub note: Line<1, 1000>,
 }
@@ -260,16 +258,14 @@ impl Operation for ReviewBreakGlass {
             WriteAudit,
         ],
     };
-    type Subject = Practice;
+    type Subject = ConcernId;
     type Input = Closing;
     type Output = Concern;
 
     fn parse(request: &Request) -> Result<Closing, Problem> {
         request.no_query()?;
-        let concern = request.path("concern")?;
         let Review { verdict, note } = request.body()?;
         Ok(Closing {
-            concern,
             outcome: Outcome::Reviewed(verdict),
             note,
         })
@@ -305,16 +301,14 @@ impl Operation for ResolveAccessConcern {
             WriteAudit,
         ],
     };
-    type Subject = Practice;
+    type Subject = ConcernId;
     type Input = Closing;
     type Output = Concern;
 
     fn parse(request: &Request) -> Result<Closing, Problem> {
         request.no_query()?;
-        let concern = request.path("concern")?;
         let Resolving { outcome, note } = request.body()?;
         Ok(Closing {
-            concern,
             outcome: Outcome::Resolved(outcome),
             note,
         })

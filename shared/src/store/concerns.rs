@@ -209,7 +209,7 @@ impl Concerns {
     }
 }
 
-/// The concerns with what was written about them. A permission on concerns opens that, and no more
+/// The concerns with what was written about them. A permission on a concern opens that, and no more
 /// of the patient than that.
 pub struct Casebook {
     concerns: Concerns,
@@ -234,12 +234,9 @@ impl Casebook {
     }
 
     /// A concern and what was written about it.
-    pub async fn read(
-        &self,
-        _: &Access<Practice>,
-        id: ConcernId,
-    ) -> Result<(Concern, Phi<Words>), Problem> {
-        let row = self.concerns.row(id).await?.ok_or(Problem::not_found())?;
+    pub async fn read(&self, access: &Access<ConcernId>) -> Result<(Concern, Phi<Words>), Problem> {
+        let row = self.concerns.row(access.concern()).await?;
+        let row = row.ok_or(Problem::not_found())?;
         let concern = Concern::from_row(&row)?;
         let case = self.case(concern, &row).await?;
         Ok((case.concern, Phi::new(case.words)))
@@ -249,11 +246,11 @@ impl Casebook {
     /// at once.
     pub async fn close(
         &self,
-        access: &Access<Practice>,
+        access: &Access<ConcernId>,
         closing: Closing,
         now: Timestamp,
     ) -> Result<(Concern, Vec<Write>), Problem> {
-        let row = self.concerns.row(closing.concern).await?;
+        let row = self.concerns.row(access.concern()).await?;
         let row = row.ok_or(Problem::not_found())?;
         let concern = Concern::from_row(&row)?;
         if concern.state == State::Resolved {
