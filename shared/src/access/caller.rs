@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn a_sign_in_is_recent_for_a_quarter_of_an_hour() {
         let claims = Claims::from_authorizer(&claims(&json!({}))).unwrap();
-        let row = AccountRow::new(claims.account, Role::Provider);
+        let row = AccountRow::new(claims.account, Role::Patient);
         let caller = Caller::verified(&claims, Some(row)).unwrap();
         let after = |seconds| Timestamp::from_second(claims.auth_time + seconds).unwrap();
         assert!(caller.signed_in_recently(after(900)));
