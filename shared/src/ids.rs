@@ -84,6 +84,10 @@ id!(
     /// An entry of a patient's record.
     RecordId
 );
+id!(
+    /// A concern about an access. Younger ones sort behind older ones.
+    ConcernId
+);
 
 #[cfg(test)]
 mod tests {

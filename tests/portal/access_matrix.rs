@@ -108,7 +108,6 @@ impl Case {
             grant: Uuid::nil(),
             account: ACCOUNT,
             until,
-            row: SealedRow::new("patients", Item::new()),
         };
         self.context = PatientContext::of(Vec::new(), Vec::new(), vec![broken]);
         self
@@ -185,6 +184,11 @@ fn cases() -> Vec<(String, Case)> {
             provider().care_team(Some(NOW)),
         ),
         ("provider, other", provider()),
+        ("provider without practitioner", {
+            let mut case = provider();
+            case.row.practitioner = None;
+            case
+        }),
         (
             "provider disabled, care team",
             provider().care_team(None).disabled(),
@@ -250,6 +254,7 @@ impl Visitor for Asking<'_> {
         let mut request = anonymous().patient(self.case.patient);
         let account = ("account".to_owned(), self.case.account.to_string());
         request.path.push(account);
+        request = request.concern(&Uuid::nil().to_string());
         self.ask(Op::SPEC, &Op::Subject::named(&request).ok().unwrap());
     }
 
@@ -354,7 +359,6 @@ fn anybody() -> impl Strategy<Value = Case> {
             grant: Uuid::nil(),
             account: ACCOUNT,
             until,
-            row: SealedRow::new("patients", Item::new()),
         });
         let granted = granted.map(|(basis, categories, until)| proxy(basis, &categories, until));
         let mut context = PatientContext::of(
@@ -401,7 +405,10 @@ fn may_reach_the_record(case: &Case) -> bool {
 }
 
 /// Operations about a patient that are open to a role without a relation to this patient, and why.
-const WITHOUT_RELATION: [&str; 0] = [];
+const WITHOUT_RELATION: [&str; 1] = [
+    // Emergencies begin without a relation (45 CFR 164.312(a)(2)(ii)).
+    "break-glass",
+];
 
 proptest! {
     #[test]
@@ -420,6 +427,17 @@ proptest! {
         for (spec, permits) in by_account(&case) {
             let read = is_about_a_patient(spec) && !WITHOUT_RELATION.contains(&spec.id);
             prop_assert!(!(permits && read), "{} by {role:?}", spec.id);
+        }
+    }
+
+    /// Breaking the glass takes no relation, and so it takes to be a provider whom the practice knows.
+    #[test]
+    fn providers_alone_break_glass(case in anybody()) {
+        for (spec, permits) in by_account(&case) {
+            let row = &case.row;
+            if permits && spec.id == "break-glass" {
+                prop_assert!(row.role == Role::Provider && row.practitioner.is_some());
+            }
         }
     }
 

@@ -490,9 +490,9 @@ async fn a_disabled_account_and_a_changed_role_are_out_at_once() {
             changed["role"]["S"] = role.into();
             changed["status"]["S"] = status.into();
             world.stack.put(Resource::AccountsTable, changed).await;
-            let before = world.stack.audit().await;
             let function = Function::new(&world.stack, spec.id);
             let mut request = world.allowed(spec).await;
+            let before = world.stack.audit().await;
             request.claims = Some(claims.clone());
             let response = function.respond(request).await;
             assert_eq!(response.status, 401, "{} of {role} {status}", spec.id);

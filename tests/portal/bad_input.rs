@@ -3,19 +3,22 @@
 use crate::harness::function::Function;
 use crate::harness::letter::Letter;
 use crate::harness::request::{With, anonymous, body, signed_in};
-use crate::harness::world::{World, http_specs, is_about_a_patient, token_specs};
+use crate::harness::world::{World, http_specs, token_specs};
 use crate::harness::{Whose, root};
 use http::HeaderValue;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 use shared::access::Role;
-use shared::api::Operation;
+use shared::api::access_concerns::{ResolveAccessConcern, ReviewBreakGlass};
 use shared::api::account::ActivateAccount;
+use shared::api::break_glass::BreakGlass;
 use shared::api::profile::UpdateProfile;
+use shared::api::{Operation, Trigger};
 use shared::aws::Resource;
 use shared::http::{MAX_BODY, Problem, Request};
 use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 
 /// Stands in what is sent, and must not stand in what comes back.
 const ECHO: &str = "qX7Echo";
@@ -117,16 +120,11 @@ impl Abused {
 
     /// A change of contact details, but for its body.
     fn change(&self) -> Request {
-        signed_in(self.world.account, Role::Patient)
-            .patient(self.world.patient)
-            .header("if-match", "\"0\"")
+        self.request("update-profile")
     }
 
     fn request(&self, id: &str) -> Request {
-        match id {
-            "update-profile" => self.change(),
-            _ => anonymous().header("idempotency-key", "a-key-of-its-own"),
-        }
+        without_body(&self.world, id)
     }
 
     fn labs(&self) -> Request {
@@ -134,8 +132,25 @@ impl Abused {
     }
 }
 
+/// A request that is right but for its body.
+fn without_body(world: &World, id: &str) -> Request {
+    match id {
+        "update-profile" => world
+            .by_patient()
+            .patient(world.patient)
+            .header("if-match", "\"0\""),
+        "break-glass" => signed_in(world.provider, Role::Provider)
+            .since(0)
+            .patient(world.patient),
+        "review-break-glass" | "resolve-access-concern" => {
+            world.by_officer().concern(&Uuid::nil().to_string())
+        }
+        _ => anonymous().header("idempotency-key", "a-key-of-its-own"),
+    }
+}
+
 /// The operations that take a body, and a body that is right.
-fn bodies() -> [(&'static str, Value); 2] {
+fn bodies() -> [(&'static str, Value); 5] {
     let contact = json!({
         "phone": "555-010-0199",
         "email": "someone@example.org",
@@ -149,7 +164,25 @@ fn bodies() -> [(&'static str, Value); 2] {
     [
         ("update-profile", contact),
         ("activate-account", activation),
+        (
+            "break-glass",
+            json!({"reason": "other", "explanation": "found on the floor"}),
+        ),
+        (
+            "review-break-glass",
+            json!({"verdict": "justified", "note": "asked around"}),
+        ),
+        (
+            "resolve-access-concern",
+            json!({"outcome": "no-issue", "note": "asked around"}),
+        ),
     ]
+}
+
+/// The first field of a body that holds text.
+fn a_field(body: &Value) -> &str {
+    let mut fields = body.as_object().unwrap().iter();
+    fields.find(|(_, value)| value.is_string()).unwrap().0
 }
 
 /// Every text in a body, by pointer.
@@ -188,6 +221,11 @@ async fn bodies_that_are_no_json_object() {
     let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
     let deep_objects = format!("{}1{}", "{\"a\":".repeat(5_000), "}".repeat(5_000));
     for (id, right) in bodies() {
+        let field = a_field(&right);
+        let half = format!("{{\"{field}\": \"{ECHO}");
+        let comma = format!("{{\"{field}\": {},}}", right[field]);
+        let no_utf8 = [format!("{{\"{field}\": \"").as_bytes(), b"\xff\xfe\"}"].concat();
+        let pointer_to_field = format!("/{field}");
         let right = right.to_string();
         let twice = format!("{right}{right}");
         let trailing = format!("{right} {ECHO}");
@@ -197,14 +235,14 @@ async fn bodies_that_are_no_json_object() {
             ("blank", b" \n\t"),
             ("a bracket", b"{"),
             ("a word", b"qX7Echo"),
-            ("half of it", b"{\"email\": \"qX7Echo"),
+            ("half of it", half.as_bytes()),
             ("it twice", twice.as_bytes()),
             ("more behind it", trailing.as_bytes()),
             ("a byte order mark", bom.as_bytes()),
             ("single quotes", b"{'qX7Echo': 'qX7Echo'}"),
-            ("a trailing comma", b"{\"email\": \"a@example.org\",}"),
+            ("a trailing comma", comma.as_bytes()),
             ("not a number", b"NaN"),
-            ("no UTF-8", b"{\"email\": \"\xff\xfe\"}"),
+            ("no UTF-8", &no_utf8),
             ("null", b"null"),
             ("true", b"true"),
             ("a number", b"17"),
@@ -221,7 +259,7 @@ async fn bodies_that_are_no_json_object() {
         for (what, bytes) in cases {
             let request = abused.request(id).bytes(bytes);
             let pointer = match *what {
-                "half of it" | "no UTF-8" => "/email",
+                "half of it" | "no UTF-8" => &*pointer_to_field,
                 _ => "",
             };
             abused.refused(id, what, request, 400, pointer).await;
@@ -308,22 +346,38 @@ async fn fields_that_are_not_what_they_should_be() {
         more["__proto__"] = json!({ECHO: 1});
         let request = abused.request(id).json(&more);
         abused.refused(id, "a prototype", request, 400, "").await;
-        let twice = right
-            .to_string()
-            .replacen('{', "{\"email\":\"first@example.org\",", 1);
+        let field = a_field(&right);
+        let first = format!("{{\"{field}\":{},", right[field]);
+        let twice = right.to_string().replacen('{', &first, 1);
         let request = abused.request(id).bytes(twice.as_bytes());
         abused.refused(id, "a field twice", request, 400, "").await;
         let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
-        let deep = with(&right, "/email", json!("DEEP"))
+        let pointer = format!("/{field}");
+        let deep = with(&right, &pointer, json!("DEEP"))
             .to_string()
             .replace("\"DEEP\"", &deep);
         let request = abused.request(id).bytes(deep.as_bytes());
         abused
-            .refused(id, "a deep field", request, 400, "/email")
+            .refused(id, "a deep field", request, 400, &*pointer)
             .await;
     }
     // What only one of them has.
-    let [(_, contact), (_, activation)] = bodies();
+    let [(_, contact), (_, activation), rest @ ..] = bodies();
+    for (id, right) in rest {
+        for field in right.as_object().unwrap().keys() {
+            let mut less = right.clone();
+            less.as_object_mut().unwrap().remove(field);
+            let request = abused.request(id).json(&less);
+            abused.refused(id, field, request, 400, "").await;
+        }
+    }
+    for (what, explanation) in [("nine", "a".repeat(9)), ("501", "a".repeat(501))] {
+        let body = json!({"reason": "other", "explanation": explanation});
+        let request = abused.request("break-glass").json(&body);
+        abused
+            .refused("break-glass", what, request, 400, "/explanation")
+            .await;
+    }
     for field in ["mrn", "birth_date", "code", "email"] {
         let mut less = activation.clone();
         less.as_object_mut().unwrap().remove(field);
@@ -383,7 +437,7 @@ async fn fields_that_are_not_what_they_should_be() {
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_and_paths() {
     let mut abused = Abused::new().await;
-    let [(_, contact), (_, activation)] = bodies();
+    let [(_, contact), (_, activation), ..] = bodies();
     let change = |abused: &Abused, tag: &str| {
         let mut request = abused.change().json(&contact);
         request
@@ -453,7 +507,14 @@ async fn headers_and_paths() {
         .await;
 
     for spec in http_specs() {
-        if is_about_a_patient(spec) {
+        let Trigger::Http { path, .. } = spec.trigger else {
+            continue;
+        };
+        for name in ["patient", "concern"] {
+            if !path.contains(&format!("{{{name}}}")) {
+                continue;
+            }
+            let pointer = format!("path/{name}");
             for wrong in [
                 "",
                 "1",
@@ -471,15 +532,17 @@ async fn headers_and_paths() {
                 "00000000-0000-0000-0000-000000000000#CONTEXT",
             ] {
                 let mut request = abused.world.allowed(spec).await;
-                request.path = vec![("patient".to_owned(), wrong.to_owned())];
+                request.path = vec![(name.to_owned(), wrong.to_owned())];
+                abused.before = tables(&abused.world).await;
                 abused
-                    .refused(spec.id, wrong, request, 400, "path/patient")
+                    .refused(spec.id, wrong, request, 400, &*pointer)
                     .await;
             }
             let mut request = abused.world.allowed(spec).await;
             request.path.clear();
+            abused.before = tables(&abused.world).await;
             abused
-                .refused(spec.id, "no path", request, 400, "path/patient")
+                .refused(spec.id, "no path", request, 400, &*pointer)
                 .await;
         }
     }
@@ -518,11 +581,26 @@ async fn queries_and_cursors() {
         "1e1",
         " 1",
         "256",
+        "+5",
+        "05",
         "99999999999999999999",
         "qX7Echo",
     ] {
         let request = abused.labs().query("limit", limit);
         abused.refused(id, limit, request, 400, "query/limit").await;
+    }
+    for (name, wrong) in [
+        ("state", "OPEN"),
+        ("state", "closed"),
+        ("state", ""),
+        ("limit", "05"),
+        ("cursor", "qX7Echo"),
+    ] {
+        let request = abused.world.by_officer().query(name, wrong);
+        let pointer = format!("query/{name}");
+        abused
+            .refused("list-access-concerns", wrong, request, 400, &*pointer)
+            .await;
     }
     for (name, value) in [("limit", "5"), ("cursor", "a")] {
         let request = abused.labs().query(name, value).query(name, value);
@@ -603,9 +681,13 @@ fn naughty_strings_get_no_echo() {
                 let request = anonymous()
                     .header("if-match", "\"0\"")
                     .header("idempotency-key", "a-key-of-its-own")
+                    .concern(&Uuid::nil().to_string())
                     .json(&with(&right, &pointer, json!(text)));
                 let parsed = match id {
                     "update-profile" => UpdateProfile::parse(&request).map(|_| ()),
+                    "break-glass" => BreakGlass::parse(&request).map(|_| ()),
+                    "review-break-glass" => ReviewBreakGlass::parse(&request).map(|_| ()),
+                    "resolve-access-concern" => ResolveAccessConcern::parse(&request).map(|_| ()),
                     _ => ActivateAccount::parse(&request).map(|_| ()),
                 };
                 match parsed {
@@ -621,12 +703,17 @@ fn naughty_strings_get_no_echo() {
     let details: Vec<_> = details.into_iter().collect();
     insta::assert_snapshot!(details.join("\n"), @r"
     must be 1 to 100 characters long
+    must be 1 to 1000 characters long
     must be 1 to 20 characters long
     must be 1 to 64 characters long
+    must be 10 to 500 characters long
     must be 2 to 60 characters long
     must be a date such as 1980-12-31
     must be a telephone number of 7 to 15 digits
     must be an e-mail address such as name@example.org
+    must be emergency-treatment or covering-colleague or patient-unresponsive or public-health-emergency or other
+    must be justified or not-justified
+    must be no-issue or corrected or sanctioned or breach-notification
     must be the 16 letters and digits that the practice gave you
     must not hold control characters
     ");
@@ -705,6 +792,11 @@ const KNOWN: &[&str] = &[
     "mrn",
     "birth_date",
     "code",
+    "reason",
+    "explanation",
+    "verdict",
+    "outcome",
+    "note",
 ];
 
 /// JSON of any shape, with the fields that are known more often than chance would have them.
@@ -742,8 +834,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 fn no_body_is_our_fault() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let world = runtime.block_on(World::new());
-    let functions =
-        ["update-profile", "activate-account"].map(|id| (id, Function::new(&world.stack, id)));
+    let functions = bodies().map(|(id, _)| (id, Function::new(&world.stack, id)));
     let mut runner = TestRunner::new(Config {
         cases: 64,
         failure_persistence: None,
@@ -751,12 +842,7 @@ fn no_body_is_our_fault() {
     });
     let ran = runner.run(&any_json(), |json| {
         for (id, function) in &functions {
-            let request = match *id {
-                "update-profile" => signed_in(world.account, Role::Patient)
-                    .patient(world.patient)
-                    .header("if-match", "\"0\""),
-                _ => anonymous().header("idempotency-key", "a-key-of-its-own"),
-            };
+            let request = without_body(&world, id);
             let status = runtime
                 .block_on(function.respond(request.json(&json)))
                 .status;

@@ -14,6 +14,7 @@ mod accounts;
 mod audit_coverage;
 mod bad_input;
 mod canary;
+mod emergencies;
 mod harness;
 mod import;
 mod misuse;

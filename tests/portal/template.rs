@@ -321,6 +321,32 @@ fn data_at_rest_is_encrypted_recoverable_and_protected() {
     assert_eq!(client["AccessTokenValidity"], 5);
 }
 
+/// 45 CFR 164.308(a)(6)(ii): what the privacy officer is told of is counted by an operation that there
+/// is, and on its way it is encrypted.
+#[test]
+fn every_alarm_reaches_the_privacy_officer() {
+    let template = stack("infra/alarms.yaml");
+    let ids: Vec<_> = specs().iter().map(|spec| spec.id).collect();
+    let mut alarms = 0;
+    for (name, alarm) in resources(&template, "AWS::CloudWatch::Alarm") {
+        let alarm = &alarm["Properties"];
+        assert_eq!(alarm["Namespace"], "Portal", "{name}");
+        assert_eq!(alarm["MetricName"], name);
+        let dimension = &alarm["Dimensions"][0];
+        assert_eq!(dimension["Name"], "operation", "{name}");
+        assert!(
+            ids.contains(&dimension["Value"].as_str().unwrap()),
+            "{name}"
+        );
+        assert_eq!(alarm["Threshold"], 1, "{name}");
+        assert_eq!(alarm["AlarmActions"][0]["Ref"], "Alarms", "{name}");
+        alarms += 1;
+    }
+    assert!(alarms >= 1);
+    let topic = &template["Resources"]["Alarms"]["Properties"];
+    assert_eq!(topic["KmsMasterKeyId"]["Ref"], "AlarmKeyArn");
+}
+
 /// CloudFormation takes 500 resources in a template, and every operation stands in the root.
 #[tokio::test]
 async fn the_root_stays_inside_its_budget() {

@@ -2,7 +2,11 @@
 
 use crate::ids::AccountId;
 use crate::store::{AccountRow, Status};
+use jiff::Timestamp;
 use serde_json::Value;
+
+/// How long ago a sign-in may be for what takes a recent one: seconds.
+const RECENTLY: i64 = 15 * 60;
 
 /// What an account is for. One each: somebody with two roles has two accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -122,6 +126,12 @@ impl Caller {
             signed_in_at: claims.auth_time,
         })
     }
+
+    /// Did they prove who they are, with both factors, in the last 15 minutes? Renewing a session
+    /// proves nothing.
+    pub fn signed_in_recently(&self, now: Timestamp) -> bool {
+        now.as_second() - self.signed_in_at <= RECENTLY
+    }
 }
 
 /// Nobody signed in.
@@ -188,6 +198,16 @@ mod tests {
         ] {
             assert_eq!(Claims::from_authorizer(&claims(&wrong)), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_sign_in_is_recent_for_a_quarter_of_an_hour() {
+        let claims = Claims::from_authorizer(&claims(&json!({}))).unwrap();
+        let row = AccountRow::new(claims.account, Role::Patient);
+        let caller = Caller::verified(&claims, Some(row)).unwrap();
+        let after = |seconds| Timestamp::from_second(claims.auth_time + seconds).unwrap();
+        assert!(caller.signed_in_recently(after(900)));
+        assert!(!caller.signed_in_recently(after(901)));
     }
 
     #[test]

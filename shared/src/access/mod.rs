@@ -7,7 +7,7 @@ pub use caller::{Anonymous, By, Caller, Claims, Role};
 pub use policy::{Decision, Permitted, Policies, Principal, Resource};
 
 use crate::http::{Problem, Request};
-use crate::ids::{AccountId, PatientId};
+use crate::ids::{AccountId, ConcernId, PatientId};
 
 /// What an operation is about, as Cedar sees it.
 pub trait Subject: Clone + Send + Sync + 'static {
@@ -77,6 +77,20 @@ impl Subject for Practice {
     }
 }
 
+/// A concern about an access. What permits something here is on the concern, not on the record of the
+/// patient behind it.
+impl Subject for ConcernId {
+    type By = Caller;
+
+    fn named(request: &Request) -> Result<Self, Problem> {
+        request.path("concern")
+    }
+
+    fn patient(&self) -> Option<PatientId> {
+        None
+    }
+}
+
 /// The portal itself, before anybody is signed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Portal;
@@ -138,6 +152,12 @@ impl<S: Subject<By = Caller>> Access<S> {
 impl Access<AccountId> {
     /// The account that is acted upon; [`Access::account`] is the one that acts.
     pub const fn whose(&self) -> AccountId {
+        self.subject
+    }
+}
+
+impl Access<ConcernId> {
+    pub const fn concern(&self) -> ConcernId {
         self.subject
     }
 }

@@ -3,7 +3,7 @@
 use super::{OwnAccount, Portal, Practice, Subject};
 use crate::Fault;
 use crate::audit::Via;
-use crate::ids::{AccountId, PatientId};
+use crate::ids::{AccountId, ConcernId, PatientId};
 use crate::store::{AccountRow, PatientContext};
 use cedar_policy::{
     Authorizer, Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicySet, Request,
@@ -102,6 +102,12 @@ impl Resource for AccountId {
 impl Resource for Practice {
     fn entity(&self, _: Principal<'_>, _: &PatientContext, _: Timestamp) -> Result<Entity, Fault> {
         entity(uid("Application", "portal")?, [])
+    }
+}
+
+impl Resource for ConcernId {
+    fn entity(&self, _: Principal<'_>, _: &PatientContext, _: Timestamp) -> Result<Entity, Fault> {
+        entity(uid("Concern", &self.to_string())?, [])
     }
 }
 
@@ -219,10 +225,13 @@ impl Policies {
         if !permitted {
             return Decision::Deny;
         }
+        // Of several grounds always the same one, and an emergency before any other: every access in
+        // it carries its grant.
         let via = response
             .diagnostics()
             .reason()
-            .find_map(|policy| self.set.annotation(policy, "via"))
+            .filter_map(|policy| self.set.annotation(policy, "via"))
+            .min()
             .unwrap_or("policy");
         Decision::Permit(Permitted {
             via: Via(via.to_owned()),

@@ -98,9 +98,9 @@ struct PageQuery {
 }
 
 /// How many entries a page holds: 1 to 100, 50 unless told.
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
-struct Limit(u8);
+pub(crate) struct Limit(u8);
 
 impl Default for Limit {
     fn default() -> Self {
@@ -113,7 +113,8 @@ impl TryFrom<String> for Limit {
 
     fn try_from(text: String) -> Result<Self, &'static str> {
         match text.parse() {
-            Ok(limit @ 1..=100) => Ok(Self(limit)),
+            // `+5` and `05` are numbers too.
+            Ok(limit @ 1..=100) if text == u8::to_string(&limit) => Ok(Self(limit)),
             _ => Err("must be a number from 1 to 100"),
         }
     }
@@ -122,10 +123,20 @@ impl TryFrom<String> for Limit {
 impl Page {
     pub(crate) fn parse(request: &Request, spec: &Spec) -> Result<Self, Problem> {
         let query: PageQuery = request.query()?;
-        let cursor = Cursor::of(request, spec.id)?;
-        let after = query.cursor.map(|text| cursor.read(&text)).transpose()?;
+        Self::of(request, spec.id, query.limit, query.cursor)
+    }
+
+    /// The page of a list that takes more parameters than these.
+    pub(crate) fn of(
+        request: &Request,
+        list: &'static str,
+        limit: Limit,
+        after: Option<String>,
+    ) -> Result<Self, Problem> {
+        let cursor = Cursor::of(request, list)?;
+        let after = after.map(|text| cursor.read(&text)).transpose()?;
         Ok(Self {
-            limit: query.limit.0,
+            limit: limit.0,
             after,
             cursor,
         })

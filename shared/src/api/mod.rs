@@ -3,7 +3,10 @@
 //! A [`Spec`] says how an operation is reached, what it may do and what its audit record calls it.
 //! The pipeline, template.yaml, the access matrix and the audit coverage test are all held to it.
 
+pub mod access_concerns;
 pub mod account;
+pub mod break_glass;
+mod codes;
 pub mod dashboard;
 pub mod import;
 pub mod lab_results;
@@ -151,6 +154,11 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     // Proxies
     // Care
     // Emergencies
+    visitor.operation::<break_glass::BreakGlass>();
+    visitor.operation::<access_concerns::ListAccessConcerns>();
+    visitor.operation::<access_concerns::GetAccessConcern>();
+    visitor.operation::<access_concerns::ReviewBreakGlass>();
+    visitor.operation::<access_concerns::ResolveAccessConcern>();
     // Administration
     // What AWS invokes
     visitor.event(&import::IMPORT_RECORDS);

@@ -66,6 +66,8 @@ pub struct Record {
     pub via: Option<Via>,
     /// The proxy's or the emergency's grant that the access rests on.
     pub grant: Option<Uuid>,
+    /// The code of the reason for which somebody broke the glass.
+    pub emergency: Option<&'static str>,
 }
 
 impl Record {
@@ -87,6 +89,7 @@ impl Record {
             reason: None,
             via: None,
             grant: None,
+            emergency: None,
         }
     }
 
@@ -169,6 +172,7 @@ impl Record {
         optional("reason", self.reason.map(str::to_owned));
         optional("via", self.via.as_ref().map(|via| via.0.clone()));
         optional("grant", self.grant.map(|grant| grant.to_string()));
+        optional("emergency", self.emergency.map(str::to_owned));
         optional(
             "acting_for",
             self.acting_for().map(|patient| patient.to_string()),

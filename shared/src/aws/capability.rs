@@ -20,6 +20,13 @@ pub enum Capability {
     /// Give a patient their one account.
     LinkAccounts,
     RemoveFromCareTeams,
+    /// Begin an emergency access, and raise the concern over it.
+    BreakGlass,
+    /// End an emergency access before its time.
+    EndBreakGlass,
+    ReadConcerns,
+    /// Move a concern from the open ones to the resolved ones.
+    CloseConcerns,
     ReadRecords,
     WriteRecords,
     ReadDirectory,
@@ -68,7 +75,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 26] = [
         Self::ReadAccounts,
         Self::ActivateAccounts,
         Self::NoteSessions,
@@ -78,6 +85,10 @@ impl Capability {
         Self::WriteContact,
         Self::LinkAccounts,
         Self::RemoveFromCareTeams,
+        Self::BreakGlass,
+        Self::EndBreakGlass,
+        Self::ReadConcerns,
+        Self::CloseConcerns,
         Self::ReadRecords,
         Self::WriteRecords,
         Self::ReadDirectory,
@@ -103,7 +114,11 @@ impl Capability {
             | Self::WritePatients
             | Self::WriteContact
             | Self::LinkAccounts
-            | Self::RemoveFromCareTeams => Resource::PatientsTable,
+            | Self::RemoveFromCareTeams
+            | Self::BreakGlass
+            | Self::EndBreakGlass
+            | Self::ReadConcerns
+            | Self::CloseConcerns => Resource::PatientsTable,
             Self::ReadRecords | Self::WriteRecords => Resource::RecordsTable,
             Self::ReadDirectory | Self::WriteDirectory => Resource::DirectoryTable,
             Self::WriteAudit => Resource::AuditTable,
@@ -129,6 +144,10 @@ impl Capability {
                 "dynamodb:UpdateItem",
             ],
             Self::RemoveFromCareTeams => &["dynamodb:DeleteItem"],
+            Self::BreakGlass => &["dynamodb:PutItem"],
+            Self::EndBreakGlass => &["dynamodb:UpdateItem"],
+            Self::ReadConcerns => &["dynamodb:GetItem", "dynamodb:Query"],
+            Self::CloseConcerns => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
             Self::WriteRecords => &[
                 "dynamodb:BatchWriteItem",
                 "dynamodb:DeleteItem",

@@ -8,6 +8,7 @@ use super::{Problem, Request, Response};
 use crate::access::{
     Access, By, Caller, Decision, Permitted, Policies, Principal, Subject, Unproven,
 };
+use crate::api::break_glass::Reason;
 use crate::api::profile::Profile;
 use crate::api::{Auth, Operation, Spec, Trigger};
 use crate::audit::{Audit, Commit, Outcome, Record};
@@ -25,6 +26,7 @@ use jiff::Timestamp;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// What is particular to an operation that only reads.
 pub trait Read<Op: Operation>: Send + Sync + 'static {
@@ -54,6 +56,7 @@ pub struct Changed<T> {
     answer: Result<Phi<T>, Problem>,
     about: Option<PatientId>,
     regarding: Option<String>,
+    emergency: Option<(Uuid, Reason)>,
     follow_up: Option<FollowUp<T>>,
 }
 
@@ -70,6 +73,7 @@ impl<T> Changed<T> {
             answer: Ok(answer),
             about: None,
             regarding: None,
+            emergency: None,
             follow_up: None,
         }
     }
@@ -81,6 +85,7 @@ impl<T> Changed<T> {
             answer: Err(problem),
             about: None,
             regarding: None,
+            emergency: None,
             follow_up: None,
         }
     }
@@ -97,6 +102,14 @@ impl<T> Changed<T> {
     pub fn regarding(self, resource: impl Into<String>) -> Self {
         Self {
             regarding: Some(resource.into()),
+            ..self
+        }
+    }
+
+    /// The emergency access that begins with it, and why.
+    pub fn emergency(self, grant: Uuid, reason: Reason) -> Self {
+        Self {
+            emergency: Some((grant, reason)),
             ..self
         }
     }
@@ -300,10 +313,15 @@ async fn change<Op: Operation, H: Change<Op>>(
         answer,
         about,
         regarding,
+        emergency,
         follow_up,
     } = changed;
     record.patient = record.patient.or(about);
     record.resource = regarding;
+    if let Some((grant, reason)) = emergency {
+        record.grant = Some(grant);
+        record.emergency = Some(reason.as_str());
+    }
     record.outcome = if answer.is_ok() {
         Outcome::Success
     } else {
@@ -466,13 +484,8 @@ impl Pipeline {
             Principal::Account(&caller.row)
         });
         let policies = Policies::load()?;
-        let decision = policies.decide(
-            principal,
-            self.spec.action,
-            subject,
-            context,
-            Timestamp::now(),
-        )?;
+        let now = Timestamp::now();
+        let decision = policies.decide(principal, self.spec.action, subject, context, now)?;
         match decision {
             Decision::Permit(permitted) if subject.patient().is_none() || context.exists() => {
                 record.via = Some(permitted.via());
@@ -480,7 +493,11 @@ impl Pipeline {
                     let account = caller.row.account;
                     match permitted.via().as_str() {
                         "proxy" => context.proxy(account).map(|proxy| proxy.grant),
-                        "break-glass" => context.break_glass(account).map(|broken| broken.grant),
+                        // Whoever breaks the glass may have done so before.
+                        "break-glass" => context
+                            .break_glass(account)
+                            .filter(|broken| now < broken.until)
+                            .map(|broken| broken.grant),
                         _ => None,
                     }
                 });

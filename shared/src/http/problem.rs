@@ -87,6 +87,16 @@ impl Problem {
         )
     }
 
+    /// What the caller wants to do takes a sign-in that is minutes old.
+    pub const fn sign_in_again() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "sign-in-again",
+            "You signed in too long ago for this",
+            "Sign in again, with both factors, and repeat it within 15 minutes.",
+        )
+    }
+
     /// Says the same whether a thing does not exist or is not the caller's to see.
     pub const fn not_found() -> Self {
         Self::new(

@@ -1,6 +1,8 @@
 //! DynamoDB as the portal uses it: keys, sealed rows, and changes committed with their audit record.
 
 pub mod accounts;
+pub mod break_glass;
+pub mod concerns;
 pub mod directory;
 pub mod entries;
 pub mod import_bucket;
@@ -9,6 +11,8 @@ pub mod patients;
 pub mod records;
 
 pub use accounts::{AccountRow, Accounts, Activation, ActivationRow, Status};
+pub use break_glass::Hour;
+pub use concerns::{Casebook, Concerns};
 pub use directory::{Change, Directory, Listed};
 pub use entries::{EntryKey, NewEntry, Stored};
 pub use import_bucket::{ImportBucket, Opened};

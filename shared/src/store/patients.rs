@@ -1,6 +1,6 @@
 //! The patients table. A patient's `CONTEXT#` rows are what it takes to authorize and open anything
 //! of theirs: data key, profile, contact, care team, proxies, broken glass. `HISTORY#` rows keep
-//! former values. `MRN#<MAC>` partitions lead from a medical record number to the patient.
+//! what was. `MRN#<MAC>` partitions lead from a medical record number to the patient.
 
 use super::{Item, SEALED, SealedRow, Write, b, n, patient_key, s, string};
 use crate::Fault;
@@ -21,7 +21,7 @@ pub(super) const PROFILE: &str = "CONTEXT#PROFILE";
 const CONTACT: &str = "CONTEXT#CONTACT";
 pub(super) const CARE_TEAM: &str = "CONTEXT#CARE-TEAM#";
 const PROXY: &str = "CONTEXT#PROXY#";
-const BREAK_GLASS: &str = "CONTEXT#BREAK-GLASS#";
+pub(super) const BREAK_GLASS: &str = "CONTEXT#BREAK-GLASS#";
 
 /// How far the import of a patient came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,8 +91,6 @@ pub struct BreakGlass {
     pub grant: Uuid,
     pub account: AccountId,
     pub until: Timestamp,
-    /// Why, in the provider's words.
-    pub row: SealedRow,
 }
 
 /// The rows around a patient.
@@ -135,7 +133,6 @@ impl PatientContext {
                             grant: row.parsed("grant")?.ok_or(TORN)?,
                             account: account.parse().map_err(|_| TORN)?,
                             until: row.parsed("until")?.ok_or(TORN)?,
-                            row,
                         });
                     }
                 }
@@ -254,7 +251,7 @@ impl Proxy {
 /// The patients table.
 pub struct Patients {
     client: Client,
-    table: String,
+    pub(super) table: String,
 }
 
 impl Patients {

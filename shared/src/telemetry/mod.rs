@@ -7,7 +7,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::io::Write;
-use std::sync::{Mutex, PoisonError};
+use std::sync::OnceLock;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -15,8 +15,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// The metrics' namespace in CloudWatch.
 const NAMESPACE: &str = "Portal";
 
-/// Where lines go instead of standard output, in tests that read them.
-static CAPTURED: Mutex<Option<Vec<u8>>> = Mutex::new(None);
+/// Where lines go instead of standard output, in tests.
+static DIVERTED: OnceLock<fn(&[u8])> = OnceLock::new();
 
 /// Sets logging up, once in a process.
 ///
@@ -54,9 +54,11 @@ struct Lines;
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let mut captured = CAPTURED.lock().unwrap_or_else(PoisonError::into_inner);
-        match captured.as_mut() {
-            Some(lines) => lines.write(bytes),
+        match DIVERTED.get() {
+            Some(take) => {
+                take(bytes);
+                Ok(bytes.len())
+            }
             None => std::io::stdout().lock().write(bytes),
         }
     }
@@ -66,20 +68,9 @@ impl Write for Lines {
     }
 }
 
-/// Starts to keep every line in memory.
-pub fn capture() {
-    let mut captured = CAPTURED.lock().unwrap_or_else(PoisonError::into_inner);
-    captured.get_or_insert_default();
-}
-
-/// What has been written since [`capture`].
-pub fn captured() -> String {
-    let captured = CAPTURED.lock().unwrap_or_else(PoisonError::into_inner);
-    captured
-        .as_deref()
-        .map(String::from_utf8_lossy)
-        .unwrap_or_default()
-        .into_owned()
+/// Gives every line to somebody else from now on, for as long as the process lives.
+pub fn divert(take: fn(&[u8])) {
+    let _ = DIVERTED.set(take);
 }
 
 /// The one line of an operation.

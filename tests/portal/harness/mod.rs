@@ -3,6 +3,7 @@
 
 pub mod function;
 pub mod letter;
+pub mod lines;
 pub mod recorder;
 pub mod request;
 pub mod world;
@@ -51,6 +52,7 @@ pub struct Stack {
 
 impl Stack {
     pub async fn new() -> Self {
+        lines::keep();
         let endpoint = endpoint().await;
         let root = xtask::aws::Aws::new(endpoint).unwrap();
         let mut names = HashMap::new();

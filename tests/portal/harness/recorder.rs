@@ -210,6 +210,7 @@ fn uses(request: &HttpRequest, body: &str) -> Vec<(String, String)> {
                 "Put" => "dynamodb:PutItem",
                 "Update" => "dynamodb:UpdateItem",
                 "Delete" => "dynamodb:DeleteItem",
+                "Get" => "dynamodb:GetItem",
                 _ => "dynamodb:ConditionCheckItem",
             };
             let table = part["TableName"].as_str().unwrap();

@@ -1,6 +1,7 @@
 //! Requests as the pipeline gets them, behind API Gateway's authorizer.
 
 use http::{HeaderMap, HeaderValue};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::access::{Claims, Role};
 use shared::http::{Request, Response};
@@ -38,6 +39,9 @@ pub fn anonymous() -> Request {
 /// Parts that a test adds to a request.
 pub trait With: Sized {
     fn patient(self, patient: PatientId) -> Self;
+    fn concern(self, id: &str) -> Self;
+    /// The caller signed in so many seconds ago.
+    fn since(self, seconds: i64) -> Self;
     fn query(self, name: &str, value: &str) -> Self;
     fn header(self, name: &'static str, value: &str) -> Self;
     fn json(self, body: &Value) -> Self;
@@ -47,6 +51,18 @@ pub trait With: Sized {
 impl With for Request {
     fn patient(mut self, patient: PatientId) -> Self {
         self.path.push(("patient".to_owned(), patient.to_string()));
+        self
+    }
+
+    fn concern(mut self, id: &str) -> Self {
+        self.path.push(("concern".to_owned(), id.to_owned()));
+        self
+    }
+
+    fn since(mut self, seconds: i64) -> Self {
+        if let Some(claims) = &mut self.claims {
+            claims.auth_time = Timestamp::now().as_second() - seconds;
+        }
         self
     }
 

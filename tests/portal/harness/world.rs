@@ -1,13 +1,15 @@
 //! A patient with an account, and the operations that there are.
 
-use super::request::{With, anonymous, signed_in};
+use super::recorder::Recorder;
+use super::request::{With, anonymous, body, signed_in};
 use super::{Stack, Whose};
 use serde_json::json;
 use shared::access::Role;
 use shared::api::{Auth, Operation, Spec, Trigger, Visitor, visit_all};
-use shared::aws::Aws;
+use shared::aws::{Aws, Resource};
 use shared::http::{Request, Response};
-use shared::ids::{AccountId, PatientId};
+use shared::ids::{AccountId, PatientId, PractitionerId};
+use uuid::Uuid;
 
 struct Specs(Vec<&'static Spec>);
 
@@ -30,6 +32,10 @@ pub fn specs() -> Vec<&'static Spec> {
 pub fn is_about_a_patient(spec: &Spec) -> bool {
     matches!(spec.trigger, Trigger::Http { path, .. } if path.contains("{patient}"))
 }
+
+/// What a provider writes who breaks the glass, and a privacy officer who looks at it.
+pub const EXPLANATION: &str = "CANARY-900 was found on the floor, and nobody is with them";
+pub const NOTE: &str = "CANARY-901 was never in our emergency department";
 
 /// A stack with a patient who has an account, a provider who treats the patient, an administrator
 /// and a privacy officer.
@@ -86,6 +92,22 @@ impl World {
                     Role::Patient,
                 )
             }
+            "break-glass" => self.emergency().await,
+            "list-access-concerns" => self.by_officer(),
+            "get-access-concern" => {
+                let concern = self.concern("break-glass").await;
+                self.by_officer().concern(&concern)
+            }
+            "review-break-glass" => {
+                let concern = self.concern("break-glass").await;
+                let review = json!({"verdict": "not-justified", "note": NOTE});
+                self.by_officer().concern(&concern).json(&review)
+            }
+            "resolve-access-concern" => {
+                let concern = self.concern("patient-report").await;
+                let resolution = json!({"outcome": "no-issue", "note": NOTE});
+                self.by_officer().concern(&concern).json(&resolution)
+            }
             _ if is_about_a_patient(spec) => self.by_patient().patient(self.patient),
             _ => self.by_patient(),
         }
@@ -93,6 +115,42 @@ impl World {
 
     pub fn by_patient(&self) -> Request {
         signed_in(self.account, Role::Patient)
+    }
+
+    pub fn by_officer(&self) -> Request {
+        signed_in(self.officer, Role::PrivacyOfficer)
+    }
+
+    /// A provider who does not treat the patient, signed in just now.
+    pub async fn by_stranger(&self) -> Request {
+        let whose = Whose::Practitioner(PractitionerId::new(Uuid::new_v4()));
+        let provider = self.stack.account(Role::Provider, whose).await;
+        signed_in(provider, Role::Provider)
+            .since(0)
+            .patient(self.patient)
+    }
+
+    /// Such a provider breaks the glass.
+    pub async fn emergency(&self) -> Request {
+        let why = json!({"reason": "emergency-treatment", "explanation": EXPLANATION});
+        self.by_stranger().await.json(&why)
+    }
+
+    /// The id of a new concern about the patient. Only broken glass raises any by itself: one of
+    /// another kind is made of that.
+    pub async fn concern(&self, kind: &str) -> String {
+        let spec = specs().into_iter().find(|spec| spec.id == "break-glass");
+        let aws = self.stack.aws(&Recorder::default());
+        let broken = body(&call(&aws, spec.unwrap(), self.emergency().await).await);
+        let rows = self.stack.scan(Resource::PatientsTable).await.into_iter();
+        let mut row = rows
+            .filter(|row| row["pk"]["S"] == "CONCERNS#open")
+            .find(|row| row["grant"]["S"] == broken["grant"])
+            .unwrap();
+        let id = row["sk"]["S"].as_str().unwrap().to_owned();
+        row["kind"]["S"] = kind.into();
+        self.stack.put(Resource::PatientsTable, row).await;
+        id
     }
 }
 

@@ -9,15 +9,20 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 10] = [
+pub const SERVICES: [(&str, Make); 15] = [
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
+    ("break-glass", break_glass::service),
+    ("get-access-concern", get_access_concern::service),
     ("get-account", get_account::service),
     ("get-dashboard", get_dashboard::service),
     ("get-profile", get_profile::service),
     ("import-records", import_records::service),
+    ("list-access-concerns", list_access_concerns::service),
     ("list-lab-results", list_lab_results::service),
     ("record-sign-in", record_sign_in::service),
+    ("resolve-access-concern", resolve_access_concern::service),
+    ("review-break-glass", review_break_glass::service),
     ("sign-out-everywhere", sign_out_everywhere::service),
     ("update-profile", update_profile::service),
 ];
