@@ -1,6 +1,7 @@
 //! DynamoDB as the portal uses it: keys, sealed rows, and changes committed with their audit record.
 
 pub mod accounts;
+pub mod administrators;
 pub mod directory;
 pub mod entries;
 pub mod import_bucket;
@@ -9,6 +10,7 @@ pub mod patients;
 pub mod records;
 
 pub use accounts::{AccountRow, Accounts, Activation, ActivationRow, Status};
+pub use administrators::{Administrators, Approval, Consent};
 pub use directory::{Change, Directory, Listed};
 pub use entries::{EntryKey, NewEntry, Stored};
 pub use import_bucket::{ImportBucket, Opened};

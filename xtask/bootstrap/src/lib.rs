@@ -9,17 +9,24 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 10] = [
+pub const SERVICES: [(&str, Make); 17] = [
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
     ("get-account", get_account::service),
     ("get-dashboard", get_dashboard::service),
     ("get-profile", get_profile::service),
     ("import-records", import_records::service),
+    ("invite-user", invite_user::service),
+    ("issue-activation", issue_activation::service),
     ("list-lab-results", list_lab_results::service),
+    ("list-users", list_users::service),
+    ("reconcile-accounts", reconcile_accounts::service),
     ("record-sign-in", record_sign_in::service),
+    ("reset-user-mfa", reset_user_mfa::service),
     ("sign-out-everywhere", sign_out_everywhere::service),
+    ("sign-out-user", sign_out_user::service),
     ("update-profile", update_profile::service),
+    ("update-user", update_user::service),
 ];
 
 /// The service of one operation.
