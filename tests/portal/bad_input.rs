@@ -10,12 +10,15 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 use shared::access::Role;
-use shared::api::Operation;
 use shared::api::account::ActivateAccount;
 use shared::api::profile::UpdateProfile;
+use shared::api::users::{InviteUser, IssueActivation, ListUsers, ResetUserMfa, UpdateUser};
+use shared::api::{Operation, Trigger};
 use shared::aws::Resource;
 use shared::http::{MAX_BODY, Problem, Request};
+use shared::ids::AccountId;
 use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 
 /// Stands in what is sent, and must not stand in what comes back.
 const ECHO: &str = "qX7Echo";
@@ -125,6 +128,16 @@ impl Abused {
     fn request(&self, id: &str) -> Request {
         match id {
             "update-profile" => self.change(),
+            "issue-activation" | "list-users" => self.world.by_admin(),
+            "update-user" | "reset-user-mfa" => self
+                .world
+                .by_admin()
+                .account(self.world.officer)
+                .header("if-match", "\"0\""),
+            "invite-user" => self
+                .world
+                .by_admin()
+                .header("idempotency-key", "a-key-of-its-own"),
             _ => anonymous().header("idempotency-key", "a-key-of-its-own"),
         }
     }
@@ -135,7 +148,7 @@ impl Abused {
 }
 
 /// The operations that take a body, and a body that is right.
-fn bodies() -> [(&'static str, Value); 2] {
+fn bodies() -> Vec<(&'static str, Value)> {
     let contact = json!({
         "phone": "555-010-0199",
         "email": "someone@example.org",
@@ -146,10 +159,34 @@ fn bodies() -> [(&'static str, Value); 2] {
         "mrn": "m-1", "birth_date": "1980-01-02", "code": "ABCDEFGHJKMNPQRS",
         "email": "someone@example.org",
     });
-    [
+    let practitioner = "5b1f3c7e-9a2d-4c68-b0e4-1d2f3a4b5c6d";
+    vec![
         ("update-profile", contact),
         ("activate-account", activation),
+        (
+            "invite-user",
+            json!({"role": "provider", "email": "someone@example.org", "practitioner": practitioner}),
+        ),
+        ("issue-activation", json!({"mrn": "m-1"})),
+        (
+            "list-users",
+            json!({"search": "someone", "role": "provider"}),
+        ),
+        (
+            "update-user",
+            json!({"role": "provider", "status": "active", "practitioner": practitioner}),
+        ),
+        (
+            "reset-user-mfa",
+            json!({"identity_check": "in-person-photo-id"}),
+        ),
     ]
+}
+
+/// The body of one operation.
+fn body_of(id: &str) -> Value {
+    let mut bodies = bodies().into_iter();
+    bodies.find(|(other, _)| *other == id).unwrap().1
 }
 
 /// Every text in a body, by pointer.
@@ -220,8 +257,9 @@ async fn bodies_that_are_no_json_object() {
         ];
         for (what, bytes) in cases {
             let request = abused.request(id).bytes(bytes);
+            let knows_email = body_of(id)["email"].is_string();
             let pointer = match *what {
-                "half of it" | "no UTF-8" => "/email",
+                "half of it" | "no UTF-8" if knows_email => "/email",
                 _ => "",
             };
             abused.refused(id, what, request, 400, pointer).await;
@@ -314,16 +352,17 @@ async fn fields_that_are_not_what_they_should_be() {
         let request = abused.request(id).bytes(twice.as_bytes());
         abused.refused(id, "a field twice", request, 400, "").await;
         let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
-        let deep = with(&right, "/email", json!("DEEP"))
+        let field = texts_of(&right).remove(0);
+        let deep = with(&right, &field, json!("DEEP"))
             .to_string()
             .replace("\"DEEP\"", &deep);
         let request = abused.request(id).bytes(deep.as_bytes());
         abused
-            .refused(id, "a deep field", request, 400, "/email")
+            .refused(id, "a deep field", request, 400, &*field)
             .await;
     }
     // What only one of them has.
-    let [(_, contact), (_, activation)] = bodies();
+    let (contact, activation) = (body_of("update-profile"), body_of("activate-account"));
     for field in ["mrn", "birth_date", "code", "email"] {
         let mut less = activation.clone();
         less.as_object_mut().unwrap().remove(field);
@@ -383,7 +422,7 @@ async fn fields_that_are_not_what_they_should_be() {
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_and_paths() {
     let mut abused = Abused::new().await;
-    let [(_, contact), (_, activation)] = bodies();
+    let (contact, activation) = (body_of("update-profile"), body_of("activate-account"));
     let change = |abused: &Abused, tag: &str| {
         let mut request = abused.change().json(&contact);
         request
@@ -483,6 +522,18 @@ async fn headers_and_paths() {
                 .await;
         }
     }
+    for spec in http_specs() {
+        if matches!(spec.trigger, Trigger::Http { path, .. } if path.contains("{account}")) {
+            for wrong in ["", "me", "qX7Echo", "AAAAAAAA-AAAA-4AAA-8AAA-AAAAAAAAAAAA"] {
+                let mut request = abused.world.allowed(spec).await;
+                request.path = vec![("account".to_owned(), wrong.to_owned())];
+                abused
+                    .refused(spec.id, wrong, request, 400, "path/account")
+                    .await;
+            }
+        }
+    }
+    abused.before = tables(&abused.world).await;
     abused.settled().await;
 }
 
@@ -604,8 +655,17 @@ fn naughty_strings_get_no_echo() {
                     .header("if-match", "\"0\"")
                     .header("idempotency-key", "a-key-of-its-own")
                     .json(&with(&right, &pointer, json!(text)));
+                let request = Request {
+                    claims: signed_in(AccountId::new(Uuid::nil()), Role::Admin).claims,
+                    ..request
+                };
                 let parsed = match id {
                     "update-profile" => UpdateProfile::parse(&request).map(|_| ()),
+                    "invite-user" => InviteUser::parse(&request).map(|_| ()),
+                    "issue-activation" => IssueActivation::parse(&request).map(|_| ()),
+                    "list-users" => ListUsers::parse(&request).map(|_| ()),
+                    "update-user" => UpdateUser::parse(&request).map(|_| ()),
+                    "reset-user-mfa" => ResetUserMfa::parse(&request).map(|_| ()),
                     _ => ActivateAccount::parse(&request).map(|_| ()),
                 };
                 match parsed {
@@ -705,6 +765,11 @@ const KNOWN: &[&str] = &[
     "mrn",
     "birth_date",
     "code",
+    "role",
+    "status",
+    "search",
+    "limit",
+    "identity_check",
 ];
 
 /// JSON of any shape, with the fields that are known more often than chance would have them.
@@ -741,9 +806,11 @@ fn any_json() -> impl Strategy<Value = Value> {
 #[test]
 fn no_body_is_our_fault() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let world = runtime.block_on(World::new());
-    let functions =
-        ["update-profile", "activate-account"].map(|id| (id, Function::new(&world.stack, id)));
+    let abused = runtime.block_on(Abused::new());
+    let functions = bodies().into_iter();
+    let functions: Vec<_> = functions
+        .map(|(id, _)| (id, &abused.functions[id]))
+        .collect();
     let mut runner = TestRunner::new(Config {
         cases: 64,
         failure_persistence: None,
@@ -751,12 +818,7 @@ fn no_body_is_our_fault() {
     });
     let ran = runner.run(&any_json(), |json| {
         for (id, function) in &functions {
-            let request = match *id {
-                "update-profile" => signed_in(world.account, Role::Patient)
-                    .patient(world.patient)
-                    .header("if-match", "\"0\""),
-                _ => anonymous().header("idempotency-key", "a-key-of-its-own"),
-            };
+            let request = abused.request(id);
             let status = runtime
                 .block_on(function.respond(request.json(&json)))
                 .status;

@@ -22,7 +22,10 @@ impl Change<IssueActivation> for Handler {
         recipient: Recipient,
     ) -> Result<Changed<ActivationLetter>, Problem> {
         let mrn = recipient.mrn.as_str();
-        let issued = self.activations.issue(access, mrn, Timestamp::now()).await?;
+        let issued = self
+            .activations
+            .issue(access, mrn, Timestamp::now())
+            .await?;
         // Somebody who tries numbers shows in the denials.
         let Some(issued) = issued else {
             return Ok(Changed::refused(Vec::new(), Problem::not_found()));

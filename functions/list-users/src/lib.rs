@@ -42,10 +42,8 @@ impl Handler {
     /// None for a user without an account: nobody can do anything as them.
     async fn user(&self, listed: Listed) -> Result<Option<User>, Fault> {
         let id = listed.user.account;
-        let (row, mfa) = tokio::try_join!(
-            self.accounts.account(id),
-            self.users.has_second_factor(id),
-        )?;
+        let (row, mfa) =
+            tokio::try_join!(self.accounts.account(id), self.users.has_second_factor(id),)?;
         Ok(row.map(|row| User {
             id,
             email: listed.email,

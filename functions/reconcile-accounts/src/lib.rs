@@ -13,7 +13,7 @@ use shared::event::{Handle, Handled, events};
 use shared::identity::{Listed, Page, Users};
 use shared::ids::AccountId;
 use shared::serve::Service;
-use shared::store::{AccountRow, Accounts, Administrators, Status, Write};
+use shared::store::{AccountRow, Accounts, Administrators, Status};
 use shared::telemetry;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -30,14 +30,13 @@ const AT_ONCE: usize = 4;
 /// An invitation that broke off may be sent again for so long.
 const UNFINISHED: SignedDuration = SignedDuration::from_hours(24);
 
-/// The most administrators whose count is corrected in one run: a transaction has limits.
-const MOST_WRITES: usize = 20;
-
 struct Handler {
     accounts: Accounts,
     administrators: Administrators,
     users: Users,
     audit: Audit,
+    budget: Duration,
+    unfinished: SignedDuration,
 }
 
 /// What is wrong with a user.
@@ -59,86 +58,60 @@ struct Seen {
     miscounted: Option<(AccountId, bool)>,
 }
 
-/// What a run came to.
-#[derive(Default)]
-struct Run {
-    users: usize,
-    mended: usize,
-    not_mended: usize,
-    writes: Vec<Write>,
-}
-
 impl Handle for Handler {
     async fn handle(&self, _: Value, record: &mut Record) -> Result<Handled, Fault> {
         let started = Instant::now();
-        let mut administrators = self.administrators.active().await?;
+        let counted = self.administrators.active().await?;
+        let mut actual = counted.clone();
+        let (mut users, mut mended, mut not_mended) = (0, 0, 0);
         let mut page = self.first_page().await?;
-        let mut run = Run::default();
         let next = loop {
-            for seen in self.look_at(page.users, &administrators, record).await? {
-                run.users += 1;
-                run.mended += usize::from(seen.mended);
-                run.not_mended += usize::from(seen.not_mended);
-                if let Some((account, is_one)) = seen.miscounted
-                    && run.writes.len() < MOST_WRITES
-                {
-                    let told = record.regarding(format!("{account} miscounted"), Outcome::Success);
-                    self.audit.write(&told).await?;
-                    run.recount(&self.administrators, &mut administrators, account, is_one)?;
+            for seen in self.look_at(page.users, &counted, record).await? {
+                users += 1;
+                mended += usize::from(seen.mended);
+                not_mended += usize::from(seen.not_mended);
+                let Some((account, is_one)) = seen.miscounted else {
+                    continue;
+                };
+                if is_one {
+                    actual.insert(account);
+                } else {
+                    actual.remove(&account);
                 }
+                let told = record.regarding(format!("{account} miscounted"), Outcome::Success);
+                self.audit.write(&told).await?;
+                mended += 1;
             }
             match page.next {
-                Some(next) if started.elapsed() < BUDGET => {
+                Some(next) if started.elapsed() < self.budget => {
                     page = self.users.list(None, PAGE, Some(next)).await?;
                 }
                 next => break next,
             }
         };
-        for _ in 0..run.not_mended {
+        for _ in 0..not_mended {
             telemetry::count(RECONCILE_ACCOUNTS.id, "AccountsNotMended");
         }
-        for _ in 0..run.mended {
+        for _ in 0..mended {
             telemetry::count(RECONCILE_ACCOUNTS.id, "AccountsMended");
         }
-        let write = self
-            .accounts
-            .reconcile_from(next.as_deref(), Timestamp::now())?;
-        run.writes.push(write);
+        let now = Timestamp::now();
+        let mut writes = vec![self.accounts.reconcile_from(next.as_deref(), now)?];
+        // An empty set would let anybody grant anything alone.
+        if actual != counted && !actual.is_empty() {
+            writes.push(self.administrators.correct(&counted, &actual)?);
+        }
         Ok(Handled {
             answer: json!({
-                "users": run.users,
-                "mended": run.mended,
-                "not_mended": run.not_mended,
+                "users": users,
+                "mended": mended,
+                "not_mended": not_mended,
                 "complete": next.is_none(),
             }),
-            writes: run.writes,
+            writes,
             outcome: Outcome::Success,
             reason: None,
         })
-    }
-}
-
-impl Run {
-    /// The set of administrators follows the rows too; the last one stays in it whatever they say.
-    fn recount(
-        &mut self,
-        administrators: &Administrators,
-        active: &mut BTreeSet<AccountId>,
-        account: AccountId,
-        is_one: bool,
-    ) -> Result<(), Fault> {
-        if is_one {
-            active.insert(account);
-            self.writes.push(administrators.add(account)?);
-            self.mended += 1;
-        } else if active.len() > 1 {
-            active.remove(&account);
-            self.writes.push(administrators.remove(account)?);
-            self.mended += 1;
-        } else {
-            self.not_mended += 1;
-        }
-        Ok(())
     }
 }
 
@@ -194,9 +167,7 @@ impl Handler {
             Outcome::Failure
         };
         let told = format!("{account} {told}");
-        self.audit
-            .write(&record.regarding(&*told, outcome))
-            .await?;
+        self.audit.write(&record.regarding(&*told, outcome)).await?;
         let mended = match drift {
             Drift::Abandoned => self.users.remove(&listed.user).await,
             Drift::Misaligned(row) => self.users.align(&row).await,
@@ -218,7 +189,7 @@ impl Handler {
     ) -> Result<Option<Drift>, Fault> {
         let Some(row) = row else {
             let now = Timestamp::now();
-            let unfinished = (now - UNFINISHED).as_second() < listed.created_at;
+            let unfinished = (now - self.unfinished).as_second() < listed.created_at;
             let ours = listed.user.origin.is_some() && listed.user.waiting;
             return Ok(match (ours, unfinished) {
                 (_, true) => None,
@@ -227,21 +198,29 @@ impl Handler {
             });
         };
         let groups = self.users.groups(row.account).await?;
-        let aligned = groups == [row.role.group()]
-            && listed.enabled == (row.status == Status::Active);
+        let aligned =
+            groups == [row.role.group()] && listed.enabled == (row.status == Status::Active);
         Ok((!aligned).then_some(Drift::Misaligned(row)))
     }
 }
 
 pub fn service(aws: &Aws) -> Result<Service, Fault> {
-    events(
-        aws,
-        &RECONCILE_ACCOUNTS,
-        Handler {
-            accounts: Accounts::new(aws)?,
-            administrators: Administrators::new(aws)?,
-            users: Users::new(aws)?,
-            audit: Audit::new(aws)?,
-        },
-    )
+    service_within(aws, BUDGET, UNFINISHED)
+}
+
+/// The same with other limits: how long a run goes on, and how long an invitation stays unfinished.
+pub fn service_within(
+    aws: &Aws,
+    budget: Duration,
+    unfinished: SignedDuration,
+) -> Result<Service, Fault> {
+    let handler = Handler {
+        accounts: Accounts::new(aws)?,
+        administrators: Administrators::new(aws)?,
+        users: Users::new(aws)?,
+        audit: Audit::new(aws)?,
+        budget,
+        unfinished,
+    };
+    events(aws, &RECONCILE_ACCOUNTS, handler)
 }

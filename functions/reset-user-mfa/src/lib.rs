@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use shared::Fault;
 use shared::access::Access;
-use shared::api::users::{MfaReset, ResetMfa, ResetUserMfa};
 use shared::api::Operation;
+use shared::api::users::{MfaReset, ResetMfa, ResetUserMfa};
 use shared::aws::Aws;
 use shared::http::{Change, Changed, Problem, changes};
 use shared::identity::Users;
@@ -39,10 +39,12 @@ impl Change<ResetUserMfa> for Handler {
         };
         let told = format!("{whose} {}", identity_check.as_str());
         let changed = Changed::done(vec![write], Phi::new(answer)).regarding(told);
-        Ok(changed.follow_up(reset(self.users.clone(), whose), |answer| ResetMfa {
-            reset: false,
-            ..answer
-        }))
+        Ok(
+            changed.follow_up(reset(self.users.clone(), whose), |answer| ResetMfa {
+                reset: false,
+                ..answer
+            }),
+        )
     }
 }
 

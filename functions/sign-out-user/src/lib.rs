@@ -37,12 +37,14 @@ impl Change<SignOutUser> for Handler {
         };
         let users = self.users.clone();
         let follow_up = async move { users.sign_out(whose).await };
-        Ok(Changed::done(vec![write], Phi::new(answer)).follow_up(follow_up, |answer| {
-            SignedOutUser {
-                sign_in_service: SignInService::Pending,
-                ..answer
-            }
-        }))
+        Ok(
+            Changed::done(vec![write], Phi::new(answer)).follow_up(follow_up, |answer| {
+                SignedOutUser {
+                    sign_in_service: SignInService::Pending,
+                    ..answer
+                }
+            }),
+        )
     }
 }
 

@@ -43,11 +43,7 @@ impl Change<UpdateUser> for Handler {
         {
             return Err(unknown_practitioner());
         }
-        let told = format!(
-            "{whose} {} {}",
-            after.role.as_str(),
-            after.status.as_str()
-        );
+        let told = format!("{whose} {} {}", after.role.as_str(), after.status.as_str());
 
         let mut writes = Vec::new();
         if grants(&before, &after) {

@@ -361,9 +361,7 @@ impl UserChange {
                 "Somebody who is both has two accounts: invite them, or give them a code.",
             ));
         }
-        let kept = before
-            .practitioner
-            .filter(|_| after.role == Role::Provider);
+        let kept = before.practitioner.filter(|_| after.role == Role::Provider);
         after.practitioner = practitioner_of(after.role, self.practitioner.or(kept))?;
         if after != *before {
             after.version = before.version.saturating_add(1);

@@ -97,6 +97,34 @@ impl Administrators {
         self.update(update, account)
     }
 
+    /// The write that corrects the set, if it is still what it was.
+    pub fn correct(
+        &self,
+        former: &BTreeSet<AccountId>,
+        actual: &BTreeSet<AccountId>,
+    ) -> Result<Write, Fault> {
+        let set = |accounts: &BTreeSet<AccountId>| {
+            AttributeValue::Ss(accounts.iter().map(AccountId::to_string).collect())
+        };
+        let mut update = Update::builder()
+            .table_name(&self.table)
+            .key("pk", s(ADMINISTRATORS))
+            .update_expression("SET accounts = :actual")
+            .expression_attribute_values(":actual", set(actual));
+        update = if former.is_empty() {
+            update.condition_expression("attribute_not_exists(accounts)")
+        } else {
+            update
+                .condition_expression("accounts = :former")
+                .expression_attribute_values(":former", set(former))
+        };
+        let update = update.build().map_err(|_| Fault::Defect("an update"))?;
+        Ok(Write {
+            item: TransactWriteItem::builder().update(update).build(),
+            conflict: Problem::changed_meanwhile(),
+        })
+    }
+
     fn update(
         &self,
         update: aws_sdk_dynamodb::types::builders::UpdateBuilder,

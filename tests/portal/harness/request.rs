@@ -38,6 +38,7 @@ pub fn anonymous() -> Request {
 /// Parts that a test adds to a request.
 pub trait With: Sized {
     fn patient(self, patient: PatientId) -> Self;
+    fn account(self, account: AccountId) -> Self;
     fn query(self, name: &str, value: &str) -> Self;
     fn header(self, name: &'static str, value: &str) -> Self;
     fn json(self, body: &Value) -> Self;
@@ -47,6 +48,11 @@ pub trait With: Sized {
 impl With for Request {
     fn patient(mut self, patient: PatientId) -> Self {
         self.path.push(("patient".to_owned(), patient.to_string()));
+        self
+    }
+
+    fn account(mut self, account: AccountId) -> Self {
+        self.path.push(("account".to_owned(), account.to_string()));
         self
     }
 

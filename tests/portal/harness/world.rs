@@ -1,13 +1,15 @@
 //! A patient with an account, and the operations that there are.
 
-use super::request::{With, anonymous, signed_in};
+use super::recorder::Recorder;
+use super::request::{With, anonymous, body, signed_in};
 use super::{Stack, Whose};
 use serde_json::json;
 use shared::access::Role;
 use shared::api::{Auth, Operation, Spec, Trigger, Visitor, visit_all};
-use shared::aws::Aws;
+use shared::aws::{Aws, Resource};
 use shared::http::{Request, Response};
-use shared::ids::{AccountId, PatientId};
+use shared::ids::{AccountId, PatientId, PractitionerId};
+use uuid::Uuid;
 
 struct Specs(Vec<&'static Spec>);
 
@@ -40,6 +42,10 @@ pub struct World {
     pub provider: AccountId,
     pub admin: AccountId,
     pub officer: AccountId,
+    /// The patient's medical record number.
+    pub mrn: String,
+    /// The provider in the directory.
+    pub practitioner: PractitionerId,
 }
 
 impl World {
@@ -58,7 +64,14 @@ impl World {
             .await;
         let admin = stack.account(Role::Admin, Whose::Nobody).await;
         let officer = stack.account(Role::PrivacyOfficer, Whose::Nobody).await;
+        list_in_directory(&stack, practitioner).await;
+        let spec = specs().into_iter().find(|spec| spec.id == "get-profile");
+        let request = signed_in(account, Role::Patient).patient(patient);
+        let profile = call(&stack.aws(&Recorder::default()), spec.unwrap(), request).await;
+        let mrn = body(&profile)["mrn"].as_str().unwrap().to_owned();
         Self {
+            mrn,
+            practitioner,
             stack,
             patient,
             account,
@@ -86,6 +99,30 @@ impl World {
                     Role::Patient,
                 )
             }
+            "invite-user" => self
+                .by_admin()
+                .header("idempotency-key", &Uuid::new_v4().to_string())
+                .json(&json!({
+                    "role": "provider",
+                    "email": format!("{}@example.org", Uuid::new_v4().simple()),
+                    "practitioner": self.practitioner,
+                })),
+            "issue-activation" => self.by_admin().json(&json!({"mrn": self.mrn})),
+            "list-users" => self.by_admin().json(&json!({"role": "admin", "limit": 3})),
+            "update-user" => self
+                .by_admin()
+                .account(self.somebody().await)
+                .header("if-match", "\"0\"")
+                .json(&json!({
+                    "role": "provider",
+                    "practitioner": self.practitioner,
+                    "status": "disabled",
+                })),
+            "sign-out-user" => self.by_admin().account(self.somebody().await),
+            "reset-user-mfa" => self
+                .by_admin()
+                .account(self.somebody().await)
+                .json(&json!({"identity_check": "in-person-photo-id"})),
             _ if is_about_a_patient(spec) => self.by_patient().patient(self.patient),
             _ => self.by_patient(),
         }
@@ -93,6 +130,27 @@ impl World {
 
     pub fn by_patient(&self) -> Request {
         signed_in(self.account, Role::Patient)
+    }
+
+    pub fn by_admin(&self) -> Request {
+        signed_in(self.admin, Role::Admin)
+    }
+
+    /// An account of staff that a test may change.
+    async fn somebody(&self) -> AccountId {
+        self.stack
+            .account(Role::PrivacyOfficer, Whose::Nobody)
+            .await
+    }
+}
+
+/// What a file of the record system would have brought.
+async fn list_in_directory(stack: &Stack, practitioner: PractitionerId) {
+    let key = format!("PRACTITIONER#{practitioner}");
+    let mut rows = stack.items(Resource::DirectoryTable).await.into_iter();
+    if !rows.any(|row| row["pk"] == key.as_str()) {
+        let row = json!({"pk": {"S": key}});
+        stack.put(Resource::DirectoryTable, row).await;
     }
 }
 
