@@ -238,11 +238,19 @@ fn depths(measured: &Measured) {
     get-dashboard       patient   cold 2 deep, 6 calls; warm 2 deep, 5 calls
     get-profile         patient   cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-profile         provider  cold 2 deep, 4 calls; warm 2 deep, 3 calls
+    invite-user         admin     cold 6 deep, 7 calls; warm 6 deep, 7 calls
+    invite-user         approving cold 5 deep, 7 calls; warm 7 deep, 9 calls
+    issue-activation    admin     cold 7 deep, 7 calls; warm 6 deep, 6 calls
     list-lab-results    patient   cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-lab-results    provider  cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    list-users          admin     cold 4 deep, 9 calls; warm 4 deep, 9 calls
     record-sign-in      service   cold 2 deep, 2 calls; warm 2 deep, 2 calls
+    reset-user-mfa      admin     cold 4 deep, 4 calls; warm 4 deep, 4 calls
     sign-out-everywhere patient   cold 3 deep, 3 calls; warm 3 deep, 3 calls
+    sign-out-user       admin     cold 3 deep, 3 calls; warm 3 deep, 3 calls
     update-profile      patient   cold 3 deep, 4 calls; warm 2 deep, 3 calls
+    update-user         admin     cold 9 deep, 9 calls; warm 9 deep, 9 calls
+    update-user         approving cold 4 deep, 5 calls; warm 9 deep, 10 calls
     ");
 
     for ((id, caller), runs) in &measured.runs {
