@@ -1,9 +1,12 @@
-//! The user pool: making users for people who proved who they are, and ending their sessions.
+//! The user pool: making users for people who proved who they are, keeping them as their accounts
+//! are, and ending their sessions.
 
 use crate::Fault;
 use crate::access::Role;
+use crate::api::text::EmailPrefix;
 use crate::aws::{Aws, Resource, fault};
 use crate::ids::AccountId;
+use crate::store::{AccountRow, Status};
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::error::SdkError;
 use aws_sdk_cognitoidentityprovider::operation::admin_create_user::builders::AdminCreateUserFluentBuilder;
@@ -28,6 +31,23 @@ pub struct User {
     pub waiting: bool,
     /// What they were made by: see [`Users::create`].
     pub origin: Option<String>,
+}
+
+/// A user as a search finds them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub user: User,
+    pub email: String,
+    pub enabled: bool,
+    /// When they were made, in seconds since the epoch.
+    pub created_at: i64,
+}
+
+/// Some of the users, and where the others begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    pub users: Vec<Listed>,
+    pub next: Option<String>,
 }
 
 /// The attribute that says what made a user. It is set when the user is made and never after.
@@ -135,11 +155,140 @@ impl Users {
     }
 
     pub async fn add_to_group(&self, user: &User, role: Role) -> Result<(), Fault> {
+        self.join(user.account, role).await
+    }
+
+    async fn join(&self, account: AccountId, role: Role) -> Result<(), Fault> {
         self.client
             .admin_add_user_to_group()
             .user_pool_id(&self.pool)
-            .username(user.account.to_string())
+            .username(account.to_string())
             .group_name(role.group())
+            .send()
+            .await
+            .map_err(|error| fault("Cognito", &error))?;
+        Ok(())
+    }
+
+    /// Users whose address begins so, or all.
+    pub async fn list(
+        &self,
+        prefix: Option<&EmailPrefix>,
+        limit: u8,
+        after: Option<String>,
+    ) -> Result<Page, Fault> {
+        let filter = prefix.map(|prefix| format!("email ^= \"{}\"", prefix.as_str()));
+        let answer = self
+            .client
+            .list_users()
+            .user_pool_id(&self.pool)
+            .set_filter(filter)
+            .limit(i32::from(limit))
+            .set_pagination_token(after)
+            .send()
+            .await
+            .map_err(|error| fault("Cognito", &error))?;
+        let users = answer.users().iter().map(|listed| {
+            Ok(Listed {
+                user: user(listed.attributes(), listed.user_status.as_ref())?,
+                email: value(listed.attributes(), "email")
+                    .unwrap_or_default()
+                    .to_owned(),
+                enabled: listed.enabled,
+                created_at: listed.user_create_date.map_or(i64::MAX, |at| at.secs()),
+            })
+        });
+        Ok(Page {
+            users: users.collect::<Result<_, Fault>>()?,
+            next: answer.pagination_token,
+        })
+    }
+
+    /// Has the account a second factor set up?
+    pub async fn has_second_factor(&self, account: AccountId) -> Result<bool, Fault> {
+        let answer = self
+            .client
+            .admin_get_user()
+            .user_pool_id(&self.pool)
+            .username(account.to_string())
+            .send()
+            .await
+            .map_err(|error| fault("Cognito", &error))?;
+        Ok(!answer.user_mfa_setting_list().is_empty())
+    }
+
+    /// Takes a user's authenticator away: the next sign-in sets up another. (Merely disabling it
+    /// does nothing in a pool that asks everybody for a second factor.)
+    pub async fn reset_second_factor(&self, account: AccountId) -> Result<(), Fault> {
+        self.client
+            .admin_delete_software_token()
+            .user_pool_id(&self.pool)
+            .username(account.to_string())
+            .send()
+            .await
+            .map_err(|error| fault("Cognito", &error))?;
+        Ok(())
+    }
+
+    /// The names of the groups that a user is in.
+    pub async fn groups(&self, account: AccountId) -> Result<Vec<String>, Fault> {
+        let answer = self
+            .client
+            .admin_list_groups_for_user()
+            .user_pool_id(&self.pool)
+            .username(account.to_string())
+            .send()
+            .await
+            .map_err(|error| fault("Cognito", &error))?;
+        let groups = answer.groups.unwrap_or_default().into_iter();
+        Ok(groups.filter_map(|group| group.group_name).collect())
+    }
+
+    /// Makes a user what the account row says: in the one group of its role, enabled or not. Any
+    /// part of it may be done already.
+    pub async fn align(&self, row: &AccountRow) -> Result<(), Fault> {
+        let name = row.account.to_string();
+        // Nobody who is to be out stays in because a later step failed.
+        if row.status != Status::Active {
+            let disable = self.client.admin_disable_user();
+            let disable = disable.user_pool_id(&self.pool).username(&name);
+            disable
+                .send()
+                .await
+                .map_err(|error| fault("Cognito", &error))?;
+        }
+        let groups = self.groups(row.account).await?;
+        let wanted = row.role.group();
+        for group in groups.iter().filter(|group| *group != wanted) {
+            self.client
+                .admin_remove_user_from_group()
+                .user_pool_id(&self.pool)
+                .username(&name)
+                .group_name(group)
+                .send()
+                .await
+                .map_err(|error| fault("Cognito", &error))?;
+        }
+        if !groups.iter().any(|group| group == wanted) {
+            self.join(row.account, row.role).await?;
+        }
+        if row.status == Status::Active {
+            let enable = self.client.admin_enable_user();
+            let enable = enable.user_pool_id(&self.pool).username(&name);
+            enable
+                .send()
+                .await
+                .map_err(|error| fault("Cognito", &error))?;
+        }
+        Ok(())
+    }
+
+    /// Removes a user whom nobody has signed in as.
+    pub async fn remove(&self, user: &User) -> Result<(), Fault> {
+        self.client
+            .admin_delete_user()
+            .user_pool_id(&self.pool)
+            .username(user.account.to_string())
             .send()
             .await
             .map_err(|error| fault("Cognito", &error))?;

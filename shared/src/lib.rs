@@ -5,6 +5,7 @@
 //! ([`access`]), handler, audit record ([`audit`]), disclosure ([`phi`]).
 
 pub mod access;
+pub mod activation;
 pub mod api;
 pub mod audit;
 pub mod aws;

@@ -14,9 +14,11 @@ use shared::api::access_concerns::{ResolveAccessConcern, ReviewBreakGlass};
 use shared::api::account::ActivateAccount;
 use shared::api::break_glass::BreakGlass;
 use shared::api::profile::UpdateProfile;
+use shared::api::users::{InviteUser, IssueActivation, ListUsers, ResetUserMfa, UpdateUser};
 use shared::api::{Operation, Trigger};
 use shared::aws::Resource;
 use shared::http::{MAX_BODY, Problem, Request};
+use shared::ids::AccountId;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -145,12 +147,20 @@ fn without_body(world: &World, id: &str) -> Request {
         "review-break-glass" | "resolve-access-concern" => {
             world.by_officer().concern(&Uuid::nil().to_string())
         }
+        "issue-activation" | "list-users" => world.by_admin(),
+        "update-user" | "reset-user-mfa" => world
+            .by_admin()
+            .account(world.officer)
+            .header("if-match", "\"0\""),
+        "invite-user" => world
+            .by_admin()
+            .header("idempotency-key", "a-key-of-its-own"),
         _ => anonymous().header("idempotency-key", "a-key-of-its-own"),
     }
 }
 
 /// The operations that take a body, and a body that is right.
-fn bodies() -> [(&'static str, Value); 5] {
+fn bodies() -> Vec<(&'static str, Value)> {
     let contact = json!({
         "phone": "555-010-0199",
         "email": "someone@example.org",
@@ -161,7 +171,8 @@ fn bodies() -> [(&'static str, Value); 5] {
         "mrn": "m-1", "birth_date": "1980-01-02", "code": "ABCDEFGHJKMNPQRS",
         "email": "someone@example.org",
     });
-    [
+    let practitioner = "5b1f3c7e-9a2d-4c68-b0e4-1d2f3a4b5c6d";
+    vec![
         ("update-profile", contact),
         ("activate-account", activation),
         (
@@ -176,7 +187,30 @@ fn bodies() -> [(&'static str, Value); 5] {
             "resolve-access-concern",
             json!({"outcome": "no-issue", "note": "asked around"}),
         ),
+        (
+            "invite-user",
+            json!({"role": "provider", "email": "someone@example.org", "practitioner": practitioner}),
+        ),
+        ("issue-activation", json!({"mrn": "m-1"})),
+        (
+            "list-users",
+            json!({"search": "someone", "role": "provider"}),
+        ),
+        (
+            "update-user",
+            json!({"role": "provider", "status": "active", "practitioner": practitioner}),
+        ),
+        (
+            "reset-user-mfa",
+            json!({"identity_check": "in-person-photo-id"}),
+        ),
     ]
+}
+
+/// The body of one operation.
+fn body_of(id: &str) -> Value {
+    let mut bodies = bodies().into_iter();
+    bodies.find(|(other, _)| *other == id).unwrap().1
 }
 
 /// The first field of a body that holds text.
@@ -362,8 +396,13 @@ async fn fields_that_are_not_what_they_should_be() {
             .await;
     }
     // What only one of them has.
-    let [(_, contact), (_, activation), rest @ ..] = bodies();
-    for (id, right) in rest {
+    let (contact, activation) = (body_of("update-profile"), body_of("activate-account"));
+    for id in [
+        "break-glass",
+        "review-break-glass",
+        "resolve-access-concern",
+    ] {
+        let right = body_of(id);
         for field in right.as_object().unwrap().keys() {
             let mut less = right.clone();
             less.as_object_mut().unwrap().remove(field);
@@ -437,7 +476,7 @@ async fn fields_that_are_not_what_they_should_be() {
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_and_paths() {
     let mut abused = Abused::new().await;
-    let [(_, contact), (_, activation), ..] = bodies();
+    let (contact, activation) = (body_of("update-profile"), body_of("activate-account"));
     let change = |abused: &Abused, tag: &str| {
         let mut request = abused.change().json(&contact);
         request
@@ -683,7 +722,16 @@ fn naughty_strings_get_no_echo() {
                     .header("idempotency-key", "a-key-of-its-own")
                     .concern(&Uuid::nil().to_string())
                     .json(&with(&right, &pointer, json!(text)));
+                let request = Request {
+                    claims: signed_in(AccountId::new(Uuid::nil()), Role::Admin).claims,
+                    ..request
+                };
                 let parsed = match id {
+                    "invite-user" => InviteUser::parse(&request).map(|_| ()),
+                    "issue-activation" => IssueActivation::parse(&request).map(|_| ()),
+                    "list-users" => ListUsers::parse(&request).map(|_| ()),
+                    "update-user" => UpdateUser::parse(&request).map(|_| ()),
+                    "reset-user-mfa" => ResetUserMfa::parse(&request).map(|_| ()),
                     "update-profile" => UpdateProfile::parse(&request).map(|_| ()),
                     "break-glass" => BreakGlass::parse(&request).map(|_| ()),
                     "review-break-glass" => ReviewBreakGlass::parse(&request).map(|_| ()),
@@ -708,13 +756,18 @@ fn naughty_strings_get_no_echo() {
     must be 1 to 64 characters long
     must be 10 to 500 characters long
     must be 2 to 60 characters long
+    must be a UUID such as 7f1c2b7e-3a52-4a0e-9f86-2f5d7a1f6c11
     must be a date such as 1980-12-31
     must be a telephone number of 7 to 15 digits
+    must be active or disabled
     must be an e-mail address such as name@example.org
     must be emergency-treatment or covering-colleague or patient-unresponsive or public-health-emergency or other
+    must be in-person-photo-id, video-call-photo-id or callback-to-number-on-file
     must be justified or not-justified
     must be no-issue or corrected or sanctioned or breach-notification
+    must be patient, provider, admin or privacy-officer
     must be the 16 letters and digits that the practice gave you
+    must be the beginning of an e-mail address
     must not hold control characters
     ");
 }
@@ -797,6 +850,11 @@ const KNOWN: &[&str] = &[
     "verdict",
     "outcome",
     "note",
+    "role",
+    "status",
+    "search",
+    "limit",
+    "identity_check",
 ];
 
 /// JSON of any shape, with the fields that are known more often than chance would have them.
@@ -834,7 +892,10 @@ fn any_json() -> impl Strategy<Value = Value> {
 fn no_body_is_our_fault() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let world = runtime.block_on(World::new());
-    let functions = bodies().map(|(id, _)| (id, Function::new(&world.stack, id)));
+    let bodies = bodies().into_iter();
+    let functions: Vec<_> = bodies
+        .map(|(id, _)| (id, Function::new(&world.stack, id)))
+        .collect();
     let mut runner = TestRunner::new(Config {
         cases: 64,
         failure_persistence: None,

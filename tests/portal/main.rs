@@ -11,6 +11,7 @@
 
 mod access_matrix;
 mod accounts;
+mod administration;
 mod audit_coverage;
 mod bad_input;
 mod canary;

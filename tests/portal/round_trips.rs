@@ -7,6 +7,7 @@ use crate::harness::recorder::{Call, Recorder};
 use crate::harness::request::{With, body, signed_in};
 use crate::harness::world::{World, http_specs, is_about_a_patient, specs, token_specs};
 use crate::harness::{Stack, Whose, sample};
+use jiff::SignedDuration;
 use serde_json::json;
 use shared::access::Role;
 use shared::api::{Method, Trigger};
@@ -14,6 +15,7 @@ use shared::aws::{Capability, Resource};
 use shared::http::Request;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::time::Duration;
 
 /// What one request did.
 struct Run {
@@ -65,7 +67,6 @@ struct Measured {
 
 async fn measured() -> Measured {
     let world = World::new().await;
-    let letter = Letter::to_the_patient(&world).await;
     let mut runs = Runs::new();
     for spec in token_specs() {
         let function = Function::new(&world.stack, spec.id);
@@ -89,6 +90,7 @@ async fn measured() -> Measured {
         );
     }
     // The second time is a client that did not get the answer.
+    let letter = Letter::to_the_patient(&world).await;
     let function = Function::new(&world.stack, "activate-account");
     let request = || letter.request("new@example.org", "first-key");
     let cold = respond(&function, request()).await;
@@ -115,6 +117,8 @@ async fn measured() -> Measured {
     let warm = handle(&function, event()).await;
     runs.insert(("import-records", "service"), [cold, warm]);
     adopting(&world, &mut runs).await;
+    approving(&world, &mut runs).await;
+    reconciling(&world, &mut runs).await;
     Measured {
         stack: world.stack,
         runs,
@@ -137,6 +141,53 @@ async fn adopting(world: &World, runs: &mut Runs) {
     let cold = respond(&function, request()).await;
     let warm = respond(&function, request()).await;
     runs.insert(("activate-account", "adopting"), [cold, warm]);
+}
+
+/// What takes two administrators: one asks, the other consents.
+async fn approving(world: &World, runs: &mut Runs) {
+    let other = world.stack.account(Role::Admin, Whose::Nobody).await;
+    let admins = [world.admin, other].map(|admin| move || signed_in(admin, Role::Admin));
+    let invitation = json!({"role": "admin", "email": "an-administrator@example.org"});
+    let function = Function::new(&world.stack, "invite-user");
+    let request = |by: Request| {
+        by.header("idempotency-key", "a-key-of-its-own")
+            .json(&invitation)
+    };
+    let asked = respond(&function, request(admins[0]())).await;
+    let done = respond(&function, request(admins[1]())).await;
+    runs.insert(("invite-user", "approving"), [asked, done]);
+    let officer = Role::PrivacyOfficer;
+    let officer = world.stack.account(officer, Whose::Nobody).await;
+    let function = Function::new(&world.stack, "update-user");
+    let request = |by: Request| {
+        let by = by.account(officer).header("if-match", "\"0\"");
+        by.json(&json!({"role": "admin"}))
+    };
+    let asked = respond(&function, request(admins[0]())).await;
+    let done = respond(&function, request(admins[1]())).await;
+    runs.insert(("update-user", "approving"), [asked, done]);
+}
+
+/// The first run mends what is wrong, the second finds nothing.
+async fn reconciling(world: &World, runs: &mut Runs) {
+    let torn = Recorder::failing(|call| call.actions.len() > 1);
+    let torn = Function::recorded(&world.stack, "invite-user", torn);
+    let spec = specs().into_iter().find(|spec| spec.id == "invite-user");
+    let request = world.allowed(spec.unwrap()).await;
+    assert_eq!(torn.respond(request).await.status, 503);
+    let recorder = Recorder::default();
+    let aws = world.stack.aws(&recorder);
+    let at_once = SignedDuration::from_secs(-1);
+    let service = reconcile_accounts::service_within(&aws, Duration::from_secs(60), at_once);
+    let function = Function::of(recorder, service.unwrap());
+    let event = || json!({"source": "aws.events"});
+    // An administrator whom the set does not know.
+    let accounts = world.stack.names[&Resource::AccountsTable].clone();
+    let forget = json!({"TableName": accounts, "Key": {"pk": {"S": "ADMINISTRATORS"}}});
+    world.stack.dynamodb("DeleteItem", forget).await;
+    let cold = handle(&function, event()).await;
+    let warm = handle(&function, event()).await;
+    runs.insert(("reconcile-accounts", "service"), [cold, warm]);
 }
 
 /// As what the caller of a request signed in.
@@ -165,8 +216,8 @@ async fn every_operation_keeps_its_number_and_its_word() {
 fn depths(measured: &Measured) {
     let mut table = String::new();
     for ((id, caller), [cold, warm]) in &measured.runs {
-        // An import takes as many as its file has resources.
-        if *id == "import-records" {
+        // An import takes as many as its file has resources, a comparison as many as there are users.
+        if ["import-records", "reconcile-accounts"].contains(id) {
             continue;
         }
         writeln!(
@@ -189,14 +240,22 @@ fn depths(measured: &Measured) {
     get-dashboard           patient         cold 2 deep, 6 calls; warm 2 deep, 5 calls
     get-profile             patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-profile             provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
+    invite-user             admin           cold 6 deep, 7 calls; warm 6 deep, 7 calls
+    invite-user             approving       cold 5 deep, 7 calls; warm 7 deep, 9 calls
+    issue-activation        admin           cold 7 deep, 7 calls; warm 6 deep, 6 calls
     list-access-concerns    privacy-officer cold 3 deep, 3 calls; warm 3 deep, 3 calls
     list-lab-results        patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-lab-results        provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    list-users              admin           cold 4 deep, 9 calls; warm 4 deep, 9 calls
     record-sign-in          service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
+    reset-user-mfa          admin           cold 4 deep, 4 calls; warm 4 deep, 4 calls
     resolve-access-concern  privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
     review-break-glass      privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
     sign-out-everywhere     patient         cold 3 deep, 3 calls; warm 3 deep, 3 calls
+    sign-out-user           admin           cold 3 deep, 3 calls; warm 3 deep, 3 calls
     update-profile          patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
+    update-user             admin           cold 9 deep, 9 calls; warm 9 deep, 9 calls
+    update-user             approving       cold 4 deep, 5 calls; warm 9 deep, 10 calls
     ");
 
     for ((id, caller), runs) in &measured.runs {

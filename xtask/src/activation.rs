@@ -3,7 +3,8 @@ use std::collections::HashMap;
 
 use anyhow::{Context, Result, bail};
 use aws_credential_types::Credentials;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
+use shared::api::text::ActivationCode;
 use shared::aws::{Aws, Resource, http_client};
 use shared::ids::PatientId;
 use shared::phi::{BlindIndex, Term};
@@ -14,31 +15,20 @@ use crate::aws::ROOT;
 use crate::home::Portal;
 use crate::sample::output;
 
-/// How long a code is good for.
-const GOOD_FOR: SignedDuration = SignedDuration::from_hours(14 * 24);
-
-/// Crockford's base 32: no letters that look like digits.
-const SYMBOLS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-
 /// Issues a code for the patient with this medical record number; a former one dies.
 pub async fn issue(portal: &Portal, mrn: &str, birth_date: &str) -> Result<String> {
     let aws = clients(portal)?;
     let patient = find(&aws, mrn).await?;
-    let code = code()?;
+    let code = ActivationCode::random()?;
     let index = BlindIndex::new(aws.kms().clone(), aws.name(Resource::IndexKey)?);
     let proof = index
         .mac(Term::Activation {
             mrn,
             birth_date,
-            code: &code,
+            code: code.as_str(),
         })
         .await?;
-    let activation = Activation {
-        patient,
-        proof,
-        expires_at: (Timestamp::now() + GOOD_FOR).as_second(),
-        used: None,
-    };
+    let activation = Activation::new(patient, proof, Timestamp::now());
     let number = index.mac(Term::Mrn(mrn)).await?;
     let write = Accounts::new(&aws)?.issue_activation(&number, &activation)?;
     aws.dynamodb()
@@ -47,7 +37,7 @@ pub async fn issue(portal: &Portal, mrn: &str, birth_date: &str) -> Result<Strin
         .send()
         .await
         .context("the code was not stored")?;
-    Ok(code)
+    Ok(code.grouped())
 }
 
 /// The patient with this medical record number.
@@ -82,15 +72,4 @@ fn clients(portal: &Portal) -> Result<Aws> {
         // What the stack is deployed with: the defaults of template.yaml.
         Practice::new("America/New_York", 13, 18)?,
     ))
-}
-
-/// 80 random bits in four groups.
-fn code() -> Result<String> {
-    let mut random = [0; 16];
-    aws_lc_rs::rand::fill(&mut random).context("random numbers")?;
-    Ok(random
-        .iter()
-        .filter_map(|byte| SYMBOLS.get(usize::from(byte % 32)))
-        .map(|&symbol| char::from(symbol))
-        .collect())
 }

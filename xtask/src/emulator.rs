@@ -20,6 +20,8 @@ use crate::tools::{self, Set};
 /// It trusts whoever reaches its port, and opens itself to every web page. So it is wrapped: what a
 /// page has sent, known by its `Origin`, its `Sec-Fetch-Site` or by a name of the page's own that
 /// points here (DNS rebinding), is refused. `main` serves the module's `app`, which is replaced.
+///
+/// It does not know AdminDeleteSoftwareToken yet, which Cognito has had since August 2026.
 const LAUNCH: &str = "
 import os, signal, sys, threading
 def until_parent_ends():
@@ -49,6 +51,18 @@ async def guarded(scope, receive, send):
         await send({'type': 'http.response.start', 'status': 403, 'headers': []})
         await send({'type': 'http.response.body', 'body': b''})
 emulator.app = guarded
+from ministack.services import cognito
+dispatch = cognito._dispatch_idp
+async def dispatch_more(action, data):
+    if action != 'AdminDeleteSoftwareToken':
+        return await dispatch(action, data)
+    pool, error = cognito._resolve_pool(data.get('UserPoolId'))
+    user, error = (None, error) if error else cognito._resolve_user(pool, data.get('Username'))
+    if error:
+        return error
+    user.pop('_totp_secret', None)
+    return await dispatch('AdminSetUserMFAPreference', {**data, 'SoftwareTokenMfaSettings': {'Enabled': False}})
+cognito._dispatch_idp = dispatch_more
 sys.argv = ['ministack']
 try:
     emulator.main()

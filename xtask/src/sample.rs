@@ -226,6 +226,18 @@ async fn staff(
     aws.call("dynamodb", "DynamoDB_20120810.PutItem", &put)
         .await?
         .ok()?;
+    if role == Role::Admin {
+        // As README.md says of the first administrator.
+        let count = json!({
+            "TableName": output(portal, "AccountsTableName")?,
+            "Key": {"pk": {"S": "ADMINISTRATORS"}},
+            "UpdateExpression": "ADD accounts :account",
+            "ExpressionAttributeValues": {":account": {"SS": [sub]}},
+        });
+        aws.call("dynamodb", "DynamoDB_20120810.UpdateItem", &count)
+            .await?
+            .ok()?;
+    }
     finish(aws, portal, role.as_str(), &email).await
 }
 

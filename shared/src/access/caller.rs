@@ -3,13 +3,15 @@
 use crate::ids::AccountId;
 use crate::store::{AccountRow, Status};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// How long ago a sign-in may be for what takes a recent one: seconds.
 const RECENTLY: i64 = 15 * 60;
 
 /// What an account is for. One each: somebody with two roles has two accounts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
 pub enum Role {
     Patient,
     Provider,
@@ -46,6 +48,25 @@ impl Role {
             Self::Admin => "admins",
             Self::PrivacyOfficer => "privacy-officers",
         }
+    }
+
+    /// Roles that one administrator alone does not grant: they watch over the others.
+    pub const fn takes_two(self) -> bool {
+        matches!(self, Self::Admin | Self::PrivacyOfficer)
+    }
+}
+
+impl From<Role> for &'static str {
+    fn from(role: Role) -> Self {
+        role.as_str()
+    }
+}
+
+impl TryFrom<String> for Role {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, &'static str> {
+        Self::from_name(&name).ok_or("must be patient, provider, admin or privacy-officer")
     }
 }
 

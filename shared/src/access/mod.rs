@@ -18,6 +18,11 @@ pub trait Subject: Clone + Send + Sync + 'static {
     fn named(request: &Request) -> Result<Self, Problem>;
 
     fn patient(&self) -> Option<PatientId>;
+
+    /// What it is called in the audit record, where it is no patient.
+    fn resource(&self) -> Option<String> {
+        None
+    }
 }
 
 impl Subject for PatientId {
@@ -58,6 +63,10 @@ impl Subject for AccountId {
 
     fn patient(&self) -> Option<PatientId> {
         None
+    }
+
+    fn resource(&self) -> Option<String> {
+        Some(self.to_string())
     }
 }
 

@@ -12,6 +12,7 @@ pub mod import;
 pub mod lab_results;
 pub mod profile;
 pub mod text;
+pub mod users;
 
 use crate::access::Resource;
 use crate::aws::Capability;
@@ -125,6 +126,11 @@ pub trait Operation: Send + Sync + 'static {
     /// The status of a success.
     const SUCCESS: StatusCode = StatusCode::OK;
 
+    /// The status of this success, where there are several.
+    fn status(_: &Self::Output) -> StatusCode {
+        Self::SUCCESS
+    }
+
     /// The version of an answer that may be changed with `If-Match`.
     fn etag(_: &Self::Output) -> Option<u64> {
         None
@@ -160,6 +166,13 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<access_concerns::ReviewBreakGlass>();
     visitor.operation::<access_concerns::ResolveAccessConcern>();
     // Administration
+    visitor.operation::<users::InviteUser>();
+    visitor.operation::<users::IssueActivation>();
+    visitor.operation::<users::ListUsers>();
+    visitor.operation::<users::UpdateUser>();
+    visitor.operation::<users::SignOutUser>();
+    visitor.operation::<users::ResetUserMfa>();
+    visitor.event(&users::RECONCILE_ACCOUNTS);
     // What AWS invokes
     visitor.event(&import::IMPORT_RECORDS);
     visitor.event(&account::ADD_TOKEN_CLAIMS);

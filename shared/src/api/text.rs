@@ -1,5 +1,6 @@
 //! Text that a person typed: trimmed, of a known length, without control characters.
 
+use crate::Fault;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -107,6 +108,18 @@ text!(
 );
 
 text!(
+    /// How an e-mail address begins, in lower case: characters that one may hold, and none that
+    /// means something to a search.
+    EmailPrefix,
+    |text| {
+        let plain = |c: char| c.is_ascii_graphic() && !"()<>[]\\,;:\"".contains(c);
+        ((1..=254).contains(&text.len()) && text.chars().all(plain))
+            .then(|| text.to_ascii_lowercase())
+            .ok_or("must be the beginning of an e-mail address")
+    }
+);
+
+text!(
     /// A telephone number as people write it: 7 to 15 digits (ITU-T E.164), with spaces, dots,
     /// hyphens, parentheses and a leading plus.
     Phone,
@@ -147,10 +160,37 @@ text!(
                 c => c,
             })
             .collect();
-        let known = |c: char| "0123456789ABCDEFGHJKMNPQRSTVWXYZ".contains(c);
+        let known = |c: char| c.is_ascii() && CODE_SYMBOLS.contains(&(c as u8));
         (code.len() == 16 && code.chars().all(known)).then_some(code).ok_or(MUST)
     }
 );
+
+/// Crockford's base 32.
+const CODE_SYMBOLS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+impl ActivationCode {
+    /// A new code: 80 random bits.
+    pub fn random() -> Result<Self, Fault> {
+        let mut random = [0; 16];
+        aws_lc_rs::rand::fill(&mut random).map_err(|_| Fault::Defect("random numbers"))?;
+        let symbols = random
+            .iter()
+            .filter_map(|byte| CODE_SYMBOLS.get(usize::from(byte % 32)));
+        Ok(Self(symbols.map(|&symbol| char::from(symbol)).collect()))
+    }
+
+    /// As it is printed: four groups of four.
+    pub fn grouped(&self) -> String {
+        let mut grouped = String::new();
+        for (at, symbol) in self.0.chars().enumerate() {
+            if at > 0 && at % 4 == 0 {
+                grouped.push('-');
+            }
+            grouped.push(symbol);
+        }
+        grouped
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -184,6 +224,16 @@ mod tests {
     }
 
     #[test]
+    fn beginnings_of_addresses_hold_nothing_that_a_search_understands() {
+        let prefix = |text: &str| EmailPrefix::try_from(text.to_owned());
+        assert_eq!(prefix(" Ann.O'N ").unwrap().as_str(), "ann.o'n");
+        assert!(prefix("ann@example.org").is_ok());
+        for wrong in ["", "a\"", "a\" or \"1", "a\\", "a b", "ä", "a\n", "(a"] {
+            assert!(prefix(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
     fn lines() {
         type Short = Line<1, 5>;
         assert_eq!(
@@ -199,6 +249,9 @@ mod tests {
     fn codes_are_forgiving_where_paper_is_not() {
         let code = ActivationCode::try_from("abcd-efgh-o1l2-3456".to_owned()).unwrap();
         assert_eq!(code.as_str(), "ABCDEFGH01123456");
+        let new = ActivationCode::random().unwrap();
+        assert_eq!(ActivationCode::try_from(new.grouped()).unwrap(), new);
+        assert_eq!(new.grouped().len(), 19);
         assert!(ActivationCode::try_from("ABCD-EFGH-JKMN-PQR".to_owned()).is_err());
         assert!(ActivationCode::try_from("ABCD-EFGH-JKMN-PQRU".to_owned()).is_err());
     }

@@ -111,6 +111,15 @@ impl Record {
         }
     }
 
+    /// A record of what the same run did to one account.
+    pub fn regarding(&self, resource: impl Into<String>, outcome: Outcome) -> Self {
+        Self {
+            at: Timestamp::now(),
+            resource: Some(resource.into()),
+            ..self.followed_by(outcome)
+        }
+    }
+
     /// The partition: the patient's, else the actor's, else a day's.
     fn partition(&self) -> String {
         match (self.patient, self.actor) {

@@ -13,7 +13,19 @@ pub enum Capability {
     NoteSessions,
     /// Make the row of an account that did not exist.
     CreateAccounts,
+    /// Change what an account is: role, practitioner, status.
+    ManageAccounts,
+    /// Count who administers the portal.
+    KeepAdministrators,
+    /// Let a grant wait for a second administrator.
+    KeepApprovals,
+    /// Give a patient a code to make an account with.
+    IssueActivations,
+    /// Note how far the comparison with the user pool came.
+    NoteReconciliation,
     ReadPatients,
+    /// Find a patient by their medical record number.
+    FindPatients,
     WritePatients,
     /// Change a patient's contact details.
     WriteContact,
@@ -39,6 +51,13 @@ pub enum Capability {
     /// Make a user whom Cognito sends a password by email.
     InviteUsers,
     SignOutUsers,
+    ListUsers,
+    /// See whether a user has a second factor.
+    DescribeUsers,
+    /// Keep a user in the group of their role, enabled or disabled.
+    AlignUsers,
+    ResetSecondFactors,
+    RemoveUsers,
     ReadImports,
     WriteImportReports,
 }
@@ -75,12 +94,18 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 37] = [
         Self::ReadAccounts,
         Self::ActivateAccounts,
         Self::NoteSessions,
         Self::CreateAccounts,
+        Self::ManageAccounts,
+        Self::KeepAdministrators,
+        Self::KeepApprovals,
+        Self::IssueActivations,
+        Self::NoteReconciliation,
         Self::ReadPatients,
+        Self::FindPatients,
         Self::WritePatients,
         Self::WriteContact,
         Self::LinkAccounts,
@@ -100,6 +125,11 @@ impl Capability {
         Self::ActivateUsers,
         Self::InviteUsers,
         Self::SignOutUsers,
+        Self::ListUsers,
+        Self::DescribeUsers,
+        Self::AlignUsers,
+        Self::ResetSecondFactors,
+        Self::RemoveUsers,
         Self::ReadImports,
         Self::WriteImportReports,
     ];
@@ -109,8 +139,14 @@ impl Capability {
             Self::ReadAccounts
             | Self::ActivateAccounts
             | Self::NoteSessions
-            | Self::CreateAccounts => Resource::AccountsTable,
+            | Self::CreateAccounts
+            | Self::ManageAccounts
+            | Self::KeepAdministrators
+            | Self::KeepApprovals
+            | Self::IssueActivations
+            | Self::NoteReconciliation => Resource::AccountsTable,
             Self::ReadPatients
+            | Self::FindPatients
             | Self::WritePatients
             | Self::WriteContact
             | Self::LinkAccounts
@@ -124,7 +160,14 @@ impl Capability {
             Self::WriteAudit => Resource::AuditTable,
             Self::UnwrapDataKeys | Self::CreateDataKeys => Resource::PhiKey,
             Self::ComputeIndex => Resource::IndexKey,
-            Self::ActivateUsers | Self::InviteUsers | Self::SignOutUsers => Resource::UserPool,
+            Self::ActivateUsers
+            | Self::InviteUsers
+            | Self::SignOutUsers
+            | Self::ListUsers
+            | Self::DescribeUsers
+            | Self::AlignUsers
+            | Self::ResetSecondFactors
+            | Self::RemoveUsers => Resource::UserPool,
             Self::ReadImports | Self::WriteImportReports => Resource::ImportBucket,
         }
     }
@@ -135,7 +178,12 @@ impl Capability {
             Self::ReadAccounts => &["dynamodb:GetItem"],
             Self::ActivateAccounts => &["dynamodb:PutItem", "dynamodb:UpdateItem"],
             Self::NoteSessions => &["dynamodb:UpdateItem"],
-            Self::CreateAccounts => &["dynamodb:PutItem"],
+            Self::CreateAccounts | Self::IssueActivations | Self::NoteReconciliation => {
+                &["dynamodb:PutItem"]
+            }
+            Self::ManageAccounts | Self::KeepAdministrators => &["dynamodb:UpdateItem"],
+            Self::KeepApprovals => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
+            Self::FindPatients => &["dynamodb:GetItem"],
             Self::WriteContact | Self::LinkAccounts => &["dynamodb:PutItem"],
             Self::ReadPatients | Self::ReadRecords => &["dynamodb:Query"],
             Self::WritePatients => &[
@@ -171,6 +219,17 @@ impl Capability {
                 "cognito-idp:AdminGetUser",
             ],
             Self::SignOutUsers => &["cognito-idp:AdminUserGlobalSignOut"],
+            Self::ListUsers => &["cognito-idp:ListUsers"],
+            Self::DescribeUsers => &["cognito-idp:AdminGetUser"],
+            Self::AlignUsers => &[
+                "cognito-idp:AdminAddUserToGroup",
+                "cognito-idp:AdminDisableUser",
+                "cognito-idp:AdminEnableUser",
+                "cognito-idp:AdminListGroupsForUser",
+                "cognito-idp:AdminRemoveUserFromGroup",
+            ],
+            Self::ResetSecondFactors => &["cognito-idp:AdminDeleteSoftwareToken"],
+            Self::RemoveUsers => &["cognito-idp:AdminDeleteUser"],
             Self::ReadImports => &["s3:GetObject"],
             Self::WriteImportReports => &["s3:PutObject"],
         }

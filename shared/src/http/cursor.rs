@@ -43,6 +43,11 @@ impl Cursor {
     }
 
     pub fn read(&self, cursor: &str) -> Result<String, Problem> {
+        self.read_at("query/cursor", cursor)
+    }
+
+    /// The same for a cursor that stands elsewhere in the request.
+    pub fn read_at(&self, pointer: &'static str, cursor: &str) -> Result<String, Problem> {
         let opened = URL_SAFE_NO_PAD
             .decode(cursor)
             .ok()
@@ -50,7 +55,7 @@ impl Cursor {
             .and_then(|bytes| String::from_utf8(bytes).ok());
         opened.ok_or_else(|| {
             Problem::field(
-                "query/cursor",
+                pointer,
                 "must be the next_cursor of a former page; after signing in again, start over",
             )
         })

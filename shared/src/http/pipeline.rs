@@ -237,6 +237,7 @@ async fn read<Op: Operation, H: Read<Op>>(
     let named = Op::Subject::named(request);
     let input = Op::parse(request);
     record.patient = named.as_ref().ok().and_then(Subject::patient);
+    record.resource = named.as_ref().ok().and_then(Subject::resource);
     let (caller, found) = match (named, input) {
         (Ok(named), Ok(input)) => {
             let whose = Unproven::new(named.clone());
@@ -277,6 +278,7 @@ async fn change<Op: Operation, H: Change<Op>>(
 ) -> Result<Op::Output, Refusal> {
     let named = Op::Subject::named(request);
     record.patient = named.as_ref().ok().and_then(Subject::patient);
+    record.resource = named.as_ref().ok().and_then(Subject::resource);
     let (caller, context) = match &named {
         Ok(named) => {
             let (caller, context) = tokio::join!(pipeline.caller(request), pipeline.context(named));
@@ -317,7 +319,7 @@ async fn change<Op: Operation, H: Change<Op>>(
         follow_up,
     } = changed;
     record.patient = record.patient.or(about);
-    record.resource = regarding;
+    record.resource = regarding.or_else(|| record.resource.take());
     if let Some((grant, reason)) = emergency {
         record.grant = Some(grant);
         record.emergency = Some(reason.as_str());
@@ -534,7 +536,7 @@ impl Pipeline {
             .and_then(|answer| {
                 let etag = Op::etag(&answer);
                 Ok(Response::json(
-                    Op::SUCCESS,
+                    Op::status(&answer),
                     etag,
                     &request.request_id,
                     &answer,

@@ -17,6 +17,15 @@ pub enum Term<'a> {
     Alias(&'a str),
     /// The name of an imported file, which may hold a patient's.
     File(&'a str),
+    /// The address of somebody who is invited.
+    Address(&'a str),
+    /// An invitation: who sends it, as what, to whom, and the key of the request.
+    Invitation {
+        by: &'a str,
+        key: &'a str,
+        role: &'a str,
+        address: &'a str,
+    },
     /// What an activation proves: number, date of birth and code together.
     Activation {
         mrn: &'a str,
@@ -31,6 +40,13 @@ impl Term<'_> {
             Self::Mrn(mrn) => &["mrn", mrn],
             Self::Alias(key) => &["alias", key],
             Self::File(name) => &["file", name],
+            Self::Address(address) => &["address", address],
+            Self::Invitation {
+                by,
+                key,
+                role,
+                address,
+            } => &["invitation", by, key, role, address],
             Self::Activation {
                 mrn,
                 birth_date,

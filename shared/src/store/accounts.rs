@@ -1,5 +1,6 @@
 //! The accounts table: `ACCOUNT#<sub>` rows, and `ACTIVATION#<MAC of the MRN>` rows that wait for
-//! a patient to prove who they are. Nothing in it is PHI.
+//! a patient to prove who they are; `RECONCILIATION` says how far the last comparison with the user
+//! pool came. Nothing in it is PHI. The rows about administrators are in administrators.rs.
 
 use super::{Item, Write, b, bytes, n, number, s, string};
 use crate::Fault;
@@ -9,10 +10,12 @@ use crate::http::Problem;
 use crate::ids::{AccountId, PatientId, PractitionerId};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{Put, ReturnValue, TransactWriteItem, Update};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// May the account be used?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
 pub enum Status {
     Active,
     Disabled,
@@ -23,6 +26,24 @@ impl Status {
         match self {
             Self::Active => "active",
             Self::Disabled => "disabled",
+        }
+    }
+}
+
+impl From<Status> for &'static str {
+    fn from(status: Status) -> Self {
+        status.as_str()
+    }
+}
+
+impl TryFrom<String> for Status {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, &'static str> {
+        match name.as_str() {
+            "active" => Ok(Self::Active),
+            "disabled" => Ok(Self::Disabled),
+            _ => Err("must be active or disabled"),
         }
     }
 }
@@ -41,6 +62,8 @@ pub struct AccountRow {
     pub last_sign_in: Option<Timestamp>,
     /// The sign-in before the last: what came after it is new to the patient.
     pub previous_sign_in: Option<Timestamp>,
+    /// Counts the changes that administrators make.
+    pub version: u64,
 }
 
 impl AccountRow {
@@ -54,7 +77,13 @@ impl AccountRow {
             signed_out_at: None,
             last_sign_in: None,
             previous_sign_in: None,
+            version: 0,
         }
+    }
+
+    /// May it be used, and as this?
+    pub fn acts_as(&self, role: Role) -> bool {
+        self.status == Status::Active && self.role == role
     }
 
     fn from_item(account: AccountId, item: &Item) -> Result<Self, Fault> {
@@ -87,6 +116,7 @@ impl AccountRow {
                 .map(str::parse)
                 .transpose()
                 .map_err(|_| TORN)?,
+            version: number(item, "version").unwrap_or(0),
         })
     }
 
@@ -116,6 +146,21 @@ pub struct Activation {
     pub expires_at: i64,
     /// The account it made, once used, and the `Idempotency-Key` that used it.
     pub used: Option<(AccountId, String)>,
+}
+
+impl Activation {
+    /// How long a code is good for.
+    const GOOD_FOR: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+    /// One that begins now.
+    pub fn new(patient: PatientId, proof: String, now: Timestamp) -> Self {
+        Self {
+            patient,
+            proof,
+            expires_at: (now + Self::GOOD_FOR).as_second(),
+            used: None,
+        }
+    }
 }
 
 /// An activation row: a counter of attempts, and the activation if there is one.
@@ -221,6 +266,78 @@ impl Accounts {
                 .expression_attribute_values(":now", n(now.as_second())),
             Problem::unauthenticated(),
         )
+    }
+
+    /// The write that makes an account what an administrator wants it to be: role, practitioner,
+    /// status, and up to when its sessions are over. Nothing happens if the row is no longer the one
+    /// that the administrator saw.
+    pub fn change(
+        &self,
+        before: &AccountRow,
+        after: &AccountRow,
+        by: AccountId,
+        now: Timestamp,
+    ) -> Result<Write, Fault> {
+        let mut expression = "SET #role = :role, #status = :status, version = :next, \
+                              changed_at = :at, changed_by = :by"
+            .to_owned();
+        let mut update = Update::builder()
+            .expression_attribute_names("#role", "role")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":role", s(after.role.as_str()))
+            .expression_attribute_values(":status", s(after.status.as_str()))
+            .expression_attribute_values(":next", n(before.version.saturating_add(1)))
+            .expression_attribute_values(":at", s(now.to_string()))
+            .expression_attribute_values(":by", s(by.to_string()));
+        if let Some(at) = after.signed_out_at {
+            expression.push_str(", signed_out_at = :out");
+            update = update.expression_attribute_values(":out", n(at));
+        }
+        match after.practitioner {
+            Some(practitioner) => {
+                expression.push_str(", practitioner = :practitioner");
+                update = update
+                    .expression_attribute_values(":practitioner", s(practitioner.to_string()));
+            }
+            None => expression.push_str(" REMOVE practitioner"),
+        }
+        update = if before.version == 0 {
+            update.condition_expression("attribute_exists(pk) AND attribute_not_exists(version)")
+        } else {
+            update
+                .condition_expression("version = :seen")
+                .expression_attribute_values(":seen", n(before.version))
+        };
+        self.update(
+            account_key(before.account),
+            update.update_expression(expression),
+            Problem::changed_meanwhile(),
+        )
+    }
+
+    /// Where the comparison with the user pool broke off.
+    pub async fn reconciled_to(&self) -> Result<Option<String>, Fault> {
+        let row = self.item(RECONCILIATION.to_owned()).await?;
+        Ok(row
+            .as_ref()
+            .and_then(|row| string(row, "next"))
+            .map(str::to_owned))
+    }
+
+    /// The write that says where the next comparison goes on; none for the beginning.
+    pub fn reconcile_from(&self, next: Option<&str>, now: Timestamp) -> Result<Write, Fault> {
+        let mut put = Put::builder()
+            .table_name(&self.table)
+            .item("pk", s(RECONCILIATION))
+            .item("at", s(now.to_string()));
+        if let Some(next) = next {
+            put = put.item("next", s(next));
+        }
+        let put = put.build().map_err(|_| Fault::Defect("a put"))?;
+        Ok(Write {
+            item: TransactWriteItem::builder().put(put).build(),
+            conflict: Problem::changed_meanwhile(),
+        })
     }
 
     /// The write that notes a sign-in.
@@ -336,6 +453,8 @@ impl Accounts {
         )
     }
 }
+
+const RECONCILIATION: &str = "RECONCILIATION";
 
 fn account_key(account: AccountId) -> String {
     format!("ACCOUNT#{account}")

@@ -9,6 +9,7 @@
 use super::{Item, s, string};
 use crate::aws::{Aws, Resource, fault};
 use crate::fhir::{NPI, directory_id, is_bare, system_of_key};
+use crate::ids::PractitionerId;
 use crate::{Fault, Reason};
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_dynamodb::Client;
@@ -91,6 +92,12 @@ impl Directory {
             Alias::To(id) => Some(id),
             Alias::Ambiguous | Alias::Unknown => None,
         })
+    }
+
+    /// Is this the id of a practitioner, and not one that was merged into another's?
+    pub async fn is_practitioner(&self, id: PractitionerId) -> Result<bool, Fault> {
+        let row = self.get(row_key("Practitioner", id.uuid())).await?;
+        Ok(row.is_some_and(|row| !row.contains_key("merged_into")))
     }
 
     /// Stores a row under the id that its aliases lead to, else under a new one. None if all that

@@ -1,6 +1,7 @@
 //! DynamoDB as the portal uses it: keys, sealed rows, and changes committed with their audit record.
 
 pub mod accounts;
+pub mod administrators;
 pub mod break_glass;
 pub mod concerns;
 pub mod directory;
@@ -11,6 +12,7 @@ pub mod patients;
 pub mod records;
 
 pub use accounts::{AccountRow, Accounts, Activation, ActivationRow, Status};
+pub use administrators::{Administrators, Approval, Consent};
 pub use break_glass::Hour;
 pub use concerns::{Casebook, Concerns};
 pub use directory::{Change, Directory, Listed};

@@ -20,6 +20,11 @@ impl Function {
 
     pub fn recorded(stack: &Stack, id: &str, recorder: Recorder) -> Self {
         let service = bootstrap::service(id).unwrap()(&stack.aws(&recorder)).unwrap();
+        Self::of(recorder, service)
+    }
+
+    /// One that was made with limits of a test's own.
+    pub fn of(recorder: Recorder, service: Service) -> Self {
         recorder.reset();
         Self { recorder, service }
     }

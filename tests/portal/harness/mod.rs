@@ -132,7 +132,8 @@ impl Stack {
         &self.names[&resource]
     }
 
-    async fn dynamodb(&self, operation: &str, body: Value) -> Value {
+    /// Calls DynamoDB as the tables' owner.
+    pub async fn dynamodb(&self, operation: &str, body: Value) -> Value {
         let target = format!("DynamoDB_20120810.{operation}");
         self.root
             .call("dynamodb", &target, &body)
@@ -207,6 +208,15 @@ impl Stack {
             Whose::Nobody => {}
         }
         self.put(Resource::AccountsTable, item).await;
+        if role == shared::access::Role::Admin {
+            let count = json!({
+                "TableName": self.name(Resource::AccountsTable),
+                "Key": {"pk": {"S": "ADMINISTRATORS"}},
+                "UpdateExpression": "ADD accounts :account",
+                "ExpressionAttributeValues": {":account": {"SS": [account]}},
+            });
+            self.dynamodb("UpdateItem", count).await;
+        }
         account
     }
 

@@ -42,6 +42,7 @@ pub trait With: Sized {
     fn concern(self, id: &str) -> Self;
     /// The caller signed in so many seconds ago.
     fn since(self, seconds: i64) -> Self;
+    fn account(self, account: AccountId) -> Self;
     fn query(self, name: &str, value: &str) -> Self;
     fn header(self, name: &'static str, value: &str) -> Self;
     fn json(self, body: &Value) -> Self;
@@ -63,6 +64,11 @@ impl With for Request {
         if let Some(claims) = &mut self.claims {
             claims.auth_time = Timestamp::now().as_second() - seconds;
         }
+        self
+    }
+
+    fn account(mut self, account: AccountId) -> Self {
+        self.path.push(("account".to_owned(), account.to_string()));
         self
     }
 

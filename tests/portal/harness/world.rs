@@ -46,6 +46,10 @@ pub struct World {
     pub provider: AccountId,
     pub admin: AccountId,
     pub officer: AccountId,
+    /// The patient's medical record number.
+    pub mrn: String,
+    /// The provider in the directory.
+    pub practitioner: PractitionerId,
 }
 
 impl World {
@@ -64,7 +68,14 @@ impl World {
             .await;
         let admin = stack.account(Role::Admin, Whose::Nobody).await;
         let officer = stack.account(Role::PrivacyOfficer, Whose::Nobody).await;
+        list_in_directory(&stack, practitioner).await;
+        let spec = specs().into_iter().find(|spec| spec.id == "get-profile");
+        let request = signed_in(account, Role::Patient).patient(patient);
+        let profile = call(&stack.aws(&Recorder::default()), spec.unwrap(), request).await;
+        let mrn = body(&profile)["mrn"].as_str().unwrap().to_owned();
         Self {
+            mrn,
+            practitioner,
             stack,
             patient,
             account,
@@ -108,6 +119,30 @@ impl World {
                 let resolution = json!({"outcome": "no-issue", "note": NOTE});
                 self.by_officer().concern(&concern).json(&resolution)
             }
+            "invite-user" => self
+                .by_admin()
+                .header("idempotency-key", &Uuid::new_v4().to_string())
+                .json(&json!({
+                    "role": "provider",
+                    "email": format!("{}@example.org", Uuid::new_v4().simple()),
+                    "practitioner": self.practitioner,
+                })),
+            "issue-activation" => self.by_admin().json(&json!({"mrn": self.mrn})),
+            "list-users" => self.by_admin().json(&json!({"role": "admin", "limit": 3})),
+            "update-user" => self
+                .by_admin()
+                .account(self.somebody().await)
+                .header("if-match", "\"0\"")
+                .json(&json!({
+                    "role": "provider",
+                    "practitioner": self.practitioner,
+                    "status": "disabled",
+                })),
+            "sign-out-user" => self.by_admin().account(self.somebody().await),
+            "reset-user-mfa" => self
+                .by_admin()
+                .account(self.somebody().await)
+                .json(&json!({"identity_check": "in-person-photo-id"})),
             _ if is_about_a_patient(spec) => self.by_patient().patient(self.patient),
             _ => self.by_patient(),
         }
@@ -151,6 +186,27 @@ impl World {
         row["kind"]["S"] = kind.into();
         self.stack.put(Resource::PatientsTable, row).await;
         id
+    }
+
+    pub fn by_admin(&self) -> Request {
+        signed_in(self.admin, Role::Admin)
+    }
+
+    /// An account of staff that a test may change.
+    async fn somebody(&self) -> AccountId {
+        self.stack
+            .account(Role::PrivacyOfficer, Whose::Nobody)
+            .await
+    }
+}
+
+/// What a file of the record system would have brought.
+async fn list_in_directory(stack: &Stack, practitioner: PractitionerId) {
+    let key = format!("PRACTITIONER#{practitioner}");
+    let mut rows = stack.items(Resource::DirectoryTable).await.into_iter();
+    if !rows.any(|row| row["pk"] == key.as_str()) {
+        let row = json!({"pk": {"S": key}});
+        stack.put(Resource::DirectoryTable, row).await;
     }
 }
 

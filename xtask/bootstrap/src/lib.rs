@@ -9,7 +9,7 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 15] = [
+pub const SERVICES: [(&str, Make); 22] = [
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
     ("break-glass", break_glass::service),
@@ -18,13 +18,20 @@ pub const SERVICES: [(&str, Make); 15] = [
     ("get-dashboard", get_dashboard::service),
     ("get-profile", get_profile::service),
     ("import-records", import_records::service),
+    ("invite-user", invite_user::service),
+    ("issue-activation", issue_activation::service),
     ("list-access-concerns", list_access_concerns::service),
     ("list-lab-results", list_lab_results::service),
+    ("list-users", list_users::service),
+    ("reconcile-accounts", reconcile_accounts::service),
     ("record-sign-in", record_sign_in::service),
+    ("reset-user-mfa", reset_user_mfa::service),
     ("resolve-access-concern", resolve_access_concern::service),
     ("review-break-glass", review_break_glass::service),
     ("sign-out-everywhere", sign_out_everywhere::service),
+    ("sign-out-user", sign_out_user::service),
     ("update-profile", update_profile::service),
+    ("update-user", update_user::service),
 ];
 
 /// The service of one operation.

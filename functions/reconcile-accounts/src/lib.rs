@@ -1,0 +1,226 @@
+//! Makes the user pool what the account rows say. A change of an account is committed before Cognito
+//! hears of it, so whatever Cognito missed is found here, within the hour.
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use shared::Fault;
+use shared::access::Role;
+use shared::api::users::RECONCILE_ACCOUNTS;
+use shared::audit::{Audit, Outcome, Record};
+use shared::aws::Aws;
+use shared::event::{Handle, Handled, events};
+use shared::identity::{Listed, Page, Users};
+use shared::ids::AccountId;
+use shared::serve::Service;
+use shared::store::{AccountRow, Accounts, Administrators, Status};
+use shared::telemetry;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// How long a run goes on before it leaves the rest to the next: Lambda ends one after 15 minutes.
+const BUDGET: Duration = Duration::from_secs(12 * 60);
+
+/// Users of one call; Cognito gives no more.
+const PAGE: u8 = 60;
+
+/// Users looked at a time. Cognito takes some hundred calls in a second, of everybody together.
+const AT_ONCE: usize = 4;
+
+/// An invitation that broke off may be sent again for so long.
+const UNFINISHED: SignedDuration = SignedDuration::from_hours(24);
+
+struct Handler {
+    accounts: Accounts,
+    administrators: Administrators,
+    users: Users,
+    audit: Audit,
+    budget: Duration,
+    unfinished: SignedDuration,
+}
+
+/// What is wrong with a user.
+enum Drift {
+    /// Made by the portal and left without an account.
+    Abandoned,
+    /// In another group than the row says, or enabled where it says disabled, or the other way.
+    Misaligned(AccountRow),
+    /// Signed in once, or made by nobody knows whom, and without an account.
+    Unknown,
+}
+
+/// What a look at a user came to.
+#[derive(Default)]
+struct Seen {
+    mended: bool,
+    not_mended: bool,
+    /// Counted as an administrator and none, or the other way.
+    miscounted: Option<(AccountId, bool)>,
+}
+
+impl Handle for Handler {
+    async fn handle(&self, _: Value, record: &mut Record) -> Result<Handled, Fault> {
+        let started = Instant::now();
+        let counted = self.administrators.active().await?;
+        let mut actual = counted.clone();
+        let (mut users, mut mended, mut not_mended) = (0, 0, 0);
+        let mut page = self.first_page().await?;
+        let next = loop {
+            for seen in self.look_at(page.users, &counted, record).await? {
+                users += 1;
+                mended += usize::from(seen.mended);
+                not_mended += usize::from(seen.not_mended);
+                let Some((account, is_one)) = seen.miscounted else {
+                    continue;
+                };
+                if is_one {
+                    actual.insert(account);
+                } else {
+                    actual.remove(&account);
+                }
+                let told = record.regarding(format!("{account} miscounted"), Outcome::Success);
+                self.audit.write(&told).await?;
+                mended += 1;
+            }
+            match page.next {
+                Some(next) if started.elapsed() < self.budget => {
+                    page = self.users.list(None, PAGE, Some(next)).await?;
+                }
+                next => break next,
+            }
+        };
+        for _ in 0..not_mended {
+            telemetry::count(RECONCILE_ACCOUNTS.id, "AccountsNotMended");
+        }
+        for _ in 0..mended {
+            telemetry::count(RECONCILE_ACCOUNTS.id, "AccountsMended");
+        }
+        let now = Timestamp::now();
+        let mut writes = vec![self.accounts.reconcile_from(next.as_deref(), now)?];
+        // An empty set would let anybody grant anything alone.
+        if actual != counted && !actual.is_empty() {
+            writes.push(self.administrators.correct(&counted, &actual)?);
+        }
+        Ok(Handled {
+            answer: json!({
+                "users": users,
+                "mended": mended,
+                "not_mended": not_mended,
+                "complete": next.is_none(),
+            }),
+            writes,
+            outcome: Outcome::Success,
+            reason: None,
+        })
+    }
+}
+
+impl Handler {
+    /// Where the last run broke off, or the beginning: Cognito forgets how to go on after a while.
+    async fn first_page(&self) -> Result<Page, Fault> {
+        if let Some(next) = self.accounts.reconciled_to().await?
+            && let Ok(page) = self.users.list(None, PAGE, Some(next)).await
+        {
+            return Ok(page);
+        }
+        self.users.list(None, PAGE, None).await
+    }
+
+    async fn look_at(
+        &self,
+        users: Vec<Listed>,
+        administrators: &BTreeSet<AccountId>,
+        record: &Record,
+    ) -> Result<Vec<Seen>, Fault> {
+        stream::iter(users)
+            .map(|user| self.look(user, administrators, record))
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    async fn look(
+        &self,
+        listed: Listed,
+        administrators: &BTreeSet<AccountId>,
+        record: &Record,
+    ) -> Result<Seen, Fault> {
+        let account = listed.user.account;
+        let row = self.accounts.account(account).await?;
+        let is_one = row.as_ref().is_some_and(|row| row.acts_as(Role::Admin));
+        let mut seen = Seen {
+            miscounted: (is_one != administrators.contains(&account)).then_some((account, is_one)),
+            ..Seen::default()
+        };
+        let Some(drift) = self.drift(&listed, row).await? else {
+            return Ok(seen);
+        };
+        // The record first: nothing is mended without one.
+        let (told, mending) = match &drift {
+            Drift::Abandoned => ("abandoned", true),
+            Drift::Misaligned(_) => ("misaligned", true),
+            Drift::Unknown => ("unknown", false),
+        };
+        let outcome = if mending {
+            Outcome::Success
+        } else {
+            Outcome::Failure
+        };
+        let told = format!("{account} {told}");
+        self.audit.write(&record.regarding(&*told, outcome)).await?;
+        let mended = match drift {
+            Drift::Abandoned => self.users.remove(&listed.user).await,
+            Drift::Misaligned(row) => self.users.align(&row).await,
+            Drift::Unknown => Ok(()),
+        };
+        if mending && mended.is_err() {
+            let record = record.regarding(told, Outcome::Failure);
+            self.audit.write(&record).await?;
+        }
+        seen.mended = mending && mended.is_ok();
+        seen.not_mended = !seen.mended;
+        Ok(seen)
+    }
+
+    async fn drift(
+        &self,
+        listed: &Listed,
+        row: Option<AccountRow>,
+    ) -> Result<Option<Drift>, Fault> {
+        let Some(row) = row else {
+            let now = Timestamp::now();
+            let unfinished = (now - self.unfinished).as_second() < listed.created_at;
+            let ours = listed.user.origin.is_some() && listed.user.waiting;
+            return Ok(match (ours, unfinished) {
+                (_, true) => None,
+                (true, false) => Some(Drift::Abandoned),
+                (false, false) => Some(Drift::Unknown),
+            });
+        };
+        let groups = self.users.groups(row.account).await?;
+        let aligned =
+            groups == [row.role.group()] && listed.enabled == (row.status == Status::Active);
+        Ok((!aligned).then_some(Drift::Misaligned(row)))
+    }
+}
+
+pub fn service(aws: &Aws) -> Result<Service, Fault> {
+    service_within(aws, BUDGET, UNFINISHED)
+}
+
+/// The same with other limits: how long a run goes on, and how long an invitation stays unfinished.
+pub fn service_within(
+    aws: &Aws,
+    budget: Duration,
+    unfinished: SignedDuration,
+) -> Result<Service, Fault> {
+    let handler = Handler {
+        accounts: Accounts::new(aws)?,
+        administrators: Administrators::new(aws)?,
+        users: Users::new(aws)?,
+        audit: Audit::new(aws)?,
+        budget,
+        unfinished,
+    };
+    events(aws, &RECONCILE_ACCOUNTS, handler)
+}

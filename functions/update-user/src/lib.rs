@@ -1,0 +1,133 @@
+//! Changes what an account is. Its row comes first, with the audit record, and decides from then on;
+//! Cognito follows.
+
+use jiff::Timestamp;
+use shared::Fault;
+use shared::access::{Access, Role};
+use shared::api::users::{
+    Decided, SignInService, UpdateUser, UpdatedUser, VersionedUserChange, unknown_practitioner,
+};
+use shared::aws::Aws;
+use shared::http::{Change, Changed, Problem, changes};
+use shared::identity::Users;
+use shared::ids::AccountId;
+use shared::phi::{Opener, Phi};
+use shared::serve::Service;
+use shared::store::{AccountRow, Accounts, Administrators, Consent, Directory, Status, Write};
+
+struct Handler {
+    accounts: Accounts,
+    administrators: Administrators,
+    directory: Directory,
+    users: Users,
+}
+
+impl Change<UpdateUser> for Handler {
+    async fn change(
+        &self,
+        access: &Access<AccountId>,
+        _: &Opener,
+        VersionedUserChange { version, change }: VersionedUserChange,
+    ) -> Result<Changed<Decided<UpdatedUser>>, Problem> {
+        let whose = access.whose();
+        let before = self.accounts.account(whose).await?;
+        let before = before.ok_or(Problem::not_found())?;
+        if before.version != version {
+            return Err(Problem::changed_meanwhile());
+        }
+        let now = Timestamp::now();
+        let after = change.applied_to(&before, now)?;
+        if let Some(practitioner) = after.practitioner
+            && after.practitioner != before.practitioner
+            && !self.directory.is_practitioner(practitioner).await?
+        {
+            return Err(unknown_practitioner());
+        }
+        let told = format!("{whose} {} {}", after.role.as_str(), after.status.as_str());
+
+        let mut writes = Vec::new();
+        if grants(&before, &after) {
+            let (whom, by) = (whose.to_string(), access.account());
+            let consent = self.administrators.consent(&whom, after.role, by, now);
+            match consent.await? {
+                Consent::Given(approved) => writes = approved,
+                Consent::Awaited { until, writes } => {
+                    let answer = Decided::AwaitingApproval { expires_at: until };
+                    let changed = Changed::done(writes, Phi::new(answer));
+                    return Ok(changed.regarding(format!("{told} awaiting-approval")));
+                }
+            }
+        }
+        writes.extend(self.writes(access, &before, &after, now)?);
+        let answer = Decided::Done(UpdatedUser {
+            id: whose,
+            role: after.role,
+            status: after.status,
+            practitioner: after.practitioner,
+            sign_in_service: SignInService::Done,
+            version: after.version,
+        });
+        let changed = Changed::done(writes, Phi::new(answer)).regarding(told);
+        Ok(changed.follow_up(align(self.users.clone(), before, after), pending))
+    }
+}
+
+impl Handler {
+    fn writes(
+        &self,
+        access: &Access<AccountId>,
+        before: &AccountRow,
+        after: &AccountRow,
+        now: Timestamp,
+    ) -> Result<Vec<Write>, Fault> {
+        if before == after {
+            return Ok(Vec::new());
+        }
+        let mut writes = vec![self.accounts.change(before, after, access.account(), now)?];
+        let [was, is] = [before, after].map(|row| row.acts_as(Role::Admin));
+        match (was, is) {
+            (false, true) => writes.push(self.administrators.add(after.account)?),
+            (true, false) => writes.push(self.administrators.remove(after.account)?),
+            _ => {}
+        }
+        Ok(writes)
+    }
+}
+
+/// Does somebody come to watch over others who did not?
+fn grants(before: &AccountRow, after: &AccountRow) -> bool {
+    let is_new = before.role != after.role;
+    let is_back = before.status != Status::Active && after.status == Status::Active;
+    after.role.takes_two() && (is_new || is_back)
+}
+
+/// A change that changes nothing still makes Cognito what the row says.
+async fn align(users: Users, before: AccountRow, after: AccountRow) -> Result<(), Fault> {
+    users.align(&after).await?;
+    if before != after {
+        users.sign_out(after.account).await?;
+    }
+    Ok(())
+}
+
+fn pending(answer: Decided<UpdatedUser>) -> Decided<UpdatedUser> {
+    match answer {
+        Decided::Done(user) => Decided::Done(UpdatedUser {
+            sign_in_service: SignInService::Pending,
+            ..user
+        }),
+        awaiting @ Decided::AwaitingApproval { .. } => awaiting,
+    }
+}
+
+pub fn service(aws: &Aws) -> Result<Service, Fault> {
+    changes::<UpdateUser>(
+        aws,
+        Handler {
+            accounts: Accounts::new(aws)?,
+            administrators: Administrators::new(aws)?,
+            directory: Directory::new(aws)?,
+            users: Users::new(aws)?,
+        },
+    )
+}

@@ -1,0 +1,91 @@
+//! Codes with which patients make their accounts. Number, date of birth and code are proven together,
+//! so whoever issues a code has to know the date: it is opened here, and goes no further than KMS.
+
+use crate::Fault;
+use crate::access::{Access, Practice, Unproven};
+use crate::api::profile::Profile;
+use crate::api::text::ActivationCode;
+use crate::aws::{Aws, Resource};
+use crate::http::Problem;
+use crate::ids::PatientId;
+use crate::phi::{BlindIndex, DataKeys, Opener, Term};
+use crate::store::{Accounts, Activation, Patients, Write};
+use ::http::StatusCode;
+use jiff::Timestamp;
+
+/// Issues codes.
+pub struct Activations {
+    accounts: Accounts,
+    patients: Patients,
+    index: BlindIndex,
+    keys: DataKeys,
+}
+
+/// A new code, good once the write is committed; a former one dies by it.
+pub struct Issued {
+    pub patient: PatientId,
+    pub code: ActivationCode,
+    pub expires_at: i64,
+    pub write: Write,
+}
+
+impl Activations {
+    pub fn new(aws: &Aws) -> Result<Self, Fault> {
+        Ok(Self {
+            accounts: Accounts::new(aws)?,
+            patients: Patients::new(aws)?,
+            index: BlindIndex::new(aws.kms().clone(), aws.name(Resource::IndexKey)?),
+            keys: DataKeys::new(aws.kms().clone(), aws.name(Resource::PhiKey)?),
+        })
+    }
+
+    /// A code for the patient with this medical record number; none if there is no such patient.
+    pub async fn issue(
+        &self,
+        _: &Access<Practice>,
+        mrn: &str,
+        now: Timestamp,
+    ) -> Result<Option<Issued>, Problem> {
+        let number = self.index.mac(Term::Mrn(mrn)).await?;
+        let Some(patient) = self.patients.by_mrn(&number).await? else {
+            return Ok(None);
+        };
+        let birth_date = self.birth_date(patient).await?;
+        let code = ActivationCode::random()?;
+        let proof = self.index.mac(Term::Activation {
+            mrn,
+            birth_date: &birth_date,
+            code: code.as_str(),
+        });
+        let activation = Activation::new(patient, proof.await?, now);
+        Ok(Some(Issued {
+            patient,
+            code,
+            expires_at: activation.expires_at,
+            write: self.accounts.issue_activation(&number, &activation)?,
+        }))
+    }
+
+    /// The whole date of birth, which is what the patient will be asked for.
+    async fn birth_date(&self, patient: PatientId) -> Result<String, Problem> {
+        let context = self.patients.context(&Unproven::new(patient)).await?;
+        let wrapped = context
+            .wrapped_key()
+            .ok_or(Fault::Corrupt("a patient without a data key"))?;
+        let key = self.keys.unwrap(patient, wrapped).await?;
+        let opener = Opener {
+            key: Some(key),
+            context,
+            caller: None,
+        };
+        let birth_date = Profile::open(patient, &opener)?.birth_date;
+        birth_date
+            .filter(|date| date.parse::<jiff::civil::Date>().is_ok())
+            .ok_or(Problem::new(
+                StatusCode::CONFLICT,
+                "incomplete-record",
+                "The record lacks what the patient would have to prove",
+                "Complete the patient's details in the practice's record system and import them again.",
+            ))
+    }
+}
