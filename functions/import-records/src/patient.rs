@@ -4,6 +4,7 @@
 use crate::care_team::{self, Circumstances};
 use crate::compact::compact;
 use crate::diff::{Before, CHUNK_BYTES, Compared, record_id};
+use crate::find_index;
 use crate::report::{Progress, Refusal};
 use crate::round::Round;
 use futures_util::future::try_join_all;
@@ -17,7 +18,7 @@ use shared::fhir::{self, PatientRecord, Subject};
 use shared::ids::{PatientId, RecordId};
 use shared::phi::{DataKey, Term, digest};
 use shared::store::{
-    Change, Item, Member, NewEntry, NewPatient, Standing, Stored, StoredEntry, entries,
+    BATCH, Change, Item, Member, NewEntry, NewPatient, Standing, Stored, StoredEntry,
 };
 use shared::telemetry;
 use std::collections::HashSet;
@@ -239,6 +240,7 @@ async fn write(
     if whose.begun || whose.profile.is_some() {
         whose.begin(round).await?;
         claim_aliases(round, &planned.subject, whose.patient).await?;
+        find_index::write(round.handler, &planned.subject, whose.patient).await?;
     }
     let mut done = 0;
     for chunk in planned.chunks(round.clock.chunk(), CHUNK_BYTES) {
@@ -322,8 +324,8 @@ async fn write_entries(
         whose.begin(round).await?;
     }
     let records = &round.handler.records;
-    for group in put.chunks(entries::BATCH * AT_ONCE) {
-        try_join_all(group.chunks(entries::BATCH).map(|batch| records.put(batch))).await?;
+    for group in put.chunks(BATCH * AT_ONCE) {
+        try_join_all(group.chunks(BATCH).map(|batch| records.put(batch))).await?;
     }
     for group in moved.chunks(AT_ONCE) {
         let patient = whose.patient;
@@ -383,7 +385,9 @@ async fn write_care_team(
         let Some(practitioner) = practitioner else {
             continue;
         };
-        let particulars = json!({ "role": member.role, "display": member.display });
+        let listed = || round.references.name(&member.practitioner);
+        let display = member.display.as_deref().or_else(listed);
+        let particulars = json!({ "role": member.role, "display": display });
         members.push(Member {
             practitioner,
             source: care_team::source(member.source),

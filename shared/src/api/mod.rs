@@ -4,10 +4,15 @@
 //! The pipeline, template.yaml, the access matrix and the audit coverage test are all held to it.
 
 pub mod account;
+pub mod care_team;
 pub mod dashboard;
 pub mod import;
 pub mod lab_results;
+pub mod my_patients;
+pub mod page;
 pub mod profile;
+pub mod search;
+pub mod summary;
 pub mod text;
 
 use crate::access::Resource;
@@ -150,6 +155,11 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<lab_results::ListLabResults>();
     // Proxies
     // Care
+    visitor.operation::<my_patients::ListMyPatients>();
+    visitor.operation::<search::FindPatient>();
+    visitor.operation::<summary::GetPatientSummary>();
+    visitor.operation::<care_team::GetCareTeam>();
+    visitor.operation::<care_team::ChangeCareTeam>();
     // Emergencies
     // Administration
     // What AWS invokes

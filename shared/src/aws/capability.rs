@@ -7,6 +7,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Capability {
     ReadAccounts,
+    /// Count what an account asks for in a window of time.
+    CountRequests,
     /// Make an account, and count at the code that it is made with.
     ActivateAccounts,
     /// Note when somebody signed in or out.
@@ -17,6 +19,12 @@ pub enum Capability {
     WritePatients,
     /// Change a patient's contact details.
     WriteContact,
+    /// Put somebody on a care team, or say until when they are on it.
+    WriteCareTeam,
+    /// Read who is on whose care team, by practitioner.
+    ReadPanels,
+    /// Let patients be found by name and birth date.
+    WriteFindIndex,
     /// Give a patient their one account.
     LinkAccounts,
     RemoveFromCareTeams,
@@ -68,14 +76,18 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 26] = [
         Self::ReadAccounts,
+        Self::CountRequests,
         Self::ActivateAccounts,
         Self::NoteSessions,
         Self::CreateAccounts,
         Self::ReadPatients,
         Self::WritePatients,
         Self::WriteContact,
+        Self::WriteCareTeam,
+        Self::ReadPanels,
+        Self::WriteFindIndex,
         Self::LinkAccounts,
         Self::RemoveFromCareTeams,
         Self::ReadRecords,
@@ -96,12 +108,16 @@ impl Capability {
     pub const fn resource(self) -> Resource {
         match self {
             Self::ReadAccounts
+            | Self::CountRequests
             | Self::ActivateAccounts
             | Self::NoteSessions
             | Self::CreateAccounts => Resource::AccountsTable,
             Self::ReadPatients
             | Self::WritePatients
             | Self::WriteContact
+            | Self::WriteCareTeam
+            | Self::ReadPanels
+            | Self::WriteFindIndex
             | Self::LinkAccounts
             | Self::RemoveFromCareTeams => Resource::PatientsTable,
             Self::ReadRecords | Self::WriteRecords => Resource::RecordsTable,
@@ -119,10 +135,11 @@ impl Capability {
         match self {
             Self::ReadAccounts => &["dynamodb:GetItem"],
             Self::ActivateAccounts => &["dynamodb:PutItem", "dynamodb:UpdateItem"],
-            Self::NoteSessions => &["dynamodb:UpdateItem"],
+            Self::CountRequests | Self::NoteSessions => &["dynamodb:UpdateItem"],
             Self::CreateAccounts => &["dynamodb:PutItem"],
-            Self::WriteContact | Self::LinkAccounts => &["dynamodb:PutItem"],
-            Self::ReadPatients | Self::ReadRecords => &["dynamodb:Query"],
+            Self::WriteContact | Self::WriteCareTeam | Self::LinkAccounts => &["dynamodb:PutItem"],
+            Self::WriteFindIndex => &["dynamodb:BatchWriteItem"],
+            Self::ReadPatients | Self::ReadPanels | Self::ReadRecords => &["dynamodb:Query"],
             Self::WritePatients => &[
                 "dynamodb:GetItem",
                 "dynamodb:PutItem",

@@ -17,6 +17,13 @@ pub enum Term<'a> {
     Alias(&'a str),
     /// The name of an imported file, which may hold a patient's.
     File(&'a str),
+    /// A birth date and a family name in the form of [`crate::names::FamilyName`].
+    FamilyName { birth_date: &'a str, name: &'a str },
+    /// The same with the beginning of a name, which is another thing than a name as short.
+    FamilyPrefix {
+        birth_date: &'a str,
+        prefix: &'a str,
+    },
     /// What an activation proves: number, date of birth and code together.
     Activation {
         mrn: &'a str,
@@ -31,6 +38,8 @@ impl Term<'_> {
             Self::Mrn(mrn) => &["mrn", mrn],
             Self::Alias(key) => &["alias", key],
             Self::File(name) => &["file", name],
+            Self::FamilyName { birth_date, name } => &["family-name", birth_date, name],
+            Self::FamilyPrefix { birth_date, prefix } => &["family-prefix", birth_date, prefix],
             Self::Activation {
                 mrn,
                 birth_date,

@@ -9,6 +9,7 @@ use super::{Item, s, string};
 use crate::Fault;
 use crate::aws::{Aws, Resource, fault};
 use crate::fhir::directory_id;
+use crate::ids::PractitionerId;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -34,6 +35,13 @@ pub struct Listed<'a> {
     pub name: Option<&'a str>,
     pub active: bool,
     pub json: &'a str,
+}
+
+/// A practitioner of the practice, as others call them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Colleague {
+    pub practitioner: PractitionerId,
+    pub name: Option<String>,
 }
 
 /// What a listed row did to the directory.
@@ -65,6 +73,16 @@ impl Directory {
             client: aws.dynamodb().clone(),
             table: aws.name(Resource::DirectoryTable)?,
         })
+    }
+
+    /// A practitioner who is listed and in practice, under the id that they have now.
+    pub async fn practitioner(&self, id: PractitionerId) -> Result<Option<Colleague>, Fault> {
+        let (id, row) = self.row("Practitioner", id.uuid()).await?;
+        let active = |row: &Item| row.get("active") == Some(&AttributeValue::Bool(true));
+        Ok(row.filter(active).map(|row| Colleague {
+            practitioner: PractitionerId::new(id),
+            name: string(&row, "name").map(str::to_owned),
+        }))
     }
 
     /// The id behind a key that a file refers to without listing who it is. An unknown key makes an

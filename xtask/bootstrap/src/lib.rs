@@ -9,14 +9,19 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 10] = [
+pub const SERVICES: [(&str, Make); 15] = [
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
+    ("change-care-team", change_care_team::service),
+    ("find-patient", find_patient::service),
     ("get-account", get_account::service),
+    ("get-care-team", get_care_team::service),
     ("get-dashboard", get_dashboard::service),
+    ("get-patient-summary", get_patient_summary::service),
     ("get-profile", get_profile::service),
     ("import-records", import_records::service),
     ("list-lab-results", list_lab_results::service),
+    ("list-my-patients", list_my_patients::service),
     ("record-sign-in", record_sign_in::service),
     ("sign-out-everywhere", sign_out_everywhere::service),
     ("update-profile", update_profile::service),
