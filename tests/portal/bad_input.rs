@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use shared::access::Role;
 use shared::api::Operation;
 use shared::api::account::ActivateAccount;
+use shared::api::care_team::ChangeCareTeam;
 use shared::api::profile::UpdateProfile;
+use shared::api::search::FindPatient;
 use shared::aws::Resource;
 use shared::http::{MAX_BODY, Problem, Request};
 use std::collections::{BTreeMap, BTreeSet};
@@ -125,6 +127,8 @@ impl Abused {
     fn request(&self, id: &str) -> Request {
         match id {
             "update-profile" => self.change(),
+            "find-patient" => self.world.by_provider(),
+            "change-care-team" => self.world.change_team(0, &Value::Null),
             _ => anonymous().header("idempotency-key", "a-key-of-its-own"),
         }
     }
@@ -135,7 +139,7 @@ impl Abused {
 }
 
 /// The operations that take a body, and a body that is right.
-fn bodies() -> [(&'static str, Value); 2] {
+fn bodies() -> [(&'static str, Value); 4] {
     let contact = json!({
         "phone": "555-010-0199",
         "email": "someone@example.org",
@@ -146,9 +150,16 @@ fn bodies() -> [(&'static str, Value); 2] {
         "mrn": "m-1", "birth_date": "1980-01-02", "code": "ABCDEFGHJKMNPQRS",
         "email": "someone@example.org",
     });
+    let search = json!({"family": "Roe", "birth_date": "1980-01-02", "match": "exact"});
+    let team = json!({"expire": {
+        "practitioner": "7f1c2b7e-3a52-4a0e-9f86-2f5d7a1f6c11",
+        "until": "2999-01-31T17:00:00Z",
+    }});
     [
         ("update-profile", contact),
         ("activate-account", activation),
+        ("find-patient", search),
+        ("change-care-team", team),
     ]
 }
 
@@ -188,6 +199,7 @@ async fn bodies_that_are_no_json_object() {
     let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
     let deep_objects = format!("{}1{}", "{\"a\":".repeat(5_000), "}".repeat(5_000));
     for (id, right) in bodies() {
+        let has_email = right["email"].is_string();
         let right = right.to_string();
         let twice = format!("{right}{right}");
         let trailing = format!("{right} {ECHO}");
@@ -221,7 +233,7 @@ async fn bodies_that_are_no_json_object() {
         for (what, bytes) in cases {
             let request = abused.request(id).bytes(bytes);
             let pointer = match *what {
-                "half of it" | "no UTF-8" => "/email",
+                "half of it" | "no UTF-8" if has_email => "/email",
                 _ => "",
             };
             abused.refused(id, what, request, 400, pointer).await;
@@ -314,16 +326,17 @@ async fn fields_that_are_not_what_they_should_be() {
         let request = abused.request(id).bytes(twice.as_bytes());
         abused.refused(id, "a field twice", request, 400, "").await;
         let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
-        let deep = with(&right, "/email", json!("DEEP"))
+        let pointer = texts_of(&right).remove(0);
+        let deep = with(&right, &pointer, json!("DEEP"))
             .to_string()
             .replace("\"DEEP\"", &deep);
         let request = abused.request(id).bytes(deep.as_bytes());
         abused
-            .refused(id, "a deep field", request, 400, "/email")
+            .refused(id, "a deep field", request, 400, &*pointer)
             .await;
     }
     // What only one of them has.
-    let [(_, contact), (_, activation)] = bodies();
+    let [(_, contact), (_, activation), ..] = bodies();
     for field in ["mrn", "birth_date", "code", "email"] {
         let mut less = activation.clone();
         less.as_object_mut().unwrap().remove(field);
@@ -377,13 +390,119 @@ async fn fields_that_are_not_what_they_should_be() {
     abused
         .refused("update-profile", "nothing", request, 400, "")
         .await;
+    let date = "1980-01-02";
+    for (what, search, pointer) in [
+        ("nothing", json!({}), ""),
+        ("a name alone", json!({"family": "Roe"}), ""),
+        ("a date alone", json!({"birth_date": date}), ""),
+        (
+            "no way to match",
+            json!({"family": "Roe", "birth_date": date}),
+            "",
+        ),
+        (
+            "a number and a name",
+            json!({"mrn": "1", "family": "Roe"}),
+            "",
+        ),
+        (
+            "a number and a date",
+            json!({"mrn": "1", "birth_date": date}),
+            "",
+        ),
+        (
+            "no letters",
+            json!({"family": "54 '-", "birth_date": date, "match": "exact"}),
+            "/family",
+        ),
+        (
+            "one letter",
+            json!({"family": "R'", "birth_date": date, "match": "prefix"}),
+            "/family",
+        ),
+    ] {
+        let request = abused.request("find-patient").json(&search);
+        abused
+            .refused("find-patient", what, request, 400, pointer)
+            .await;
+    }
+    let (own, other) = (
+        abused.world.practitioner,
+        "7f1c2b7e-3a52-4a0e-9f86-2f5d7a1f6c11",
+    );
+    let (past, later) = ("2020-01-31T17:00:00Z", "2999-01-31T17:00:00Z");
+    for (what, change, pointer) in [
+        ("nothing", json!({}), ""),
+        (
+            "two at once",
+            json!({"add": {"practitioner": other}, "remove": {"practitioner": own}}),
+            "",
+        ),
+        ("an array", json!({"remove": [own]}), "/remove"),
+        ("nobody", json!({"remove": {}}), "/remove"),
+        (
+            "no time",
+            json!({"expire": {"practitioner": own}}),
+            "/expire",
+        ),
+        (
+            "more",
+            json!({"remove": {"practitioner": own, ECHO: ECHO}}),
+            "/remove",
+        ),
+        (
+            "a date",
+            json!({"add": {"practitioner": other, "until": "2999-01-31"}}),
+            "/add/until",
+        ),
+        (
+            "a zone",
+            json!({"add": {"practitioner": other, "until": "2999-01-31T17:00:00Z[UTC]"}}),
+            "/add/until",
+        ),
+        (
+            "the past",
+            json!({"add": {"practitioner": abused.world.colleague, "until": past}}),
+            "/add/until",
+        ),
+        (
+            "an end in the past",
+            json!({"expire": {"practitioner": own, "until": past}}),
+            "/expire/until",
+        ),
+        (
+            "a stranger added",
+            json!({"add": {"practitioner": other}}),
+            "/add/practitioner",
+        ),
+        (
+            "a member added",
+            json!({"add": {"practitioner": own}}),
+            "/add/practitioner",
+        ),
+        (
+            "a stranger removed",
+            json!({"remove": {"practitioner": other}}),
+            "/remove/practitioner",
+        ),
+        (
+            "a stranger's end",
+            json!({"expire": {"practitioner": other, "until": later}}),
+            "/expire/practitioner",
+        ),
+    ] {
+        let request = abused.request("change-care-team").json(&change);
+        abused
+            .refused("change-care-team", what, request, 400, pointer)
+            .await;
+    }
     abused.settled().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_and_paths() {
     let mut abused = Abused::new().await;
-    let [(_, contact), (_, activation)] = bodies();
+    let [(_, contact), (_, activation), ..] = bodies();
     let change = |abused: &Abused, tag: &str| {
         let mut request = abused.change().json(&contact);
         request
@@ -606,6 +725,8 @@ fn naughty_strings_get_no_echo() {
                     .json(&with(&right, &pointer, json!(text)));
                 let parsed = match id {
                     "update-profile" => UpdateProfile::parse(&request).map(|_| ()),
+                    "find-patient" => FindPatient::parse(&request).map(|_| ()),
+                    "change-care-team" => ChangeCareTeam::parse(&request).map(|_| ()),
                     _ => ActivateAccount::parse(&request).map(|_| ()),
                 };
                 match parsed {
@@ -705,6 +826,13 @@ const KNOWN: &[&str] = &[
     "mrn",
     "birth_date",
     "code",
+    "family",
+    "match",
+    "add",
+    "remove",
+    "expire",
+    "practitioner",
+    "until",
 ];
 
 /// JSON of any shape, with the fields that are known more often than chance would have them.
@@ -742,8 +870,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 fn no_body_is_our_fault() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let world = runtime.block_on(World::new());
-    let functions =
-        ["update-profile", "activate-account"].map(|id| (id, Function::new(&world.stack, id)));
+    let functions = bodies().map(|(id, _)| (id, Function::new(&world.stack, id)));
     let mut runner = TestRunner::new(Config {
         cases: 64,
         failure_persistence: None,
@@ -755,6 +882,8 @@ fn no_body_is_our_fault() {
                 "update-profile" => signed_in(world.account, Role::Patient)
                     .patient(world.patient)
                     .header("if-match", "\"0\""),
+                "find-patient" => world.by_provider(),
+                "change-care-team" => world.change_team(0, &Value::Null),
                 _ => anonymous().header("idempotency-key", "a-key-of-its-own"),
             };
             let status = runtime

@@ -14,6 +14,7 @@ mod accounts;
 mod audit_coverage;
 mod bad_input;
 mod canary;
+mod care;
 mod harness;
 mod import;
 mod misuse;

@@ -7,6 +7,7 @@ use shared::api::Operation;
 use shared::api::search::{FindPatient, Found, FoundPatient, Search};
 use shared::aws::{Aws, Resource};
 use shared::http::{Change, Changed, Problem, changes};
+use shared::names::FamilyName;
 use shared::phi::{BlindIndex, Opener};
 use shared::serve::Service;
 use shared::store::{Accounts, Allowance, Panel, Patients, Sought, Turn};
@@ -69,7 +70,8 @@ impl Change<FindPatient> for Handler {
             .await?;
         let answer = found.map(|found| {
             let mut patients: Vec<_> = found.into_iter().flatten().collect();
-            patients.sort_by(|one, other| (&one.name, one.id).cmp(&(&other.name, other.id)));
+            // As in a telephone book: accents and capitals do not part names.
+            patients.sort_by_cached_key(|one| (FamilyName::of(&one.name), one.id));
             Found { patients, more }
         });
         Ok(Changed::done(Vec::new(), answer).regarding(sought.mac()))

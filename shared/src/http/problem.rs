@@ -15,7 +15,7 @@ pub struct Problem {
     pub detail: Cow<'static, str>,
     pub errors: Vec<FieldError>,
     /// After how many seconds the same request may succeed.
-    pub retry_after: Option<u32>,
+    pub retry_after: Option<u16>,
     /// What to write into the log when the fault is ours.
     pub fault: Option<Fault>,
 }
@@ -137,7 +137,7 @@ impl Problem {
     }
 
     /// The account has made as many of these requests as it may for now.
-    pub const fn too_many_requests(retry_after: u32) -> Self {
+    pub const fn too_many_requests(retry_after: u16) -> Self {
         let mut problem = Self::new(
             StatusCode::TOO_MANY_REQUESTS,
             "too-many-requests",

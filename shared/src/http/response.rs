@@ -11,7 +11,7 @@ pub struct Response {
     pub media_type: &'static str,
     pub etag: Option<u64>,
     /// In seconds.
-    pub retry_after: Option<u32>,
+    pub retry_after: Option<u16>,
     pub request_id: String,
     pub body: Vec<u8>,
 }

@@ -167,7 +167,7 @@ pub struct Allowance {
 pub enum Turn {
     Taken,
     /// None is left before so many seconds have passed.
-    Wait(u32),
+    Wait(u16),
 }
 
 /// How long an activation row outlives its code, and a counter of an unknown number lives: seconds.
@@ -358,7 +358,7 @@ impl Accounts {
                     .as_service_error()
                     .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
             {
-                let seconds = u32::try_from(ends - now.as_second());
+                let seconds = u16::try_from(ends - now.as_second());
                 Ok(Turn::Wait(seconds.map_err(|_| Fault::Defect("a window"))?))
             }
             Err(error) => Err(fault("DynamoDB", &error)),
