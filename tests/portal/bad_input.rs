@@ -745,10 +745,14 @@ fn naughty_strings_get_no_echo() {
     must be 1 to 20 characters long
     must be 1 to 64 characters long
     must be 2 to 60 characters long
+    must be a UUID such as 7f1c2b7e-3a52-4a0e-9f86-2f5d7a1f6c11
     must be a date such as 1980-12-31
     must be a telephone number of 7 to 15 digits
+    must be a time such as 2027-01-31T17:00:00Z
     must be an e-mail address such as name@example.org
+    must be exact or prefix
     must be the 16 letters and digits that the practice gave you
+    must hold letters
     must not hold control characters
     ");
 }

@@ -1,12 +1,12 @@
 //! Marked PHI goes through every operation, well and badly, and is found in no log line, metric,
 //! problem, audit record or plain attribute.
 
-use crate::harness::Stack;
 use crate::harness::function::{Function, trigger};
 use crate::harness::letter::Letter;
 use crate::harness::recorder::{Call, Recorder};
 use crate::harness::request::{With, anonymous, body, signed_in};
 use crate::harness::world::{World, http_specs, is_about_a_patient, specs, token_specs};
+use crate::harness::{Stack, Whose};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -284,8 +284,11 @@ async fn denied(canary: &mut Canary) {
         let response = canary.send(id, request).await;
         assert!(response.status.is_client_error(), "{id}");
     }
+    // One of the operations signs them out.
+    let whose = Whose::Practitioner(canary.world.practitioner);
+    let provider = canary.world.stack.account(Role::Provider, whose).await;
     for (id, mut request) in canary.requests(2).await {
-        request.claims = signed_in(canary.world.provider, Role::Provider).claims;
+        request.claims = signed_in(provider, Role::Provider).claims;
         canary.send(id, request).await;
     }
     for id in ["add-token-claims", "record-sign-in"] {

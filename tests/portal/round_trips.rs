@@ -204,12 +204,19 @@ fn depths(measured: &Measured) {
     activate-account    adopting  cold 8 deep, 9 calls; warm 6 deep, 7 calls
     activate-account    nobody    cold 5 deep, 6 calls; warm 6 deep, 7 calls
     add-token-claims    service   cold 2 deep, 2 calls; warm 2 deep, 2 calls
+    change-care-team    adding    cold 4 deep, 5 calls; warm 3 deep, 4 calls
+    change-care-team    provider  cold 3 deep, 4 calls; warm 2 deep, 3 calls
+    find-patient        provider  cold 6 deep, 7 calls; warm 5 deep, 6 calls
     get-account         patient   cold 2 deep, 2 calls; warm 2 deep, 2 calls
+    get-care-team       patient   cold 2 deep, 4 calls; warm 2 deep, 3 calls
+    get-care-team       provider  cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-dashboard       patient   cold 2 deep, 6 calls; warm 2 deep, 5 calls
+    get-patient-summary provider  cold 2 deep, 8 calls; warm 2 deep, 7 calls
     get-profile         patient   cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-profile         provider  cold 2 deep, 4 calls; warm 2 deep, 3 calls
     list-lab-results    patient   cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-lab-results    provider  cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    list-my-patients    provider  cold 5 deep, 5 calls; warm 4 deep, 4 calls
     record-sign-in      service   cold 2 deep, 2 calls; warm 2 deep, 2 calls
     sign-out-everywhere patient   cold 3 deep, 3 calls; warm 3 deep, 3 calls
     update-profile      patient   cold 3 deep, 4 calls; warm 2 deep, 3 calls
