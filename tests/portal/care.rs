@@ -181,28 +181,35 @@ async fn who_is_off_the_team_is_off_the_list_whatever_the_index_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cursors_and_limits_of_the_list() {
-    let world = World::new().await;
-    let function = Function::new(&world.stack, "list-my-patients");
+    let stack = Stack::new().await;
+    let [one, other] = [stack.sample("Eboni").await, stack.sample("Elsy").await];
+    let both: BTreeSet<_> = stack.care_team(one).await.into_iter().collect();
+    let other = stack.care_team(other).await;
+    let treats_both = other.into_iter().find(|member| both.contains(member));
+    let provider = of(&stack, treats_both.unwrap()).await;
+    let function = Function::new(&stack, "list-my-patients");
+    let refused = async |request: Request, pointer: &str| {
+        let response = function.respond(request).await;
+        assert_eq!(response.status, 400, "{}", body(&response));
+        assert_eq!(body(&response)["errors"][0]["pointer"], pointer);
+    };
     for limit in ["0", "51", "100", "-1", "", "many"] {
-        let response = function
-            .respond(by(world.provider).query("limit", limit))
-            .await;
-        assert_eq!(response.status, 400, "{limit}");
-        assert_eq!(body(&response)["errors"][0]["pointer"], "query/limit");
+        refused(by(provider).query("limit", limit), "query/limit").await;
     }
-    let response = function
-        .respond(by(world.provider).query("limit", "1"))
+    let first = function.respond(by(provider).query("limit", "1")).await;
+    let cursor = body(&first)["next_cursor"].as_str().unwrap().to_owned();
+    let colleague = self::provider(&stack).await;
+    refused(by(colleague).query("cursor", &cursor), "query/cursor").await;
+    let mut session = by(provider);
+    session.claims.as_mut().unwrap().origin = "another session".to_owned();
+    refused(session.query("cursor", &cursor), "query/cursor").await;
+    // Nor is it good for another list.
+    let labs = by(provider).patient(one).query("cursor", &cursor);
+    assert_eq!(ask(&stack, "list-lab-results", labs).await.status, 400);
+    let second = function
+        .respond(by(provider).query("cursor", &cursor))
         .await;
-    // Whether there is more after one of one, DynamoDB says only when asked.
-    if let Some(cursor) = body(&response)["next_cursor"].as_str() {
-        assert!(!cursor.contains(&world.patient.to_string()));
-        let colleague = of(&world.stack, world.colleague).await;
-        let response = function
-            .respond(by(colleague).query("cursor", cursor))
-            .await;
-        assert_eq!(response.status, 400);
-        assert_eq!(body(&response)["errors"][0]["pointer"], "query/cursor");
-    }
+    assert_eq!(body(&second)["patients"].as_array().unwrap().len(), 1);
 }
 
 /// A patient with names: `(use, family)`.
