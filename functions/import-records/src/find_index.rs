@@ -4,7 +4,6 @@
 use crate::Handler;
 use futures_util::future::try_join_all;
 use shared::Fault;
-use shared::fhir::Subject;
 use shared::fhir::patient::Patient;
 use shared::ids::PatientId;
 use shared::names::FamilyName;
@@ -15,22 +14,20 @@ use std::collections::BTreeSet;
 const NAMES: usize = 8;
 const LETTERS: usize = 100;
 
-/// Lets the patient be found by what the file says, and by nothing that it does not say any more.
+/// Lets the patient be found by what their profile says, and by nothing that it does not say any
+/// more.
 pub(crate) async fn write(
     handler: &Handler,
-    subject: &Subject<'_>,
     patient: PatientId,
+    profile: &Patient,
 ) -> Result<(), Fault> {
-    let Some(view) = subject.view() else {
-        return Ok(());
-    };
-    let macs = macs(handler, &view).await?;
+    let macs = macs(handler, profile).await?;
     handler.imports.find_by(patient, &macs).await
 }
 
-async fn macs(handler: &Handler, view: &Patient) -> Result<BTreeSet<String>, Fault> {
+async fn macs(handler: &Handler, profile: &Patient) -> Result<BTreeSet<String>, Fault> {
     // Whoever searches has to know the whole date.
-    let Some(birth_date) = view
+    let Some(birth_date) = profile
         .birth_date
         .as_ref()
         .filter(|date| date.full().is_some())
@@ -38,7 +35,7 @@ async fn macs(handler: &Handler, view: &Patient) -> Result<BTreeSet<String>, Fau
         return Ok(BTreeSet::new());
     };
     let birth_date = birth_date.as_str();
-    let names: BTreeSet<FamilyName> = view
+    let names: BTreeSet<FamilyName> = profile
         .family_names()
         .filter_map(FamilyName::of)
         .filter(|name| name.letters() <= LETTERS)

@@ -173,10 +173,7 @@ async fn identify(
 /// Whether the file's patient is somebody else than the one whose number it gives. A number that
 /// was mistyped or given out anew must not put one's record into the other's.
 fn is_another(whose: &Whose, json: &str) -> Result<bool, Fault> {
-    const UNREADABLE: Fault = Fault::Corrupt("a patient's profile");
-    let stored = whose.standing.profile(whose.patient, &whose.key)?;
-    let stored = std::str::from_utf8(&stored).map_err(|_| UNREADABLE)?;
-    let stored = Patient::parse(stored).map_err(|_| UNREADABLE)?;
+    let stored = whose.particulars()?;
     let listed = Patient::parse(json).map_err(|_| Fault::Defect("a patient of a plan"))?;
     Ok(stored.contradicts(&listed))
 }
@@ -216,6 +213,17 @@ async fn opened(round: &Round<'_>, patient: PatientId) -> Result<Whose, Fault> {
 }
 
 impl Whose {
+    /// The patient's particulars as this import leaves them.
+    fn particulars(&self) -> Result<Patient, Fault> {
+        const UNREADABLE: Fault = Fault::Corrupt("a patient's profile");
+        if let Some(profile) = &self.profile {
+            return Patient::parse(&profile.json).map_err(|_| UNREADABLE);
+        }
+        let stored = self.standing.profile(self.patient, &self.key)?;
+        let stored = std::str::from_utf8(&stored).map_err(|_| UNREADABLE)?;
+        Patient::parse(stored).map_err(|_| UNREADABLE)
+    }
+
     /// Marks the record as incomplete, once, before the first write.
     async fn begin(&mut self, round: &Round<'_>) -> Result<(), Fault> {
         if !self.begun {
@@ -240,7 +248,9 @@ async fn write(
     if whose.begun || whose.profile.is_some() {
         whose.begin(round).await?;
         claim_aliases(round, &planned.subject, whose.patient).await?;
-        find_index::write(round.handler, &planned.subject, whose.patient).await?;
+        if matches!(planned.subject, Subject::File { .. }) {
+            find_index::write(round.handler, whose.patient, &whose.particulars()?).await?;
+        }
     }
     let mut done = 0;
     for chunk in planned.chunks(round.clock.chunk(), CHUNK_BYTES) {

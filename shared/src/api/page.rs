@@ -20,9 +20,10 @@ struct Query<const MAX: u8> {
     cursor: Option<String>,
 }
 
-#[derive(Deserialize)]
+/// How many entries a page holds: 1 to `MAX`, half of that unless told.
+#[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
-struct Limit<const MAX: u8>(u8);
+pub(crate) struct Limit<const MAX: u8 = 100>(u8);
 
 impl<const MAX: u8> Default for Limit<MAX> {
     fn default() -> Self {
@@ -34,21 +35,33 @@ impl<const MAX: u8> TryFrom<String> for Limit<MAX> {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let limit = text.parse().ok();
-        let limit = limit.filter(|limit| (1..=MAX).contains(limit));
-        limit
-            .map(Self)
-            .ok_or_else(|| format!("must be a number from 1 to {MAX}"))
+        match text.parse() {
+            // `+5` and `05` are numbers too.
+            Ok(limit) if (1..=MAX).contains(&limit) && text == u8::to_string(&limit) => {
+                Ok(Self(limit))
+            }
+            _ => Err(format!("must be a number from 1 to {MAX}")),
+        }
     }
 }
 
 impl<const MAX: u8> Page<MAX> {
     pub(crate) fn parse(request: &Request, spec: &Spec) -> Result<Self, Problem> {
         let query: Query<MAX> = request.query()?;
-        let cursor = Cursor::of(request, spec.id)?;
-        let after = query.cursor.map(|text| cursor.read(&text)).transpose()?;
+        Self::of(request, spec.id, query.limit, query.cursor)
+    }
+
+    /// The page of a list that takes more parameters than these.
+    pub(crate) fn of(
+        request: &Request,
+        list: &'static str,
+        limit: Limit<MAX>,
+        after: Option<String>,
+    ) -> Result<Self, Problem> {
+        let cursor = Cursor::of(request, list)?;
+        let after = after.map(|text| cursor.read(&text)).transpose()?;
         Ok(Self {
-            limit: query.limit.0,
+            limit: limit.0,
             after,
             cursor,
         })
