@@ -34,10 +34,12 @@ struct Case {
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let proxy = self.context.proxy(ACCOUNT);
+        let team = self.context.care_team().iter();
+        let team = team.map(|member| (member.practitioner, member.until));
         f.debug_struct("Case")
             .field("row", &self.row)
             .field("patient", &self.patient)
-            .field("care_team", &self.context.care_team())
+            .field("care_team", &team.collect::<Vec<_>>())
             .field(
                 "proxy",
                 &proxy.map(|one| (one.basis, &one.categories, one.until)),
@@ -118,6 +120,7 @@ fn member(until: Option<Timestamp>) -> CareTeamMember {
     CareTeamMember {
         practitioner: PRACTITIONER,
         until,
+        row: SealedRow::new("patients", Item::new()),
     }
 }
 

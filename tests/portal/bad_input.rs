@@ -13,7 +13,9 @@ use shared::access::Role;
 use shared::api::access_concerns::{ResolveAccessConcern, ReviewBreakGlass};
 use shared::api::account::ActivateAccount;
 use shared::api::break_glass::BreakGlass;
+use shared::api::care_team::ChangeCareTeam;
 use shared::api::profile::UpdateProfile;
+use shared::api::search::FindPatient;
 use shared::api::users::{InviteUser, IssueActivation, ListUsers, ResetUserMfa, UpdateUser};
 use shared::api::{Operation, Trigger};
 use shared::aws::Resource;
@@ -147,6 +149,8 @@ fn without_body(world: &World, id: &str) -> Request {
         "review-break-glass" | "resolve-access-concern" => {
             world.by_officer().concern(&Uuid::nil().to_string())
         }
+        "find-patient" => world.by_provider(),
+        "change-care-team" => world.change_team(0, &Value::Null),
         "issue-activation" | "list-users" => world.by_admin(),
         "update-user" | "reset-user-mfa" => world
             .by_admin()
@@ -175,6 +179,14 @@ fn bodies() -> Vec<(&'static str, Value)> {
     vec![
         ("update-profile", contact),
         ("activate-account", activation),
+        (
+            "find-patient",
+            json!({"family": "Roe", "birth_date": "1980-01-02", "match": "exact"}),
+        ),
+        (
+            "change-care-team",
+            json!({"expire": {"practitioner": practitioner, "until": "2999-01-31T17:00:00Z"}}),
+        ),
         (
             "break-glass",
             json!({"reason": "other", "explanation": "found on the floor"}),
@@ -213,10 +225,11 @@ fn body_of(id: &str) -> Value {
     bodies.find(|(other, _)| *other == id).unwrap().1
 }
 
-/// The first field of a body that holds text.
+/// The first field of a body that holds text, else the first.
 fn a_field(body: &Value) -> &str {
-    let mut fields = body.as_object().unwrap().iter();
-    fields.find(|(_, value)| value.is_string()).unwrap().0
+    let fields = body.as_object().unwrap();
+    let text = fields.iter().find(|(_, value)| value.is_string());
+    text.or_else(|| fields.iter().next()).unwrap().0
 }
 
 /// Every text in a body, by pointer.
@@ -470,6 +483,112 @@ async fn fields_that_are_not_what_they_should_be() {
     abused
         .refused("update-profile", "nothing", request, 400, "")
         .await;
+    let date = "1980-01-02";
+    for (what, search, pointer) in [
+        ("nothing", json!({}), ""),
+        ("a name alone", json!({"family": "Roe"}), ""),
+        ("a date alone", json!({"birth_date": date}), ""),
+        (
+            "no way to match",
+            json!({"family": "Roe", "birth_date": date}),
+            "",
+        ),
+        (
+            "a number and a name",
+            json!({"mrn": "1", "family": "Roe"}),
+            "",
+        ),
+        (
+            "a number and a date",
+            json!({"mrn": "1", "birth_date": date}),
+            "",
+        ),
+        (
+            "no letters",
+            json!({"family": "54 '-", "birth_date": date, "match": "exact"}),
+            "/family",
+        ),
+        (
+            "one letter",
+            json!({"family": "R'", "birth_date": date, "match": "prefix"}),
+            "/family",
+        ),
+    ] {
+        let request = abused.request("find-patient").json(&search);
+        abused
+            .refused("find-patient", what, request, 400, pointer)
+            .await;
+    }
+    let (own, other) = (
+        abused.world.practitioner,
+        "7f1c2b7e-3a52-4a0e-9f86-2f5d7a1f6c11",
+    );
+    let (past, later) = ("2020-01-31T17:00:00Z", "2999-01-31T17:00:00Z");
+    for (what, change, pointer) in [
+        ("nothing", json!({}), ""),
+        (
+            "two at once",
+            json!({"add": {"practitioner": other}, "remove": {"practitioner": own}}),
+            "",
+        ),
+        ("an array", json!({"remove": [own]}), "/remove"),
+        ("nobody", json!({"remove": {}}), "/remove"),
+        (
+            "no time",
+            json!({"expire": {"practitioner": own}}),
+            "/expire",
+        ),
+        (
+            "more",
+            json!({"remove": {"practitioner": own, ECHO: ECHO}}),
+            "/remove",
+        ),
+        (
+            "a date",
+            json!({"add": {"practitioner": other, "until": "2999-01-31"}}),
+            "/add/until",
+        ),
+        (
+            "a zone",
+            json!({"add": {"practitioner": other, "until": "2999-01-31T17:00:00Z[UTC]"}}),
+            "/add/until",
+        ),
+        (
+            "the past",
+            json!({"add": {"practitioner": abused.world.colleague, "until": past}}),
+            "/add/until",
+        ),
+        (
+            "an end in the past",
+            json!({"expire": {"practitioner": own, "until": past}}),
+            "/expire/until",
+        ),
+        (
+            "a stranger added",
+            json!({"add": {"practitioner": other}}),
+            "/add/practitioner",
+        ),
+        (
+            "a member added",
+            json!({"add": {"practitioner": own}}),
+            "/add/practitioner",
+        ),
+        (
+            "a stranger removed",
+            json!({"remove": {"practitioner": other}}),
+            "/remove/practitioner",
+        ),
+        (
+            "a stranger's end",
+            json!({"expire": {"practitioner": other, "until": later}}),
+            "/expire/practitioner",
+        ),
+    ] {
+        let request = abused.request("change-care-team").json(&change);
+        abused
+            .refused("change-care-team", what, request, 400, pointer)
+            .await;
+    }
     abused.settled().await;
 }
 
@@ -727,6 +846,8 @@ fn naughty_strings_get_no_echo() {
                     ..request
                 };
                 let parsed = match id {
+                    "find-patient" => FindPatient::parse(&request).map(|_| ()),
+                    "change-care-team" => ChangeCareTeam::parse(&request).map(|_| ()),
                     "invite-user" => InviteUser::parse(&request).map(|_| ()),
                     "issue-activation" => IssueActivation::parse(&request).map(|_| ()),
                     "list-users" => ListUsers::parse(&request).map(|_| ()),
@@ -759,15 +880,18 @@ fn naughty_strings_get_no_echo() {
     must be a UUID such as 7f1c2b7e-3a52-4a0e-9f86-2f5d7a1f6c11
     must be a date such as 1980-12-31
     must be a telephone number of 7 to 15 digits
+    must be a time such as 2027-01-31T17:00:00Z
     must be active or disabled
     must be an e-mail address such as name@example.org
     must be emergency-treatment or covering-colleague or patient-unresponsive or public-health-emergency or other
+    must be exact or prefix
     must be in-person-photo-id, video-call-photo-id or callback-to-number-on-file
     must be justified or not-justified
     must be no-issue or corrected or sanctioned or breach-notification
     must be patient, provider, admin or privacy-officer
     must be the 16 letters and digits that the practice gave you
     must be the beginning of an e-mail address
+    must hold letters
     must not hold control characters
     ");
 }
@@ -855,6 +979,13 @@ const KNOWN: &[&str] = &[
     "search",
     "limit",
     "identity_check",
+    "family",
+    "match",
+    "add",
+    "remove",
+    "expire",
+    "practitioner",
+    "until",
 ];
 
 /// JSON of any shape, with the fields that are known more often than chance would have them.

@@ -1,13 +1,13 @@
 //! Marked PHI goes through every operation, well and badly, and is found in no log line, metric,
 //! problem, audit record or plain attribute.
 
-use crate::harness::Stack;
 use crate::harness::function::{Function, trigger};
 use crate::harness::letter::Letter;
 use crate::harness::lines;
 use crate::harness::recorder::{Call, Recorder};
 use crate::harness::request::{With, anonymous, body, signed_in};
 use crate::harness::world::{World, http_specs, is_about_a_patient, specs, token_specs};
+use crate::harness::{Stack, Whose};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -72,7 +72,7 @@ fn marked_bundle() -> Vec<u8> {
             "identifier": [{"system": "http://hl7.org/fhir/sid/us-npi", "value": "1234567893"}]}),
         json!({"resourceType": "Encounter", "id": "CANARY-visit", "status": "finished",
             "subject": subject, "period": {"start": when}, "reasonCode": [text(mark())],
-            "participant": [{"individual": {"reference": "Practitioner/doctor"}}]}),
+            "participant": [{"type": [text(mark())], "individual": {"reference": "Practitioner/doctor"}}]}),
         json!({"resourceType": "Observation", "id": "CANARY-lab-1", "status": "final",
             "category": [{"coding": [{"code": "laboratory"}]}], "subject": subject,
             "encounter": visit, "effectiveDateTime": when, "code": text(mark()),
@@ -151,8 +151,14 @@ impl Canary {
     async fn request(&self, spec: &Spec, version: u64) -> Request {
         match spec.id {
             "update-profile" => self.change(version),
+            "find-patient" => self.search("CANARY-001"),
             _ => self.world.allowed(spec).await,
         }
+    }
+
+    fn search(&self, family: &str) -> Request {
+        let search = json!({"family": family, "birth_date": ODD[0], "match": "prefix"});
+        self.world.by_provider().json(&search)
     }
 
     fn change(&self, version: u64) -> Request {
@@ -241,6 +247,7 @@ async fn marked_phi_is_nowhere_in_clear() {
     failures(&mut canary).await;
     corrupted(&mut canary).await;
     panicking(&mut canary).await;
+    too_often(&mut canary).await;
     let half = marked_bundle();
     let half = half[..half.len() / 2].to_vec();
     let report = canary.world.stack.import("CANARY-841.json", half).await;
@@ -264,7 +271,7 @@ async fn as_it_should_be(canary: &mut Canary) {
         // What is looked for below is really there.
         let spec = specs().into_iter().find(|spec| spec.id == id).unwrap();
         let marked = match id {
-            "activate-account" | "get-access-concern" => true,
+            "activate-account" | "get-access-concern" | "list-my-patients" | "find-patient" => true,
             // It says until when.
             "break-glass" => false,
             _ => is_about_a_patient(spec),
@@ -288,8 +295,11 @@ async fn denied(canary: &mut Canary) {
         let response = canary.send(id, request).await;
         assert!(response.status.is_client_error(), "{id}");
     }
+    // One of the operations signs them out.
+    let whose = Whose::Practitioner(canary.world.practitioner);
+    let provider = canary.world.stack.account(Role::Provider, whose).await;
     for (id, mut request) in canary.requests(2).await {
-        request.claims = signed_in(canary.world.provider, Role::Provider).claims;
+        request.claims = signed_in(provider, Role::Provider).claims;
         canary.send(id, request).await;
     }
     for id in ["add-token-claims", "record-sign-in"] {
@@ -341,10 +351,24 @@ async fn bad_input(canary: &mut Canary) {
             ("break-glass", provider),
             ("review-break-glass", officer()),
             ("resolve-access-concern", officer()),
+            ("find-patient", canary.world.by_provider()),
+            (
+                "change-care-team",
+                canary.world.change_team(0, &Value::Null),
+            ),
         ] {
             let response = canary.send(id, request.bytes(json.as_bytes())).await;
             assert_eq!(response.status, 400, "{id}: {json}");
         }
+    }
+    for search in [
+        json!({"family": "CANARY-893", "birth_date": "CANARY-894", "match": "exact"}),
+        json!({"family": "CANARY-895", "birth_date": ODD[0], "match": "CANARY-896"}),
+        json!({"family": "CANARY-897", "mrn": "CANARY-MRN"}),
+    ] {
+        let request = canary.world.by_provider().json(&search);
+        let response = canary.send("find-patient", request).await;
+        assert_eq!(response.status, 400, "{search}");
     }
     for (name, value) in [
         ("if-match", "CANARY-890"),
@@ -428,6 +452,9 @@ async fn corrupted(canary: &mut Canary) {
                 "get-dashboard",
                 "list-lab-results",
                 "update-profile",
+                "get-care-team",
+                "get-patient-summary",
+                "list-my-patients",
             ] {
                 let spec = specs().into_iter().find(|spec| spec.id == id);
                 let request = canary.request(spec.unwrap(), 3).await;
@@ -448,6 +475,17 @@ async fn panicking(canary: &mut Canary) {
     let response = service.respond(request).await.unwrap();
     assert_eq!(response.status, 500);
     canary.answers.push(response);
+}
+
+/// Searches until there is none left, of people who are and who are not there.
+async fn too_often(canary: &mut Canary) {
+    for family in ["CANARY-002", "CANARY-898"].repeat(31) {
+        let request = canary.search(family);
+        if canary.send("find-patient", request).await.status == 429 {
+            return;
+        }
+    }
+    panic!("as many searches as one likes");
 }
 
 fn problems_say_nothing(canary: &Canary) {

@@ -15,6 +15,7 @@ mod administration;
 mod audit_coverage;
 mod bad_input;
 mod canary;
+mod care;
 mod emergencies;
 mod harness;
 mod import;

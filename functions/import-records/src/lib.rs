@@ -10,6 +10,7 @@
 mod care_team;
 mod compact;
 mod diff;
+mod find_index;
 mod notification;
 mod patient;
 mod references;

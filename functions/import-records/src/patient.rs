@@ -4,6 +4,7 @@
 use crate::care_team::{self, Circumstances};
 use crate::compact::compact;
 use crate::diff::{Before, CHUNK_BYTES, Compared, record_id};
+use crate::find_index;
 use crate::report::{Progress, Refusal};
 use crate::round::Round;
 use futures_util::future::try_join_all;
@@ -18,7 +19,7 @@ use shared::fhir::{self, PatientRecord, Subject};
 use shared::ids::{PatientId, RecordId};
 use shared::phi::{DataKey, Term, digest};
 use shared::store::{
-    Change, Item, Member, NewEntry, NewPatient, Standing, Stored, StoredEntry, entries,
+    BATCH, Change, Item, Member, NewEntry, NewPatient, Standing, Stored, StoredEntry,
 };
 use shared::telemetry;
 use std::collections::HashSet;
@@ -229,6 +230,17 @@ fn begun(round: &Round<'_>, patient: PatientId) -> Record {
 }
 
 impl Whose {
+    /// The patient's particulars as this import leaves them.
+    fn particulars(&self) -> Result<Patient, Fault> {
+        const UNREADABLE: Fault = Fault::Corrupt("a patient's profile");
+        if let Some(profile) = &self.profile {
+            return Patient::parse(profile.json.get()).map_err(|_| UNREADABLE);
+        }
+        let stored = self.standing.profile(self.patient, &self.key)?;
+        let stored = std::str::from_utf8(&stored).map_err(|_| UNREADABLE)?;
+        Patient::parse(stored).map_err(|_| UNREADABLE)
+    }
+
     /// Marks the record as incomplete, once, before the first write.
     async fn begin(&mut self, round: &Round<'_>) -> Result<(), Fault> {
         if !self.begun {
@@ -251,6 +263,9 @@ async fn write(
     if whose.begun || whose.profile.is_some() {
         whose.begin(round).await?;
         claim_aliases(round, &planned.subject, whose.patient).await?;
+        if matches!(planned.subject, Subject::File { .. }) {
+            find_index::write(round.handler, whose.patient, &whose.particulars()?).await?;
+        }
     }
     let mut done = 0;
     for chunk in planned.chunks(round.clock.chunk(), CHUNK_BYTES) {
@@ -334,8 +349,8 @@ async fn write_entries(
         whose.begin(round).await?;
     }
     let records = &round.handler.records;
-    for group in put.chunks(entries::BATCH * AT_ONCE) {
-        try_join_all(group.chunks(entries::BATCH).map(|batch| records.put(batch))).await?;
+    for group in put.chunks(BATCH * AT_ONCE) {
+        try_join_all(group.chunks(BATCH).map(|batch| records.put(batch))).await?;
     }
     for group in moved.chunks(AT_ONCE) {
         let patient = whose.patient;
@@ -395,7 +410,9 @@ async fn write_care_team(
         let Some(practitioner) = practitioner else {
             continue;
         };
-        let particulars = json!({ "role": member.role, "display": member.display });
+        let listed = || round.references.name(&member.practitioner);
+        let display = member.display.as_deref().or_else(listed);
+        let particulars = json!({ "role": member.role, "display": display });
         members.push(Member {
             practitioner,
             source: care_team::source(member.source),

@@ -51,6 +51,14 @@ impl<'f> References<'f> {
         Ok(found)
     }
 
+    /// What the file calls a practitioner whom it lists.
+    pub(crate) fn name(&self, reference: &Reference) -> Option<&'f str> {
+        match reference {
+            Reference::File { id, .. } => self.listed.get(id.as_str())?.name.as_deref(),
+            Reference::External { .. } | Reference::Nowhere => None,
+        }
+    }
+
     /// Remembers a practitioner of the file, or that there is no telling who they are.
     pub(crate) fn is_at(&mut self, id: &str, practitioner: Option<PractitionerId>) {
         let reference = Reference::File {

@@ -2,7 +2,8 @@
 
 use shared::Fault;
 use shared::access::Unproven;
-use shared::api::lab_results::{LabResult, LabResults, ListLabResults, Page};
+use shared::api::lab_results::{LabResult, LabResults, ListLabResults};
+use shared::api::page::Page;
 use shared::aws::Aws;
 use shared::http::{Problem, Read, reads};
 use shared::ids::PatientId;

@@ -2,7 +2,7 @@
 
 use super::break_glass::Reason;
 use super::codes::codes;
-use super::lab_results::{Limit, Page};
+use super::page::{Limit, Page};
 use super::text::Line;
 use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::access::Practice;

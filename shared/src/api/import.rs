@@ -3,8 +3,8 @@
 use super::{Spec, Trigger};
 use crate::aws::Capability::{
     ComputeIndex, CreateDataKeys, ReadDirectory, ReadImports, ReadPatients, ReadRecords,
-    RemoveFromCareTeams, UnwrapDataKeys, WriteAudit, WriteDirectory, WriteImportReports,
-    WritePatients, WriteRecords,
+    RemoveFromCareTeams, UnwrapDataKeys, WriteAudit, WriteDirectory, WriteFindIndex,
+    WriteImportReports, WritePatients, WriteRecords,
 };
 
 /// A file in the import bucket: FHIR R4, as a bundle or as NDJSON.
@@ -19,6 +19,7 @@ pub const IMPORT_RECORDS: Spec = Spec {
         ReadPatients,
         WritePatients,
         RemoveFromCareTeams,
+        WriteFindIndex,
         ReadRecords,
         WriteRecords,
         ReadDirectory,

@@ -1,14 +1,15 @@
 //! Laboratory results.
 
+use super::page::Page;
 use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::Fault;
 use crate::aws::Capability::{ReadAccounts, ReadPatients, ReadRecords, UnwrapDataKeys, WriteAudit};
 use crate::fhir::observation::{self, Observation};
-use crate::http::{Cursor, Problem, Request};
+use crate::http::{Problem, Request};
 use crate::ids::{PatientId, RecordId};
 use crate::phi::Opener;
 use crate::store::{SealedRow, StoredEntry};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// A patient's laboratory results, newest first.
 pub struct ListLabResults;
@@ -78,67 +79,6 @@ impl LabResult {
             components: result.components,
             reference_ranges: result.reference_ranges,
             notes: result.notes,
-        })
-    }
-}
-
-/// Which page.
-pub struct Page {
-    pub limit: u8,
-    pub after: Option<String>,
-    pub cursor: Cursor,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PageQuery {
-    #[serde(default)]
-    limit: Limit,
-    cursor: Option<String>,
-}
-
-/// How many entries a page holds: 1 to 100, 50 unless told.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(try_from = "String")]
-pub(crate) struct Limit(u8);
-
-impl Default for Limit {
-    fn default() -> Self {
-        Self(50)
-    }
-}
-
-impl TryFrom<String> for Limit {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, &'static str> {
-        match text.parse() {
-            // `+5` and `05` are numbers too.
-            Ok(limit @ 1..=100) if text == u8::to_string(&limit) => Ok(Self(limit)),
-            _ => Err("must be a number from 1 to 100"),
-        }
-    }
-}
-
-impl Page {
-    pub(crate) fn parse(request: &Request, spec: &Spec) -> Result<Self, Problem> {
-        let query: PageQuery = request.query()?;
-        Self::of(request, spec.id, query.limit, query.cursor)
-    }
-
-    /// The page of a list that takes more parameters than these.
-    pub(crate) fn of(
-        request: &Request,
-        list: &'static str,
-        limit: Limit,
-        after: Option<String>,
-    ) -> Result<Self, Problem> {
-        let cursor = Cursor::of(request, list)?;
-        let after = after.map(|text| cursor.read(&text)).transpose()?;
-        Ok(Self {
-            limit: limit.0,
-            after,
-            cursor,
         })
     }
 }

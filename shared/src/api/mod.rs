@@ -6,11 +6,16 @@
 pub mod access_concerns;
 pub mod account;
 pub mod break_glass;
+pub mod care_team;
 mod codes;
 pub mod dashboard;
 pub mod import;
 pub mod lab_results;
+pub mod my_patients;
+pub mod page;
 pub mod profile;
+pub mod search;
+pub mod summary;
 pub mod text;
 pub mod users;
 
@@ -159,6 +164,11 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<lab_results::ListLabResults>();
     // Proxies
     // Care
+    visitor.operation::<my_patients::ListMyPatients>();
+    visitor.operation::<search::FindPatient>();
+    visitor.operation::<summary::GetPatientSummary>();
+    visitor.operation::<care_team::GetCareTeam>();
+    visitor.operation::<care_team::ChangeCareTeam>();
     // Emergencies
     visitor.operation::<break_glass::BreakGlass>();
     visitor.operation::<access_concerns::ListAccessConcerns>();

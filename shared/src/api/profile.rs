@@ -124,7 +124,7 @@ impl Profile {
 const TORN: Fault = Fault::Corrupt("a Patient resource");
 
 /// The Patient resource as the practice's record system gave it.
-fn imported(opener: &Opener) -> Result<Patient, Fault> {
+pub(crate) fn imported(opener: &Opener) -> Result<Patient, Fault> {
     let resource = opener.context().profile()?.open(opener)?;
     let resource = String::from_utf8(resource).map_err(|_| TORN)?;
     Patient::parse(&resource).map_err(|_| TORN)

@@ -13,6 +13,12 @@ pub struct Line<const MIN: usize, const MAX: usize>(String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotText(String);
 
+impl NotText {
+    pub(crate) fn new(must: &str) -> Self {
+        Self(must.to_owned())
+    }
+}
+
 impl fmt::Display for NotText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -32,7 +38,7 @@ impl<const MIN: usize, const MAX: usize> TryFrom<String> for Line<MIN, MAX> {
     fn try_from(text: String) -> Result<Self, NotText> {
         let trimmed = text.trim();
         if trimmed.chars().any(is_hidden) {
-            return Err(NotText("must not hold control characters".to_owned()));
+            return Err(NotText::new("must not hold control characters"));
         }
         if !(MIN..=MAX).contains(&trimmed.chars().count()) {
             return Err(NotText(format!("must be {MIN} to {MAX} characters long")));
@@ -65,7 +71,7 @@ macro_rules! text {
 
             fn try_from(text: String) -> Result<Self, NotText> {
                 let parse: fn(&str) -> Result<String, &'static str> = $parse;
-                parse(text.trim()).map(Self).map_err(|must| NotText(must.to_owned()))
+                parse(text.trim()).map(Self).map_err(NotText::new)
             }
         }
 
@@ -144,6 +150,24 @@ text!(
         (text_again == text).then_some(text_again).ok_or(MUST)
     }
 );
+
+/// An instant (RFC 3339): date, time and offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Instant(pub jiff::Timestamp);
+
+impl TryFrom<String> for Instant {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        // Time zones in brackets (RFC 9557) would be taken as well.
+        let plain = |c: char| c.is_ascii_digit() || "-+:.TZ".contains(c);
+        let time = text.chars().all(plain).then(|| text.parse().ok());
+        time.flatten()
+            .map(Self)
+            .ok_or("must be a time such as 2027-01-31T17:00:00Z")
+    }
+}
 
 text!(
     /// What the clinic printed: letters and digits without those that look alike (Crockford's

@@ -7,6 +7,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Capability {
     ReadAccounts,
+    /// Count what an account asks for in a window of time.
+    CountRequests,
     /// Make an account, and count at the code that it is made with.
     ActivateAccounts,
     /// Note when somebody signed in or out.
@@ -29,6 +31,12 @@ pub enum Capability {
     WritePatients,
     /// Change a patient's contact details.
     WriteContact,
+    /// Put somebody on a care team, or say until when they are on it.
+    WriteCareTeam,
+    /// Read who is on whose care team, by practitioner.
+    ReadPanels,
+    /// Let patients be found by name and birth date.
+    WriteFindIndex,
     /// Give a patient their one account.
     LinkAccounts,
     RemoveFromCareTeams,
@@ -94,8 +102,9 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 41] = [
         Self::ReadAccounts,
+        Self::CountRequests,
         Self::ActivateAccounts,
         Self::NoteSessions,
         Self::CreateAccounts,
@@ -108,6 +117,9 @@ impl Capability {
         Self::FindPatients,
         Self::WritePatients,
         Self::WriteContact,
+        Self::WriteCareTeam,
+        Self::ReadPanels,
+        Self::WriteFindIndex,
         Self::LinkAccounts,
         Self::RemoveFromCareTeams,
         Self::BreakGlass,
@@ -137,6 +149,7 @@ impl Capability {
     pub const fn resource(self) -> Resource {
         match self {
             Self::ReadAccounts
+            | Self::CountRequests
             | Self::ActivateAccounts
             | Self::NoteSessions
             | Self::CreateAccounts
@@ -149,6 +162,9 @@ impl Capability {
             | Self::FindPatients
             | Self::WritePatients
             | Self::WriteContact
+            | Self::WriteCareTeam
+            | Self::ReadPanels
+            | Self::WriteFindIndex
             | Self::LinkAccounts
             | Self::RemoveFromCareTeams
             | Self::BreakGlass
@@ -177,15 +193,16 @@ impl Capability {
         match self {
             Self::ReadAccounts => &["dynamodb:GetItem"],
             Self::ActivateAccounts => &["dynamodb:PutItem", "dynamodb:UpdateItem"],
-            Self::NoteSessions => &["dynamodb:UpdateItem"],
             Self::CreateAccounts | Self::IssueActivations | Self::NoteReconciliation => {
                 &["dynamodb:PutItem"]
             }
             Self::ManageAccounts | Self::KeepAdministrators => &["dynamodb:UpdateItem"],
             Self::KeepApprovals => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
             Self::FindPatients => &["dynamodb:GetItem"],
-            Self::WriteContact | Self::LinkAccounts => &["dynamodb:PutItem"],
-            Self::ReadPatients | Self::ReadRecords => &["dynamodb:Query"],
+            Self::CountRequests | Self::NoteSessions => &["dynamodb:UpdateItem"],
+            Self::WriteContact | Self::WriteCareTeam | Self::LinkAccounts => &["dynamodb:PutItem"],
+            Self::WriteFindIndex => &["dynamodb:BatchWriteItem"],
+            Self::ReadPatients | Self::ReadPanels | Self::ReadRecords => &["dynamodb:Query"],
             Self::WritePatients => &[
                 "dynamodb:GetItem",
                 "dynamodb:PutItem",

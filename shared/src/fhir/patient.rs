@@ -168,6 +168,14 @@ impl Patient {
         self.gender.as_deref().filter(|gender| *gender != "unknown")
     }
 
+    /// The family names, former ones included; the last word where a name is only written out.
+    pub fn family_names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().filter_map(|name| {
+            let written = || name.text.as_deref()?.split_whitespace().next_back();
+            name.family.as_deref().or_else(written)
+        })
+    }
+
     fn family_words(&self) -> HashSet<String> {
         self.names
             .iter()

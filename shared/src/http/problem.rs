@@ -14,6 +14,8 @@ pub struct Problem {
     pub title: &'static str,
     pub detail: Cow<'static, str>,
     pub errors: Vec<FieldError>,
+    /// After how many seconds the same request may succeed.
+    pub retry_after: Option<u16>,
     /// What to write into the log when the fault is ours.
     pub fault: Option<Fault>,
 }
@@ -50,6 +52,7 @@ impl Problem {
             title,
             detail: Cow::Borrowed(detail),
             errors: Vec::new(),
+            retry_after: None,
             fault: None,
         }
     }
@@ -143,13 +146,27 @@ impl Problem {
         )
     }
 
+    /// The account has made as many of these requests as it may for now.
+    pub const fn too_many_requests(retry_after: u16) -> Self {
+        let mut problem = Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too-many-requests",
+            "Too many requests",
+            "Wait for as many seconds as Retry-After says and try again.",
+        );
+        problem.retry_after = Some(retry_after);
+        problem
+    }
+
     pub const fn unavailable() -> Self {
-        Self::new(
+        let mut problem = Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "unavailable",
             "The portal cannot do this right now",
             "Nothing was changed or shown. Try again in a minute.",
-        )
+        );
+        problem.retry_after = Some(5);
+        problem
     }
 
     pub const fn internal() -> Self {

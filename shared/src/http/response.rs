@@ -10,6 +10,8 @@ pub struct Response {
     pub status: StatusCode,
     pub media_type: &'static str,
     pub etag: Option<u64>,
+    /// In seconds.
+    pub retry_after: Option<u16>,
     pub request_id: String,
     pub body: Vec<u8>,
 }
@@ -42,6 +44,7 @@ impl Response {
             status,
             media_type: "application/json",
             etag,
+            retry_after: None,
             request_id: request_id.to_owned(),
             body,
         })
@@ -52,6 +55,7 @@ impl Response {
             status: problem.status,
             media_type: "application/problem+json",
             etag: None,
+            retry_after: problem.retry_after,
             request_id: request_id.to_owned(),
             body: problem.body(request_id),
         }
@@ -72,8 +76,8 @@ impl Response {
         if self.status == StatusCode::UNAUTHORIZED {
             builder = builder.header("www-authenticate", "Bearer");
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            builder = builder.header("retry-after", "5");
+        if let Some(seconds) = self.retry_after {
+            builder = builder.header("retry-after", seconds);
         }
         let text = String::from_utf8(self.body).unwrap_or_default();
         builder.body(lambda_http::Body::Text(text))

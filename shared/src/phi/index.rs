@@ -26,6 +26,13 @@ pub enum Term<'a> {
         role: &'a str,
         address: &'a str,
     },
+    /// A birth date and a family name in the form of [`crate::names::FamilyName`].
+    FamilyName { birth_date: &'a str, name: &'a str },
+    /// The same with the beginning of a name, which is another thing than a name as short.
+    FamilyPrefix {
+        birth_date: &'a str,
+        prefix: &'a str,
+    },
     /// What an activation proves: number, date of birth and code together.
     Activation {
         mrn: &'a str,
@@ -47,6 +54,8 @@ impl Term<'_> {
                 role,
                 address,
             } => &["invitation", by, key, role, address],
+            Self::FamilyName { birth_date, name } => &["family-name", birth_date, name],
+            Self::FamilyPrefix { birth_date, prefix } => &["family-prefix", birth_date, prefix],
             Self::Activation {
                 mrn,
                 birth_date,

@@ -1,6 +1,7 @@
 //! The accounts table: `ACCOUNT#<sub>` rows, and `ACTIVATION#<MAC of the MRN>` rows that wait for
-//! a patient to prove who they are; `RECONCILIATION` says how far the last comparison with the user
-//! pool came. Nothing in it is PHI. The rows about administrators are in administrators.rs.
+//! a patient to prove who they are; `RATE#` rows count requests; `RECONCILIATION` says how far the
+//! last comparison with the user pool came. Nothing in it is PHI. The rows about administrators are
+//! in administrators.rs.
 
 use super::{Item, Write, b, bytes, n, number, s, string};
 use crate::Fault;
@@ -197,6 +198,22 @@ impl ActivationRow {
             activation,
         })
     }
+}
+
+/// How many requests of an operation an account may make in a window of time.
+#[derive(Debug, Clone, Copy)]
+pub struct Allowance {
+    pub requests: u64,
+    /// In seconds. Windows begin at multiples of it.
+    pub window: i64,
+}
+
+/// Whether it is an account's turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    Taken,
+    /// None is left before so many seconds have passed.
+    Wait(u16),
 }
 
 /// How long an activation row outlives its code, and a counter of an unknown number lives: seconds.
@@ -424,6 +441,43 @@ impl Accounts {
                     .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
             {
                 Ok(None)
+            }
+            Err(error) => Err(fault("DynamoDB", &error)),
+        }
+    }
+
+    /// Takes one of the requests that an account may make, before anything is done: those sent at
+    /// once count one by one.
+    pub async fn take_turn(
+        &self,
+        account: AccountId,
+        operation: &str,
+        allowance: Allowance,
+        now: Timestamp,
+    ) -> Result<Turn, Fault> {
+        let window = now.as_second().div_euclid(allowance.window);
+        let ends = (window + 1) * allowance.window;
+        let answer = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(format!("RATE#{account}#{operation}#{window}")))
+            .update_expression("SET expires_at = :expires ADD taken :one")
+            .condition_expression("attribute_not_exists(taken) OR taken < :limit")
+            .expression_attribute_values(":one", n(1))
+            .expression_attribute_values(":limit", n(allowance.requests))
+            .expression_attribute_values(":expires", n(ends))
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(Turn::Taken),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+            {
+                let seconds = u16::try_from(ends - now.as_second());
+                Ok(Turn::Wait(seconds.map_err(|_| Fault::Defect("a window"))?))
             }
             Err(error) => Err(fault("DynamoDB", &error)),
         }

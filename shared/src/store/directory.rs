@@ -41,6 +41,13 @@ pub struct Listed<'a> {
     pub json: &'a str,
 }
 
+/// A practitioner of the practice, as others call them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Colleague {
+    pub practitioner: PractitionerId,
+    pub name: Option<String>,
+}
+
 /// What a listed row did to the directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
@@ -79,6 +86,16 @@ impl Directory {
             client: aws.dynamodb().clone(),
             table: aws.name(Resource::DirectoryTable)?,
         })
+    }
+
+    /// A practitioner who is listed and in practice, under the id that they have now.
+    pub async fn practitioner(&self, id: PractitionerId) -> Result<Option<Colleague>, Fault> {
+        let (id, row) = self.row("Practitioner", id.uuid()).await?;
+        let active = |row: &Item| row.get("active") == Some(&AttributeValue::Bool(true));
+        Ok(row.filter(active).map(|row| Colleague {
+            practitioner: PractitionerId::new(id),
+            name: string(&row, "name").map(str::to_owned),
+        }))
     }
 
     /// The id behind a key that a file refers to without listing who it is. An unknown key makes an

@@ -1,29 +1,21 @@
 //! The records table as an import writes it: what is there of a patient, and what takes its place.
 
 use super::records::TABLE;
-use super::{Item, Records, SEALED, Section, b, bytes, patient_key, s, sortable, string};
+use super::{
+    Item, Records, SEALED, Section, TIME_UNKNOWN, b, bytes, patient_key, s, sortable, string,
+    write_batch,
+};
+use crate::Fault;
 use crate::audit::transaction_fault;
 use crate::aws::fault;
 use crate::fhir;
 use crate::ids::{PatientId, RecordId};
 use crate::phi::{DataKey, Place, seal};
-use crate::{Fault, Reason};
 use aws_sdk_dynamodb::types::{Delete, Put, PutRequest, TransactWriteItem, WriteRequest};
 use jiff::Timestamp;
-use std::time::Duration;
-
-/// Stands for an unknown clinical time: before every time that FHIR can write, so that such entries
-/// come last in a list that begins with the newest.
-const TIME_UNKNOWN: &str = "0000-01-01T00:00:00.000Z";
 
 /// Before the section of what the source marked as never having been true: no list shows it.
 const VOID: &str = "VOID#";
-
-/// How many rows one call of DynamoDB's BatchWriteItem takes.
-pub const BATCH: usize = 25;
-
-/// How often a batch is sent again that DynamoDB did not take whole. The waits add up to 13 s.
-const ATTEMPTS: u32 = 9;
 
 impl Section {
     /// The section of an imported resource.
@@ -187,44 +179,15 @@ impl Records {
         }
     }
 
-    /// Puts up to [`BATCH`] rows. All of a patient's rows share a partition, which takes 1,000
-    /// write units a second: whatever DynamoDB sends back is sent again, later and later.
+    /// Puts up to [`super::BATCH`] rows.
     pub async fn put(&self, rows: &[Item]) -> Result<(), Fault> {
-        const THROTTLED: Fault = Fault::Unavailable {
-            service: "DynamoDB",
-            reason: Reason::Throttled,
-        };
-        let request = |row: &Item| {
+        let requests = rows.iter().map(|row| {
             let put = PutRequest::builder().set_item(Some(row.clone())).build();
             let put = put.map_err(|_| Fault::Defect("a put"))?;
             Ok(WriteRequest::builder().put_request(put).build())
-        };
-        let mut left = rows.iter().map(request).collect::<Result<Vec<_>, _>>()?;
-        for attempt in 0..ATTEMPTS {
-            if attempt > 0 {
-                tokio::time::sleep(Duration::from_millis(50) * 2_u32.pow(attempt - 1)).await;
-            }
-            let answer = self
-                .client
-                .batch_write_item()
-                .request_items(&self.table, left.clone())
-                .send()
-                .await;
-            left = match answer {
-                Ok(answer) => answer
-                    .unprocessed_items
-                    .and_then(|mut tables| tables.remove(&self.table))
-                    .unwrap_or_default(),
-                Err(error) => match fault("DynamoDB", &error) {
-                    THROTTLED => left,
-                    other => return Err(other),
-                },
-            };
-            if left.is_empty() {
-                return Ok(());
-            }
-        }
-        Err(THROTTLED)
+        });
+        let requests = requests.collect::<Result<Vec<_>, Fault>>()?;
+        write_batch(&self.client, &self.table, requests).await
     }
 
     /// Puts a row in place of others of the same entry.

@@ -5,6 +5,7 @@
 //! profile, `importing` is the set of files that have begun to write to the record and not ended;
 //! while there is one, `import_state` is `incomplete`.
 
+use super::care_team::{PORTAL, activity};
 use super::patients::{CARE_TEAM, KEY, PROFILE, TABLE};
 use super::{ImportState, Item, SEALED, Write, b, bytes, patient_key, s, string};
 use crate::audit::{Audit, Commit, Record};
@@ -20,9 +21,6 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 
 /// The sort key of the one row of a partition that leads to a patient.
 const LEADS_TO: &str = "PATIENT";
-
-/// `source` of a care team row that an administrator made. No import touches such a row.
-const PORTAL: &str = "portal";
 
 const AGAIN: Fault = Fault::Unavailable {
     service: "DynamoDB",
@@ -130,8 +128,8 @@ pub struct NewPatient<'a> {
 
 /// The patients table, and the audit log that each import of a patient begins and ends in.
 pub struct Imports {
-    client: Client,
-    table: String,
+    pub(super) client: Client,
+    pub(super) table: String,
     audit: Audit,
 }
 
@@ -454,6 +452,14 @@ impl Imports {
             .item("pk", s(&pk))
             .item("sk", s(&sk))
             .item("source", s(member.source))
+            .item("practitioner", s(member.practitioner.to_string()))
+            .item(
+                "active_at",
+                s(activity(
+                    member.since.as_deref(),
+                    member.last_seen.as_deref(),
+                )),
+            )
             .item("digest", b(digest(key, &member.particulars)?))
             .item(SEALED, b(seal(key, &place, &member.particulars)?));
         for (name, time) in [("since", &member.since), ("last_seen", &member.last_seen)] {

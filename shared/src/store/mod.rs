@@ -3,33 +3,40 @@
 pub mod accounts;
 pub mod administrators;
 pub mod break_glass;
+pub mod care_team;
 pub mod concerns;
 pub mod directory;
 pub mod entries;
+pub mod find_index;
 pub mod import_bucket;
 pub mod imports;
+pub mod panel;
 pub mod patients;
 pub mod records;
 
-pub use accounts::{AccountRow, Accounts, Activation, ActivationRow, Status};
+pub use accounts::{AccountRow, Accounts, Activation, ActivationRow, Allowance, Status, Turn};
 pub use administrators::{Administrators, Approval, Consent};
 pub use break_glass::Hour;
+pub use care_team::{CareTeamMember, Membership, Particulars};
 pub use concerns::{Casebook, Concerns};
-pub use directory::{Change, Directory, Listed};
+pub use directory::{Change, Colleague, Directory, Listed};
 pub use entries::{EntryKey, NewEntry, Stored};
+pub use find_index::Sought;
 pub use import_bucket::{ImportBucket, Opened};
 pub use imports::{CareTeamRow, Imports, KnownNumber, Member, NewPatient, Standing};
-pub use patients::{
-    Basis, BreakGlass, CareTeamMember, ImportState, PatientContext, Patients, Proxy,
-};
+pub use panel::Panel;
+pub use patients::{Basis, BreakGlass, ImportState, PatientContext, Patients, Proxy};
 pub use records::{Entries, LinkedPractitioner, Links, Records, Section, StoredEntry};
 
-use crate::Fault;
+use crate::aws::fault;
 use crate::http::Problem;
 use crate::phi::{Opener, Place};
-use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
+use crate::{Fault, Reason};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, WriteRequest};
 use std::collections::HashMap;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// A DynamoDB item.
 pub type Item = HashMap<String, AttributeValue>;
@@ -120,12 +127,59 @@ pub(crate) fn b(value: impl Into<Vec<u8>>) -> AttributeValue {
     AttributeValue::B(aws_sdk_dynamodb::primitives::Blob::new(value))
 }
 
+/// How many writes one call of DynamoDB's BatchWriteItem takes.
+pub const BATCH: usize = 25;
+
+/// How often a batch is sent again that DynamoDB did not take whole. The waits add up to 13 s.
+const ATTEMPTS: u32 = 9;
+
+/// Writes up to [`BATCH`] items. A partition takes 1,000 write units a second: whatever DynamoDB
+/// sends back is sent again, later and later.
+pub(crate) async fn write_batch(
+    client: &Client,
+    table: &str,
+    mut left: Vec<WriteRequest>,
+) -> Result<(), Fault> {
+    const THROTTLED: Fault = Fault::Unavailable {
+        service: "DynamoDB",
+        reason: Reason::Throttled,
+    };
+    for attempt in 0..ATTEMPTS {
+        if attempt > 0 {
+            tokio::time::sleep(Duration::from_millis(50) * 2_u32.pow(attempt - 1)).await;
+        }
+        let answer = client
+            .batch_write_item()
+            .request_items(table, left.clone())
+            .send()
+            .await;
+        left = match answer {
+            Ok(answer) => answer
+                .unprocessed_items
+                .and_then(|mut tables| tables.remove(table))
+                .unwrap_or_default(),
+            Err(error) => match fault("DynamoDB", &error) {
+                THROTTLED => left,
+                other => return Err(other),
+            },
+        };
+        if left.is_empty() {
+            return Ok(());
+        }
+    }
+    Err(THROTTLED)
+}
+
+/// Stands for an unknown clinical time: before every time that FHIR can write, so that what has it
+/// comes last in a list that begins with the newest.
+pub(crate) const TIME_UNKNOWN: &str = "0000-01-01T00:00:00.000Z";
+
 /// The partition of a patient, in every table that has one.
 pub(crate) fn patient_key(patient: crate::ids::PatientId) -> String {
     format!("PATIENT#{patient}")
 }
 
 /// An instant as it stands in keys: UTC, to the millisecond, so that text sorts as time.
-pub(crate) fn sortable(at: jiff::Timestamp) -> String {
+pub fn sortable(at: jiff::Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }

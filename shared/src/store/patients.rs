@@ -2,7 +2,8 @@
 //! of theirs: data key, profile, contact, care team, proxies, broken glass. `HISTORY#` rows keep
 //! what was. `MRN#<MAC>` partitions lead from a medical record number to the patient.
 
-use super::{Item, SEALED, SealedRow, Write, b, n, patient_key, s, string};
+use super::care_team::VERSION;
+use super::{CareTeamMember, Item, SEALED, SealedRow, Write, b, n, patient_key, s, string};
 use crate::Fault;
 use crate::access::{Access, Unproven};
 use crate::aws::{Aws, Resource, fault};
@@ -38,14 +39,6 @@ impl ImportState {
             Self::Complete => "complete",
         }
     }
-}
-
-/// A practitioner on a care team.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CareTeamMember {
-    pub practitioner: PractitionerId,
-    /// When the membership ends or ended; none if nobody has said.
-    pub until: Option<Timestamp>,
 }
 
 /// What a proxy's permission rests on.
@@ -100,6 +93,7 @@ pub struct PatientContext {
     profile: Option<SealedRow>,
     contact: Option<SealedRow>,
     care_team: Vec<CareTeamMember>,
+    care_team_version: u64,
     proxies: Vec<Proxy>,
     break_glass: Vec<BreakGlass>,
     age: Option<AgeBand>,
@@ -115,6 +109,7 @@ impl PatientContext {
                 KEY => context.wrapped_key = row.bytes("wrapped").map(<[u8]>::to_vec),
                 PROFILE => context.profile = Some(row),
                 CONTACT => context.contact = Some(row),
+                VERSION => context.care_team_version = row.number("version").ok_or(TORN)?,
                 other => {
                     if let Some(practitioner) = other.strip_prefix(CARE_TEAM) {
                         // A row that does not say how somebody came to treat the patient is not
@@ -123,6 +118,7 @@ impl PatientContext {
                             context.care_team.push(CareTeamMember {
                                 practitioner: practitioner.parse().map_err(|_| TORN)?,
                                 until: row.parsed("until")?,
+                                row,
                             });
                         }
                     } else if let Some(account) = other.strip_prefix(PROXY) {
@@ -177,9 +173,19 @@ impl PatientContext {
 
     /// Does the practitioner treat the patient now?
     pub fn is_on_care_team(&self, practitioner: PractitionerId, now: Timestamp) -> bool {
-        self.care_team.iter().any(|member| {
-            member.practitioner == practitioner && member.until.is_none_or(|until| now < until)
-        })
+        self.care_team_member(practitioner)
+            .is_some_and(|member| member.is_current(now))
+    }
+
+    /// Somebody's membership, over or not.
+    pub fn care_team_member(&self, practitioner: PractitionerId) -> Option<&CareTeamMember> {
+        let mut members = self.care_team.iter();
+        members.find(|member| member.practitioner == practitioner)
+    }
+
+    /// Counts the portal's changes of the care team; its entity tag.
+    pub const fn care_team_version(&self) -> u64 {
+        self.care_team_version
     }
 
     pub fn proxies(&self) -> &[Proxy] {
@@ -250,7 +256,7 @@ impl Proxy {
 
 /// The patients table.
 pub struct Patients {
-    client: Client,
+    pub(super) client: Client,
     pub(super) table: String,
 }
 

@@ -178,6 +178,18 @@ impl Stack {
         self.dynamodb("PutItem", put).await;
     }
 
+    /// A practitioner in the directory.
+    pub async fn practitioner(&self, name: &str) -> PractitionerId {
+        let id = Uuid::new_v4();
+        let item = json!({
+            "pk": {"S": format!("PRACTITIONER#{id}")},
+            "name": {"S": name},
+            "active": {"BOOL": true},
+        });
+        self.put(Resource::DirectoryTable, item).await;
+        PractitionerId::new(id)
+    }
+
     /// An account that signed in at [`request::SIGNED_IN`], and its user in the pool.
     pub async fn account(&self, role: shared::access::Role, whose: Whose) -> AccountId {
         let pool = &self.names[&Resource::UserPool];

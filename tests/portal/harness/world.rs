@@ -37,19 +37,20 @@ pub fn is_about_a_patient(spec: &Spec) -> bool {
 pub const EXPLANATION: &str = "CANARY-900 was found on the floor, and nobody is with them";
 pub const NOTE: &str = "CANARY-901 was never in our emergency department";
 
-/// A stack with a patient who has an account, a provider who treats the patient, an administrator
-/// and a privacy officer.
+/// A stack with a patient who has an account, a provider who treats the patient and a colleague who
+/// does not, an administrator and a privacy officer.
 pub struct World {
     pub stack: Stack,
     pub patient: PatientId,
-    pub account: AccountId,
-    pub provider: AccountId,
-    pub admin: AccountId,
-    pub officer: AccountId,
     /// The patient's medical record number.
     pub mrn: String,
+    pub account: AccountId,
+    pub provider: AccountId,
     /// The provider in the directory.
     pub practitioner: PractitionerId,
+    pub colleague: PractitionerId,
+    pub admin: AccountId,
+    pub officer: AccountId,
 }
 
 impl World {
@@ -69,17 +70,19 @@ impl World {
         let admin = stack.account(Role::Admin, Whose::Nobody).await;
         let officer = stack.account(Role::PrivacyOfficer, Whose::Nobody).await;
         list_in_directory(&stack, practitioner).await;
-        let spec = specs().into_iter().find(|spec| spec.id == "get-profile");
+        let colleague = stack.practitioner("A colleague of theirs").await;
+        let profile = specs().into_iter().find(|spec| spec.id == "get-profile");
         let request = signed_in(account, Role::Patient).patient(patient);
-        let profile = call(&stack.aws(&Recorder::default()), spec.unwrap(), request).await;
-        let mrn = body(&profile)["mrn"].as_str().unwrap().to_owned();
+        let aws = stack.aws(&Recorder::default());
+        let profile = body(&call(&aws, profile.unwrap(), request).await);
         Self {
-            mrn,
-            practitioner,
             stack,
             patient,
+            mrn: profile["mrn"].as_str().unwrap().to_owned(),
             account,
             provider,
+            practitioner,
+            colleague,
             admin,
             officer,
         }
@@ -95,6 +98,15 @@ impl World {
                 .patient(self.patient)
                 .header("if-match", "\"0\"")
                 .json(&json!({"phone": "555-010-0199"})),
+            "list-my-patients" => self.by_provider(),
+            "find-patient" => self.by_provider().json(&json!({"mrn": self.mrn})),
+            "get-patient-summary" => self.by_provider().patient(self.patient),
+            // A colleague comes and goes.
+            "change-care-team" => {
+                let (version, on_team) = self.team().await;
+                let change = if on_team { "remove" } else { "add" };
+                self.change_team(version, &json!({change: {"practitioner": self.colleague}}))
+            }
             // Whoever signs out is out.
             "sign-out-everywhere" => {
                 let whose = Whose::Patient(self.patient);
@@ -197,6 +209,31 @@ impl World {
         self.stack
             .account(Role::PrivacyOfficer, Whose::Nobody)
             .await
+    }
+
+    pub fn by_provider(&self) -> Request {
+        signed_in(self.provider, Role::Provider)
+    }
+
+    /// A change of the patient's care team.
+    pub fn change_team(&self, version: u64, change: &serde_json::Value) -> Request {
+        self.by_provider()
+            .patient(self.patient)
+            .header("if-match", &format!("\"{version}\""))
+            .json(change)
+    }
+
+    /// How often the care team was changed, and whether the colleague is on it.
+    pub async fn team(&self) -> (u64, bool) {
+        let pk = format!("PATIENT#{}", self.patient);
+        let mut rows = self.stack.items(Resource::PatientsTable).await;
+        rows.retain(|row| row["pk"] == pk.as_str());
+        let row = |sk: &str| rows.iter().find(|row| row["sk"] == sk);
+        let version = row("CONTEXT#CARE-TEAM")
+            .and_then(|row| row["version"].as_str()?.parse().ok())
+            .unwrap_or(0);
+        let member = row(&format!("CONTEXT#CARE-TEAM#{}", self.colleague));
+        (version, member.is_some_and(|row| row["until"].is_null()))
     }
 }
 

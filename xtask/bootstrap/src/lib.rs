@@ -9,19 +9,24 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 22] = [
+pub const SERVICES: [(&str, Make); 27] = [
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
     ("break-glass", break_glass::service),
+    ("change-care-team", change_care_team::service),
+    ("find-patient", find_patient::service),
     ("get-access-concern", get_access_concern::service),
     ("get-account", get_account::service),
+    ("get-care-team", get_care_team::service),
     ("get-dashboard", get_dashboard::service),
+    ("get-patient-summary", get_patient_summary::service),
     ("get-profile", get_profile::service),
     ("import-records", import_records::service),
     ("invite-user", invite_user::service),
     ("issue-activation", issue_activation::service),
     ("list-access-concerns", list_access_concerns::service),
     ("list-lab-results", list_lab_results::service),
+    ("list-my-patients", list_my_patients::service),
     ("list-users", list_users::service),
     ("reconcile-accounts", reconcile_accounts::service),
     ("record-sign-in", record_sign_in::service),

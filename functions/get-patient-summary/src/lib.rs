@@ -1,0 +1,86 @@
+//! Reads a patient's summary.
+
+use jiff::Timestamp;
+use shared::Fault;
+use shared::access::Unproven;
+use shared::api::dashboard::{Prescription, Prescriptions};
+use shared::api::lab_results::LabResult;
+use shared::api::profile::Profile;
+use shared::api::summary::{Finding, Findings, GetPatientSummary, Summary};
+use shared::aws::Aws;
+use shared::http::{Problem, Read, reads};
+use shared::ids::PatientId;
+use shared::phi::{Opener, Sealed};
+use shared::serve::Service;
+use shared::store::{Entries, Records, SealedRow, Section};
+
+/// How many entries are counted.
+const COUNTED: u8 = 100;
+
+/// How many entries are shown.
+const SHOWN: u8 = 5;
+
+struct Handler {
+    records: Records,
+}
+
+impl Read<GetPatientSummary> for Handler {
+    async fn read(&self, whose: &Unproven<PatientId>, (): ()) -> Result<Sealed<Summary>, Problem> {
+        let patient = whose.patient();
+        let newest = |section, limit| self.records.newest(whose, section, None, limit);
+        let (allergies, conditions, prescriptions, results) = tokio::try_join!(
+            newest(Section::Allergies, COUNTED),
+            newest(Section::Conditions, COUNTED),
+            newest(Section::ActivePrescriptions, COUNTED),
+            newest(Section::LabResults, SHOWN),
+        )?;
+        Ok(Sealed::new(move |opener| {
+            let profile = Profile::open(patient, opener)?;
+            let now = Timestamp::now();
+            let team = opener.context().care_team().iter();
+            Ok(Summary {
+                id: profile.id,
+                name: profile.name,
+                birth_date: profile.birth_date,
+                mrn: profile.mrn,
+                deceased: profile.deceased,
+                record_complete: profile.record_complete,
+                allergies: findings(&allergies, opener)?,
+                conditions: findings(&conditions, opener)?,
+                active_prescriptions: Prescriptions {
+                    count: prescriptions.rows.len(),
+                    more: prescriptions.next.is_some(),
+                    newest: first(&prescriptions, |row| Prescription::open(row, opener))?,
+                },
+                newest_results: first(&results, |row| LabResult::open(row, opener))?,
+                care_team: team.filter(|member| member.is_current(now)).count(),
+            })
+        }))
+    }
+}
+
+fn findings(entries: &Entries, opener: &Opener) -> Result<Findings, Fault> {
+    Ok(Findings {
+        count: entries.rows.len(),
+        more: entries.next.is_some(),
+        newest: first(entries, |row| Finding::open(row, opener))?,
+    })
+}
+
+/// Opens those that are shown.
+fn first<T>(
+    entries: &Entries,
+    open: impl Fn(&SealedRow) -> Result<T, Fault>,
+) -> Result<Vec<T>, Fault> {
+    let shown = entries.rows.iter().take(SHOWN.into());
+    shown.map(open).collect()
+}
+
+pub fn service(aws: &Aws) -> Result<Service, Fault> {
+    reads::<GetPatientSummary>(
+        aws,
+        Handler {
+            records: Records::new(aws)?,
+        },
+    )
+}
