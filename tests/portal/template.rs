@@ -321,6 +321,34 @@ fn data_at_rest_is_encrypted_recoverable_and_protected() {
     assert_eq!(client["AccessTokenValidity"], 5);
 }
 
+/// 45 CFR 164.308(a)(1)(ii)(D): whoever is told is told of something that happens, and over a topic
+/// that is encrypted.
+#[test]
+fn every_alarm_watches_an_operation_and_reaches_the_privacy_officer() {
+    let template = stack("infra/alarms.yaml");
+    let ids: BTreeSet<&str> = specs().iter().map(|spec| spec.id).collect();
+    let mut alarms = 0;
+    for (name, alarm) in resources(&template, "AWS::CloudWatch::Alarm") {
+        let alarm = &alarm["Properties"];
+        let dimension = &alarm["Dimensions"][0];
+        assert_eq!(dimension["Name"], "operation", "{name}");
+        let operation = dimension["Value"].as_str().unwrap();
+        assert!(ids.contains(operation), "{name}");
+        let code = root().join(format!("functions/{operation}/src/lib.rs"));
+        let metric = format!("\"{}\"", alarm["MetricName"].as_str().unwrap());
+        assert!(
+            std::fs::read_to_string(code).unwrap().contains(&metric),
+            "{name}: {metric}"
+        );
+        assert_eq!(alarm["AlarmActions"][0]["Ref"], "SecurityTopic", "{name}");
+        alarms += 1;
+    }
+    assert!(alarms >= 2);
+    for (_, topic) in resources(&template, "AWS::SNS::Topic") {
+        assert_eq!(topic["Properties"]["KmsMasterKeyId"]["Ref"], "AlarmKey");
+    }
+}
+
 /// CloudFormation takes 500 resources in a template, and every operation stands in the root.
 #[tokio::test]
 async fn the_root_stays_inside_its_budget() {
