@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { confirmSignIn, fetchAuthSession, signIn } from 'aws-amplify/auth';
-import { accounts, api, audit, code, cognito, dynamodb, firstSignIn, newBrowser, pause, portal, signedIn } from './portal.mjs';
+import { accounts, api, audit, code, cognito, dynamodb, firstSignIn, invoke, newBrowser, pause, portal, signedIn } from './portal.mjs';
 
 const account = (role) => accounts.find((one) => one.role === role);
 const email = `doctor.${randomUUID().slice(0, 8)}@example.org`;
@@ -169,6 +169,17 @@ test('a role that watches over others takes a second administrator', async () =>
     headers: { 'if-match': '"0"' },
   });
   assert.equal(alone.status, 200, alone.text);
+});
+
+test('what somebody changes in Cognito behind the portal is put right', async () => {
+  await cognito('AdminDisableUser', { Username: invited });
+  await cognito('AdminAddUserToGroup', { Username: invited, GroupName: 'admins' });
+  const run = await invoke('reconcile-accounts', {});
+  assert.equal(run.mended, 1, JSON.stringify(run));
+  const { Enabled: enabled } = await cognito('AdminGetUser', { Username: invited });
+  assert.equal(enabled, true);
+  const { Groups: groups } = await cognito('AdminListGroupsForUser', { Username: invited });
+  assert.deepEqual(groups.map((group) => group.GroupName), ['providers']);
 });
 
 test('an administrator gives a patient a code and sees nothing of any patient', async () => {

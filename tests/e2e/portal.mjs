@@ -112,6 +112,20 @@ export const cognito = (operation, body) =>
     ...body,
   });
 
+/** Invokes a function as the emulator's root user; what it answers. */
+export async function invoke(operation, event) {
+  const credential = `test/20260101/${portal.region}/lambda/aws4_request`;
+  const response = await fetch(`${portal.emulator}/2015-03-31/functions/portal-${operation}/invocations`, {
+    method: 'POST',
+    headers: {
+      authorization: `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=host, Signature=none`,
+    },
+    body: JSON.stringify(event),
+  });
+  if (!response.ok) throw new Error(`${operation}: ${await response.text()}`);
+  return response.json();
+}
+
 async function asRoot(service, target, body) {
   const credential = `test/20260101/${portal.region}/${service}/aws4_request`;
   const response = await fetch(portal.emulator, {

@@ -445,6 +445,17 @@ proptest! {
     }
 
     #[test]
+    fn nobody_administers_themselves(case in anybody()) {
+        let mut case = case;
+        case.account = ACCOUNT;
+        for (spec, permits) in by_account(&case) {
+            let administers =
+                matches!(spec.trigger, Trigger::Http { path, .. } if path.contains("{account}"));
+            prop_assert!(!(permits && administers), "{}", spec.id);
+        }
+    }
+
+    #[test]
     fn nothing_for_disabled_accounts(case in anybody()) {
         for (spec, permits) in by_account(&case.disabled()) {
             prop_assert!(!permits, "{}", spec.id);

@@ -334,15 +334,16 @@ fn every_alarm_reaches_the_privacy_officer() {
         assert_eq!(alarm["MetricName"], name);
         let dimension = &alarm["Dimensions"][0];
         assert_eq!(dimension["Name"], "operation", "{name}");
-        assert!(
-            ids.contains(&dimension["Value"].as_str().unwrap()),
-            "{name}"
-        );
+        let operation = dimension["Value"].as_str().unwrap();
+        assert!(ids.contains(&operation), "{name}");
+        let code = root().join(format!("functions/{operation}/src/lib.rs"));
+        let code = std::fs::read_to_string(code).unwrap();
+        assert!(code.contains(&format!("\"{name}\"")), "{name}");
         assert_eq!(alarm["Threshold"], 1, "{name}");
         assert_eq!(alarm["AlarmActions"][0]["Ref"], "Alarms", "{name}");
         alarms += 1;
     }
-    assert!(alarms >= 1);
+    assert!(alarms >= 3);
     let topic = &template["Resources"]["Alarms"]["Properties"];
     assert_eq!(topic["KmsMasterKeyId"]["Ref"], "AlarmKeyArn");
 }

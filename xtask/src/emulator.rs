@@ -21,9 +21,10 @@ use crate::tools::{self, Set};
 /// page has sent, known by its `Origin`, its `Sec-Fetch-Site` or by a name of the page's own that
 /// points here (DNS rebinding), is refused. `main` serves the module's `app`, which is replaced.
 ///
-/// It does not know AdminDeleteSoftwareToken yet, which Cognito has had since August 2026.
+/// It does not know AdminDeleteSoftwareToken yet, which Cognito has had since August 2026, and the
+/// passwords that it mails are shorter than the pool asks for.
 const LAUNCH: &str = "
-import os, signal, sys, threading
+import os, secrets, signal, sys, threading
 def until_parent_ends():
     sys.stdin.read()
     os.kill(os.getpid(), signal.SIGTERM)
@@ -63,6 +64,7 @@ async def dispatch_more(action, data):
     user.pop('_totp_secret', None)
     return await dispatch('AdminSetUserMFAPreference', {**data, 'SoftwareTokenMfaSettings': {'Enabled': False}})
 cognito._dispatch_idp = dispatch_more
+cognito._generate_temp_password = lambda: 'Aa1!' + secrets.token_hex(14)
 sys.argv = ['ministack']
 try:
     emulator.main()

@@ -44,7 +44,7 @@ enum Drift {
     /// Made by the portal and left without an account.
     Abandoned,
     /// In another group than the row says, or enabled where it says disabled, or the other way.
-    Misaligned(AccountRow),
+    Misaligned,
     /// Signed in once, or made by nobody knows whom, and without an account.
     Unknown,
 }
@@ -158,7 +158,7 @@ impl Handler {
         // The record first: nothing is mended without one.
         let (told, mending) = match &drift {
             Drift::Abandoned => ("abandoned", true),
-            Drift::Misaligned(_) => ("misaligned", true),
+            Drift::Misaligned => ("misaligned", true),
             Drift::Unknown => ("unknown", false),
         };
         let outcome = if mending {
@@ -170,7 +170,7 @@ impl Handler {
         self.audit.write(&record.regarding(&*told, outcome)).await?;
         let mended = match drift {
             Drift::Abandoned => self.users.remove(&listed.user).await,
-            Drift::Misaligned(row) => self.users.align(&row).await,
+            Drift::Misaligned => self.realign(account).await,
             Drift::Unknown => Ok(()),
         };
         if mending && mended.is_err() {
@@ -180,6 +180,14 @@ impl Handler {
         seen.mended = mending && mended.is_ok();
         seen.not_mended = !seen.mended;
         Ok(seen)
+    }
+
+    /// To the row as it is now: an administrator may have changed it since it was looked at.
+    async fn realign(&self, account: AccountId) -> Result<(), Fault> {
+        match self.accounts.account(account).await? {
+            Some(row) => self.users.align(&row).await,
+            None => Ok(()),
+        }
     }
 
     async fn drift(
@@ -200,7 +208,7 @@ impl Handler {
         let groups = self.users.groups(row.account).await?;
         let aligned =
             groups == [row.role.group()] && listed.enabled == (row.status == Status::Active);
-        Ok((!aligned).then_some(Drift::Misaligned(row)))
+        Ok((!aligned).then_some(Drift::Misaligned))
     }
 }
 
