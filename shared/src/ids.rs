@@ -81,6 +81,10 @@ id!(
     PractitionerId
 );
 id!(
+    /// What somebody was granted as a patient's proxy.
+    ProxyId
+);
+id!(
     /// An entry of a patient's record.
     RecordId
 );

@@ -8,6 +8,7 @@ pub mod dashboard;
 pub mod import;
 pub mod lab_results;
 pub mod profile;
+pub mod proxies;
 pub mod text;
 
 use crate::access::Resource;
@@ -49,8 +50,8 @@ impl Method {
 }
 
 /// A part of what the portal does for a patient, which a proxy may be granted by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub enum Category {
     Profile,
     LabResults,
@@ -82,6 +83,18 @@ impl Category {
             Self::Appointments => "appointments",
             Self::Messages => "messages",
         }
+    }
+}
+
+impl TryFrom<String> for Category {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, &'static str> {
+        let mut known = Self::ALL.into_iter();
+        known.find(|category| category.as_str() == name).ok_or(
+            "must be one of profile, lab-results, prescriptions, health-record, documents, \
+             appointments and messages",
+        )
     }
 }
 
@@ -149,6 +162,10 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<profile::UpdateProfile>();
     visitor.operation::<lab_results::ListLabResults>();
     // Proxies
+    visitor.operation::<proxies::GrantProxy>();
+    visitor.operation::<proxies::ListProxies>();
+    visitor.operation::<proxies::RevokeProxy>();
+    visitor.operation::<proxies::ListProxiedPatients>();
     // Care
     // Emergencies
     // Administration

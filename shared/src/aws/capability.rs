@@ -19,6 +19,9 @@ pub enum Capability {
     WriteContact,
     /// Give a patient their one account.
     LinkAccounts,
+    /// Let somebody act for a patient.
+    GrantProxies,
+    RevokeProxies,
     RemoveFromCareTeams,
     ReadRecords,
     WriteRecords,
@@ -68,7 +71,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::ReadAccounts,
         Self::ActivateAccounts,
         Self::NoteSessions,
@@ -77,6 +80,8 @@ impl Capability {
         Self::WritePatients,
         Self::WriteContact,
         Self::LinkAccounts,
+        Self::GrantProxies,
+        Self::RevokeProxies,
         Self::RemoveFromCareTeams,
         Self::ReadRecords,
         Self::WriteRecords,
@@ -103,6 +108,8 @@ impl Capability {
             | Self::WritePatients
             | Self::WriteContact
             | Self::LinkAccounts
+            | Self::GrantProxies
+            | Self::RevokeProxies
             | Self::RemoveFromCareTeams => Resource::PatientsTable,
             Self::ReadRecords | Self::WriteRecords => Resource::RecordsTable,
             Self::ReadDirectory | Self::WriteDirectory => Resource::DirectoryTable,
@@ -128,6 +135,8 @@ impl Capability {
                 "dynamodb:PutItem",
                 "dynamodb:UpdateItem",
             ],
+            Self::GrantProxies => &["dynamodb:PutItem"],
+            Self::RevokeProxies => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
             Self::RemoveFromCareTeams => &["dynamodb:DeleteItem"],
             Self::WriteRecords => &[
                 "dynamodb:BatchWriteItem",

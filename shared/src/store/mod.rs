@@ -6,6 +6,7 @@ pub mod entries;
 pub mod import_bucket;
 pub mod imports;
 pub mod patients;
+pub mod proxies;
 pub mod records;
 
 pub use accounts::{AccountRow, Accounts, Activation, ActivationRow, Status};
@@ -16,6 +17,7 @@ pub use imports::{CareTeamRow, Imports, KnownNumber, Member, NewPatient, Standin
 pub use patients::{
     Basis, BreakGlass, CareTeamMember, ImportState, PatientContext, Patients, Proxy,
 };
+pub use proxies::{Proxied, ProxiedPage, Proxies, ProxyIndex};
 pub use records::{Entries, LinkedPractitioner, Links, Records, Section, StoredEntry};
 
 use crate::Fault;

@@ -20,7 +20,9 @@ pub(super) const KEY: &str = "CONTEXT#KEY";
 pub(super) const PROFILE: &str = "CONTEXT#PROFILE";
 const CONTACT: &str = "CONTEXT#CONTACT";
 pub(super) const CARE_TEAM: &str = "CONTEXT#CARE-TEAM#";
-const PROXY: &str = "CONTEXT#PROXY#";
+pub(super) const PROXY: &str = "CONTEXT#PROXY#";
+/// Counts the grants to proxies: see [`super::Proxies::grant`].
+pub(super) const PROXIES: &str = "CONTEXT#PROXIES";
 const BREAK_GLASS: &str = "CONTEXT#BREAK-GLASS#";
 
 /// How far the import of a patient came.
@@ -81,6 +83,7 @@ pub struct Proxy {
     /// Names of [`crate::api::Category`].
     pub categories: Vec<String>,
     pub until: Option<Timestamp>,
+    pub granted_at: Timestamp,
     /// Who it is, in the patient's words.
     pub row: SealedRow,
 }
@@ -103,6 +106,7 @@ pub struct PatientContext {
     contact: Option<SealedRow>,
     care_team: Vec<CareTeamMember>,
     proxies: Vec<Proxy>,
+    proxies_version: u64,
     break_glass: Vec<BreakGlass>,
     age: Option<AgeBand>,
 }
@@ -117,6 +121,7 @@ impl PatientContext {
                 KEY => context.wrapped_key = row.bytes("wrapped").map(<[u8]>::to_vec),
                 PROFILE => context.profile = Some(row),
                 CONTACT => context.contact = Some(row),
+                PROXIES => context.proxies_version = row.number("version").ok_or(TORN)?,
                 other => {
                     if let Some(practitioner) = other.strip_prefix(CARE_TEAM) {
                         // A row that does not say how somebody came to treat the patient is not
@@ -189,6 +194,11 @@ impl PatientContext {
         &self.proxies
     }
 
+    /// Counts the grants to proxies.
+    pub const fn proxies_version(&self) -> u64 {
+        self.proxies_version
+    }
+
     /// What the account may do for the patient, expired or not.
     pub fn proxy(&self, account: AccountId) -> Option<&Proxy> {
         self.proxies.iter().find(|proxy| proxy.account == account)
@@ -246,6 +256,7 @@ impl Proxy {
             basis: row.string("basis").and_then(Basis::from_name).ok_or(TORN)?,
             categories: categories.split_whitespace().map(str::to_owned).collect(),
             until: row.parsed("until")?,
+            granted_at: row.parsed("granted_at")?.ok_or(TORN)?,
             row,
         })
     }

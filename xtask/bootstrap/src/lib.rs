@@ -9,15 +9,19 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 10] = [
+pub const SERVICES: [(&str, Make); 14] = [
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
     ("get-account", get_account::service),
     ("get-dashboard", get_dashboard::service),
     ("get-profile", get_profile::service),
+    ("grant-proxy", grant_proxy::service),
     ("import-records", import_records::service),
     ("list-lab-results", list_lab_results::service),
+    ("list-proxied-patients", list_proxied_patients::service),
+    ("list-proxies", list_proxies::service),
     ("record-sign-in", record_sign_in::service),
+    ("revoke-proxy", revoke_proxy::service),
     ("sign-out-everywhere", sign_out_everywhere::service),
     ("update-profile", update_profile::service),
 ];
