@@ -6,6 +6,7 @@ use crate::harness::request::{With, anonymous, body, signed_in};
 use crate::harness::world::{World, http_specs, is_about_a_patient, token_specs};
 use crate::harness::{Whose, root};
 use http::HeaderValue;
+use jiff::{Timestamp, ToSpan};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
@@ -13,8 +14,10 @@ use shared::access::Role;
 use shared::api::Operation;
 use shared::api::account::ActivateAccount;
 use shared::api::profile::UpdateProfile;
+use shared::api::proxies::GrantProxy;
 use shared::aws::Resource;
 use shared::http::{MAX_BODY, Problem, Request};
+use shared::practice::Practice;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Stands in what is sent, and must not stand in what comes back.
@@ -125,6 +128,7 @@ impl Abused {
     fn request(&self, id: &str) -> Request {
         match id {
             "update-profile" => self.change(),
+            "grant-proxy" => self.labs().header("idempotency-key", "a-key-of-its-own"),
             _ => anonymous().header("idempotency-key", "a-key-of-its-own"),
         }
     }
@@ -135,7 +139,7 @@ impl Abused {
 }
 
 /// The operations that take a body, and a body that is right.
-fn bodies() -> [(&'static str, Value); 2] {
+fn bodies() -> [(&'static str, Value); 3] {
     let contact = json!({
         "phone": "555-010-0199",
         "email": "someone@example.org",
@@ -146,9 +150,14 @@ fn bodies() -> [(&'static str, Value); 2] {
         "mrn": "m-1", "birth_date": "1980-01-02", "code": "ABCDEFGHJKMNPQRS",
         "email": "someone@example.org",
     });
+    let proxy = json!({
+        "email": "someone@example.org", "name": "Someone", "relationship": "friend",
+        "categories": ["lab-results"], "until": "2100-01-02",
+    });
     [
         ("update-profile", contact),
         ("activate-account", activation),
+        ("grant-proxy", proxy),
     ]
 }
 
@@ -323,7 +332,7 @@ async fn fields_that_are_not_what_they_should_be() {
             .await;
     }
     // What only one of them has.
-    let [(_, contact), (_, activation)] = bodies();
+    let [(_, contact), (_, activation), _] = bodies();
     for field in ["mrn", "birth_date", "code", "email"] {
         let mut less = activation.clone();
         less.as_object_mut().unwrap().remove(field);
@@ -383,7 +392,7 @@ async fn fields_that_are_not_what_they_should_be() {
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_and_paths() {
     let mut abused = Abused::new().await;
-    let [(_, contact), (_, activation)] = bodies();
+    let [(_, contact), (_, activation), _] = bodies();
     let change = |abused: &Abused, tag: &str| {
         let mut request = abused.change().json(&contact);
         request
@@ -471,12 +480,14 @@ async fn headers_and_paths() {
                 "00000000-0000-0000-0000-000000000000#CONTEXT",
             ] {
                 let mut request = abused.world.allowed(spec).await;
+                abused.before = tables(&abused.world).await;
                 request.path = vec![("patient".to_owned(), wrong.to_owned())];
                 abused
                     .refused(spec.id, wrong, request, 400, "path/patient")
                     .await;
             }
             let mut request = abused.world.allowed(spec).await;
+            abused.before = tables(&abused.world).await;
             request.path.clear();
             abused
                 .refused(spec.id, "no path", request, 400, "path/patient")
@@ -587,6 +598,91 @@ async fn queries_and_cursors() {
     abused.settled().await;
 }
 
+/// What a proxy's grant has and no other body.
+#[tokio::test(flavor = "multi_thread")]
+async fn proxies() {
+    let mut abused = Abused::new().await;
+    let id = "grant-proxy";
+    let today = Practice::new("America/New_York", 13, 18)
+        .unwrap()
+        .today(Timestamp::now());
+    let [.., (_, mut right)] = bodies();
+    right["until"] = today.saturating_add(1.year()).to_string().into();
+    for field in ["email", "name", "relationship", "categories"] {
+        let mut less = right.clone();
+        less.as_object_mut().unwrap().remove(field);
+        let request = abused.request(id).json(&less);
+        abused.refused(id, field, request, 400, "").await;
+    }
+    let mut endless = right.clone();
+    endless.as_object_mut().unwrap().remove("until");
+    let request = abused.request(id).json(&endless);
+    abused.refused(id, "no end", request, 400, "/until").await;
+    for day in [
+        today.yesterday().unwrap(),
+        today.saturating_add(5.years()).tomorrow().unwrap(),
+        "0001-01-01".parse().unwrap(),
+        "9999-12-31".parse().unwrap(),
+    ] {
+        let wrong = with(&right, "/until", json!(day.to_string()));
+        let request = abused.request(id).json(&wrong);
+        let what = day.to_string();
+        abused.refused(id, &what, request, 400, "/until").await;
+    }
+    for (pointer, wrong) in [
+        ("/categories", json!([])),
+        ("/categories", json!(["profile", "lab-results", "profile"])),
+        ("/categories", json!(ECHO)),
+        ("/categories", json!({"profile": true})),
+        ("/categories", Value::Null),
+        ("/categories/1", json!(["profile", "Profile"])),
+        ("/categories/0", json!([ECHO, "profile"])),
+        ("/relationship", json!(ECHO)),
+        ("/relationship", json!("Friend")),
+        ("/relationship", json!({"friend": null})),
+        ("/email", json!("qX7Echo@localhost")),
+        ("/name", json!("   ")),
+    ] {
+        let field = pointer.trim_end_matches(|c: char| c == '/' || c.is_ascii_digit());
+        let request = abused.request(id).json(&with(&right, field, wrong));
+        abused.refused(id, pointer, request, 400, pointer).await;
+    }
+    let mut more = right.clone();
+    more["basis"] = json!("parental");
+    let request = abused.request(id).json(&more);
+    abused.refused(id, "a basis", request, 400, "").await;
+    let pointer = "header/idempotency-key";
+    let request = abused.labs().json(&right);
+    abused.refused(id, "no key", request, 400, pointer).await;
+    for key in ["", "short", &ECHO.repeat(10)] {
+        let request = abused.labs().header("idempotency-key", key).json(&right);
+        abused.refused(id, key, request, 400, pointer).await;
+    }
+    let id = "revoke-proxy";
+    for wrong in [
+        "",
+        "me",
+        ECHO,
+        "..",
+        "{00000000-0000-0000-0000-000000000000}",
+    ] {
+        let mut request = abused.labs();
+        request.path.push(("proxy".to_owned(), wrong.to_owned()));
+        abused.refused(id, wrong, request, 400, "path/proxy").await;
+    }
+    let request = abused.labs();
+    abused
+        .refused(id, "no proxy", request, 400, "path/proxy")
+        .await;
+    let id = "list-proxied-patients";
+    for (name, value) in [("limit", "0"), ("limit", ECHO), ("cursor", ECHO)] {
+        let request = abused.labs().query(name, value);
+        let pointer = format!("query/{name}");
+        abused.refused(id, value, request, 400, &*pointer).await;
+    }
+    abused.settled().await;
+}
+
 fn naughty() -> Vec<String> {
     let file = std::fs::read(root().join("tests/data/corpora/strings/blns.json")).unwrap();
     serde_json::from_slice(&file).unwrap()
@@ -606,6 +702,7 @@ fn naughty_strings_get_no_echo() {
                     .json(&with(&right, &pointer, json!(text)));
                 let parsed = match id {
                     "update-profile" => UpdateProfile::parse(&request).map(|_| ()),
+                    "grant-proxy" => GrantProxy::parse(&request).map(|_| ()),
                     _ => ActivateAccount::parse(&request).map(|_| ()),
                 };
                 match parsed {
@@ -705,6 +802,10 @@ const KNOWN: &[&str] = &[
     "mrn",
     "birth_date",
     "code",
+    "name",
+    "relationship",
+    "categories",
+    "until",
 ];
 
 /// JSON of any shape, with the fields that are known more often than chance would have them.
@@ -742,8 +843,8 @@ fn any_json() -> impl Strategy<Value = Value> {
 fn no_body_is_our_fault() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let world = runtime.block_on(World::new());
-    let functions =
-        ["update-profile", "activate-account"].map(|id| (id, Function::new(&world.stack, id)));
+    let functions = ["update-profile", "activate-account", "grant-proxy"]
+        .map(|id| (id, Function::new(&world.stack, id)));
     let mut runner = TestRunner::new(Config {
         cases: 64,
         failure_persistence: None,
@@ -755,6 +856,9 @@ fn no_body_is_our_fault() {
                 "update-profile" => signed_in(world.account, Role::Patient)
                     .patient(world.patient)
                     .header("if-match", "\"0\""),
+                "grant-proxy" => signed_in(world.account, Role::Patient)
+                    .patient(world.patient)
+                    .header("idempotency-key", "a-key-of-its-own"),
                 _ => anonymous().header("idempotency-key", "a-key-of-its-own"),
             };
             let status = runtime

@@ -17,5 +17,6 @@ mod canary;
 mod harness;
 mod import;
 mod misuse;
+mod proxies;
 mod round_trips;
 mod template;

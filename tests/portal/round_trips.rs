@@ -79,7 +79,7 @@ async fn measured() -> Measured {
         let warm = respond(&function, second).await;
         runs.insert((spec.id, caller), [cold, warm]);
     }
-    for id in ["get-profile", "list-lab-results"] {
+    for id in ["get-profile", "list-lab-results", "list-proxies"] {
         let function = Function::new(&world.stack, id);
         let request = || signed_in(world.provider, Role::Provider).patient(world.patient);
         let cold = respond(&function, request()).await;
@@ -211,6 +211,8 @@ fn depths(measured: &Measured) {
             }
         );
         let ceiling = match *caller {
+            // The account, the index, the patients' rows, their keys, the record.
+            _ if *id == "list-proxied-patients" => 5,
             "patient" if reads => 2,
             "provider" if is_about_a_patient(spec) => 3,
             _ => continue,

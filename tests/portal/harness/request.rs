@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 use shared::access::{Claims, Role};
 use shared::http::{Request, Response};
-use shared::ids::{AccountId, PatientId};
+use shared::ids::{AccountId, PatientId, ProxyId};
 use uuid::Uuid;
 
 /// When the tests' callers signed in.
@@ -38,6 +38,7 @@ pub fn anonymous() -> Request {
 /// Parts that a test adds to a request.
 pub trait With: Sized {
     fn patient(self, patient: PatientId) -> Self;
+    fn proxy(self, proxy: ProxyId) -> Self;
     fn query(self, name: &str, value: &str) -> Self;
     fn header(self, name: &'static str, value: &str) -> Self;
     fn json(self, body: &Value) -> Self;
@@ -47,6 +48,11 @@ pub trait With: Sized {
 impl With for Request {
     fn patient(mut self, patient: PatientId) -> Self {
         self.path.push(("patient".to_owned(), patient.to_string()));
+        self
+    }
+
+    fn proxy(mut self, proxy: ProxyId) -> Self {
+        self.path.push(("proxy".to_owned(), proxy.to_string()));
         self
     }
 

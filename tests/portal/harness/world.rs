@@ -1,13 +1,17 @@
 //! A patient with an account, and the operations that there are.
 
-use super::request::{With, anonymous, signed_in};
+use super::function::Function;
+use super::request::{With, anonymous, body, signed_in};
 use super::{Stack, Whose};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 use serde_json::json;
 use shared::access::Role;
 use shared::api::{Auth, Operation, Spec, Trigger, Visitor, visit_all};
 use shared::aws::Aws;
 use shared::http::{Request, Response};
-use shared::ids::{AccountId, PatientId};
+use shared::ids::{AccountId, PatientId, ProxyId};
+use uuid::Uuid;
 
 struct Specs(Vec<&'static Spec>);
 
@@ -78,6 +82,15 @@ impl World {
                 .patient(self.patient)
                 .header("if-match", "\"0\"")
                 .json(&json!({"phone": "555-010-0199"})),
+            "grant-proxy" => self.grant("somebody@example.org", &["profile"]),
+            "revoke-proxy" => {
+                let (_, proxy) = self.granted("revoked@example.org", &["profile"]).await;
+                self.by_patient().patient(self.patient).proxy(proxy)
+            }
+            "list-proxied-patients" => {
+                let (account, _) = self.granted("proxy@example.org", &["profile"]).await;
+                signed_in(account, Role::Patient)
+            }
             // Whoever signs out is out.
             "sign-out-everywhere" => {
                 let whose = Whose::Patient(self.patient);
@@ -89,6 +102,31 @@ impl World {
             _ if is_about_a_patient(spec) => self.by_patient().patient(self.patient),
             _ => self.by_patient(),
         }
+    }
+
+    /// A grant of the patient's, for a year.
+    pub fn grant(&self, email: &str, categories: &[&str]) -> Request {
+        let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+        self.by_patient()
+            .patient(self.patient)
+            .header("idempotency-key", &Uuid::new_v4().to_string())
+            .json(&json!({
+                "email": email,
+                "name": "Somebody Else",
+                "relationship": "friend",
+                "categories": categories,
+                "until": today.saturating_add(1.year()).to_string(),
+            }))
+    }
+
+    /// The same, made: whose account it is for, and the grant.
+    pub async fn granted(&self, email: &str, categories: &[&str]) -> (AccountId, ProxyId) {
+        let grant = Function::new(&self.stack, "grant-proxy");
+        let response = grant.respond(self.grant(email, categories)).await;
+        let answer = body(&response);
+        assert_eq!(response.status, 201, "{answer}");
+        let id = answer["id"].as_str().unwrap();
+        (self.stack.proxy_row(id).await.1, id.parse().unwrap())
     }
 
     pub fn by_patient(&self) -> Request {
