@@ -102,18 +102,24 @@ export async function api(method, path, { token, body, headers = {} } = {}) {
 }
 
 /** Calls DynamoDB as the emulator's root user. */
-export async function dynamodb(operation, body) {
-  const credential = `test/20260101/${portal.region}/dynamodb/aws4_request`;
+export const dynamodb = (operation, body) => aws('dynamodb', `DynamoDB_20120810.${operation}`, body);
+
+/** Calls Cognito as the emulator's root user. */
+export const cognito = (operation, body) =>
+  aws('cognito-idp', `AWSCognitoIdentityProviderService.${operation}`, body);
+
+async function aws(service, target, body) {
+  const credential = `test/20260101/${portal.region}/${service}/aws4_request`;
   const response = await fetch(portal.emulator, {
     method: 'POST',
     headers: {
-      'content-type': 'application/x-amz-json-1.0',
-      'x-amz-target': `DynamoDB_20120810.${operation}`,
+      'content-type': service === 'dynamodb' ? 'application/x-amz-json-1.0' : 'application/x-amz-json-1.1',
+      'x-amz-target': target,
       authorization: `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=host, Signature=none`,
     },
     body: JSON.stringify(body),
   });
-  if (!response.ok) throw new Error(`${operation}: ${await response.text()}`);
+  if (!response.ok) throw new Error(`${target}: ${await response.text()}`);
   return response.json();
 }
 

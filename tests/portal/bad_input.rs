@@ -724,6 +724,8 @@ fn naughty_strings_get_no_echo() {
     must be a date such as 1980-12-31
     must be a telephone number of 7 to 15 digits
     must be an e-mail address such as name@example.org
+    must be one of profile, lab-results, prescriptions, health-record, documents, appointments and messages
+    must be one of spouse-or-partner, parent, guardian, child, sibling, friend, caregiver and other
     must be the 16 letters and digits that the practice gave you
     must not hold control characters
     ");

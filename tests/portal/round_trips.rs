@@ -171,7 +171,7 @@ fn depths(measured: &Measured) {
         }
         writeln!(
             table,
-            "{id:<20}{caller:<10}cold {} deep, {} calls; warm {} deep, {} calls",
+            "{id:<22}{caller:<10}cold {} deep, {} calls; warm {} deep, {} calls",
             cold.depth,
             cold.calls.len(),
             warm.depth,
@@ -180,18 +180,23 @@ fn depths(measured: &Measured) {
         .unwrap();
     }
     insta::assert_snapshot!(table, @r"
-    activate-account    adopting  cold 8 deep, 9 calls; warm 6 deep, 7 calls
-    activate-account    nobody    cold 5 deep, 6 calls; warm 6 deep, 7 calls
-    add-token-claims    service   cold 2 deep, 2 calls; warm 2 deep, 2 calls
-    get-account         patient   cold 2 deep, 2 calls; warm 2 deep, 2 calls
-    get-dashboard       patient   cold 2 deep, 6 calls; warm 2 deep, 5 calls
-    get-profile         patient   cold 2 deep, 4 calls; warm 2 deep, 3 calls
-    get-profile         provider  cold 2 deep, 4 calls; warm 2 deep, 3 calls
-    list-lab-results    patient   cold 2 deep, 5 calls; warm 2 deep, 4 calls
-    list-lab-results    provider  cold 2 deep, 5 calls; warm 2 deep, 4 calls
-    record-sign-in      service   cold 2 deep, 2 calls; warm 2 deep, 2 calls
-    sign-out-everywhere patient   cold 3 deep, 3 calls; warm 3 deep, 3 calls
-    update-profile      patient   cold 3 deep, 4 calls; warm 2 deep, 3 calls
+    activate-account      adopting  cold 8 deep, 9 calls; warm 6 deep, 7 calls
+    activate-account      nobody    cold 5 deep, 6 calls; warm 6 deep, 7 calls
+    add-token-claims      service   cold 2 deep, 2 calls; warm 2 deep, 2 calls
+    get-account           patient   cold 2 deep, 2 calls; warm 2 deep, 2 calls
+    get-dashboard         patient   cold 2 deep, 6 calls; warm 2 deep, 5 calls
+    get-profile           patient   cold 2 deep, 4 calls; warm 2 deep, 3 calls
+    get-profile           provider  cold 2 deep, 4 calls; warm 2 deep, 3 calls
+    grant-proxy           patient   cold 6 deep, 7 calls; warm 4 deep, 5 calls
+    list-lab-results      patient   cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    list-lab-results      provider  cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    list-proxied-patients patient   cold 5 deep, 5 calls; warm 4 deep, 4 calls
+    list-proxies          patient   cold 2 deep, 4 calls; warm 2 deep, 3 calls
+    list-proxies          provider  cold 2 deep, 4 calls; warm 2 deep, 3 calls
+    record-sign-in        service   cold 2 deep, 2 calls; warm 2 deep, 2 calls
+    revoke-proxy          patient   cold 3 deep, 4 calls; warm 2 deep, 3 calls
+    sign-out-everywhere   patient   cold 3 deep, 3 calls; warm 3 deep, 3 calls
+    update-profile        patient   cold 3 deep, 4 calls; warm 2 deep, 3 calls
     ");
 
     for ((id, caller), runs) in &measured.runs {
