@@ -19,4 +19,5 @@ mod import;
 mod misuse;
 mod proxies;
 mod round_trips;
+mod sessions;
 mod template;

@@ -183,6 +183,7 @@ fn depths(measured: &Measured) {
     activate-account      adopting  cold 8 deep, 9 calls; warm 6 deep, 7 calls
     activate-account      nobody    cold 5 deep, 6 calls; warm 6 deep, 7 calls
     add-token-claims      service   cold 2 deep, 2 calls; warm 2 deep, 2 calls
+    end-session           patient   cold 2 deep, 2 calls; warm 2 deep, 2 calls
     get-account           patient   cold 2 deep, 2 calls; warm 2 deep, 2 calls
     get-dashboard         patient   cold 2 deep, 6 calls; warm 2 deep, 5 calls
     get-profile           patient   cold 2 deep, 4 calls; warm 2 deep, 3 calls
@@ -193,6 +194,7 @@ fn depths(measured: &Measured) {
     list-proxied-patients patient   cold 5 deep, 5 calls; warm 4 deep, 4 calls
     list-proxies          patient   cold 2 deep, 4 calls; warm 2 deep, 3 calls
     list-proxies          provider  cold 2 deep, 4 calls; warm 2 deep, 3 calls
+    list-sessions         patient   cold 2 deep, 3 calls; warm 2 deep, 3 calls
     record-sign-in        service   cold 2 deep, 2 calls; warm 2 deep, 2 calls
     revoke-proxy          patient   cold 3 deep, 4 calls; warm 2 deep, 3 calls
     sign-out-everywhere   patient   cold 3 deep, 3 calls; warm 3 deep, 3 calls

@@ -9,6 +9,7 @@ pub mod import;
 pub mod lab_results;
 pub mod profile;
 pub mod proxies;
+pub mod sessions;
 pub mod text;
 
 use crate::access::Resource;
@@ -156,6 +157,8 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<account::ActivateAccount>();
     visitor.operation::<account::GetAccount>();
     visitor.operation::<account::SignOutEverywhere>();
+    visitor.operation::<sessions::ListSessions>();
+    visitor.operation::<sessions::EndSession>();
     // A patient's record
     visitor.operation::<dashboard::GetDashboard>();
     visitor.operation::<profile::GetProfile>();

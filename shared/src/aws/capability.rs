@@ -11,6 +11,8 @@ pub enum Capability {
     ActivateAccounts,
     /// Note when somebody signed in or out.
     NoteSessions,
+    /// Keep an account's sessions, and end one.
+    KeepSessions,
     /// Make the row of an account that did not exist.
     CreateAccounts,
     ReadPatients,
@@ -35,6 +37,8 @@ pub enum Capability {
     /// Make a user whom Cognito sends a password by email.
     InviteUsers,
     SignOutUsers,
+    /// Read when and from where a user signed in.
+    ReadSignIns,
     ReadImports,
     WriteImportReports,
 }
@@ -71,10 +75,11 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::ReadAccounts,
         Self::ActivateAccounts,
         Self::NoteSessions,
+        Self::KeepSessions,
         Self::CreateAccounts,
         Self::ReadPatients,
         Self::WritePatients,
@@ -94,6 +99,7 @@ impl Capability {
         Self::ActivateUsers,
         Self::InviteUsers,
         Self::SignOutUsers,
+        Self::ReadSignIns,
         Self::ReadImports,
         Self::WriteImportReports,
     ];
@@ -103,6 +109,7 @@ impl Capability {
             Self::ReadAccounts
             | Self::ActivateAccounts
             | Self::NoteSessions
+            | Self::KeepSessions
             | Self::CreateAccounts => Resource::AccountsTable,
             Self::ReadPatients
             | Self::WritePatients
@@ -116,7 +123,9 @@ impl Capability {
             Self::WriteAudit => Resource::AuditTable,
             Self::UnwrapDataKeys | Self::CreateDataKeys => Resource::PhiKey,
             Self::ComputeIndex => Resource::IndexKey,
-            Self::ActivateUsers | Self::InviteUsers | Self::SignOutUsers => Resource::UserPool,
+            Self::ActivateUsers | Self::InviteUsers | Self::SignOutUsers | Self::ReadSignIns => {
+                Resource::UserPool
+            }
             Self::ReadImports | Self::WriteImportReports => Resource::ImportBucket,
         }
     }
@@ -126,7 +135,7 @@ impl Capability {
         match self {
             Self::ReadAccounts => &["dynamodb:GetItem"],
             Self::ActivateAccounts => &["dynamodb:PutItem", "dynamodb:UpdateItem"],
-            Self::NoteSessions => &["dynamodb:UpdateItem"],
+            Self::NoteSessions | Self::KeepSessions => &["dynamodb:UpdateItem"],
             Self::CreateAccounts => &["dynamodb:PutItem"],
             Self::WriteContact | Self::LinkAccounts => &["dynamodb:PutItem"],
             Self::ReadPatients | Self::ReadRecords => &["dynamodb:Query"],
@@ -161,6 +170,7 @@ impl Capability {
                 "cognito-idp:AdminGetUser",
             ],
             Self::SignOutUsers => &["cognito-idp:AdminUserGlobalSignOut"],
+            Self::ReadSignIns => &["cognito-idp:AdminListUserAuthEvents"],
             Self::ReadImports => &["s3:GetObject"],
             Self::WriteImportReports => &["s3:PutObject"],
         }

@@ -9,7 +9,7 @@ pub mod patients;
 pub mod proxies;
 pub mod records;
 
-pub use accounts::{AccountRow, Accounts, Activation, ActivationRow, Status};
+pub use accounts::{AccountRow, Accounts, Activation, ActivationRow, Session, Status};
 pub use directory::{Change, Directory, Listed};
 pub use entries::{EntryKey, NewEntry, Stored};
 pub use import_bucket::{ImportBucket, Opened};

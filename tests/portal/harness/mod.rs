@@ -88,7 +88,11 @@ impl Stack {
                 .unwrap();
             names.insert(resource, text(&answer, "/KeyMetadata/KeyId"));
         }
-        let pool = json!({"PoolName": unique, "UsernameAttributes": ["email"]});
+        let pool = json!({
+            "PoolName": unique,
+            "UsernameAttributes": ["email"],
+            "UserPoolAddOns": {"AdvancedSecurityMode": "ENFORCED"},
+        });
         let pool = root
             .cognito("CreateUserPool", &pool)
             .await

@@ -91,6 +91,12 @@ impl World {
                 let (account, _) = self.granted("proxy@example.org", &["profile"]).await;
                 signed_in(account, Role::Patient)
             }
+            "end-session" => {
+                let session = self.session(&Uuid::new_v4().to_string()).await;
+                let mut request = self.by_patient();
+                request.path.push(("session".to_owned(), session));
+                request
+            }
             // Whoever signs out is out.
             "sign-out-everywhere" => {
                 let whose = Whose::Patient(self.patient);
@@ -127,6 +133,20 @@ impl World {
         assert_eq!(response.status, 201, "{answer}");
         let id = answer["id"].as_str().unwrap();
         (self.stack.proxy_row(id).await.1, id.parse().unwrap())
+    }
+
+    /// A request of the patient's from another sign-in.
+    pub fn by_patient_at(&self, origin: &str) -> Request {
+        let mut request = self.by_patient();
+        request.claims.as_mut().unwrap().origin = origin.to_owned();
+        request
+    }
+
+    /// The same, seen: the session's id.
+    pub async fn session(&self, origin: &str) -> String {
+        let account = Function::new(&self.stack, "get-account");
+        let answer = body(&account.respond(self.by_patient_at(origin)).await);
+        answer["session"].as_str().unwrap().to_owned()
     }
 
     pub fn by_patient(&self) -> Request {

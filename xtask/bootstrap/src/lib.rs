@@ -9,9 +9,10 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 14] = [
+pub const SERVICES: [(&str, Make); 16] = [
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
+    ("end-session", end_session::service),
     ("get-account", get_account::service),
     ("get-dashboard", get_dashboard::service),
     ("get-profile", get_profile::service),
@@ -20,6 +21,7 @@ pub const SERVICES: [(&str, Make); 14] = [
     ("list-lab-results", list_lab_results::service),
     ("list-proxied-patients", list_proxied_patients::service),
     ("list-proxies", list_proxies::service),
+    ("list-sessions", list_sessions::service),
     ("record-sign-in", record_sign_in::service),
     ("revoke-proxy", revoke_proxy::service),
     ("sign-out-everywhere", sign_out_everywhere::service),
