@@ -489,10 +489,12 @@ async fn a_disabled_account_and_a_changed_role_are_out_at_once() {
             let mut changed = row.clone();
             changed["role"]["S"] = role.into();
             changed["status"]["S"] = status.into();
+            // The request is made as long as whoever makes it may.
+            world.stack.put(Resource::AccountsTable, row.clone()).await;
+            let mut request = world.allowed(spec).await;
             world.stack.put(Resource::AccountsTable, changed).await;
             let before = world.stack.audit().await;
             let function = Function::new(&world.stack, spec.id);
-            let mut request = world.allowed(spec).await;
             request.claims = Some(claims.clone());
             let response = function.respond(request).await;
             assert_eq!(response.status, 401, "{} of {role} {status}", spec.id);

@@ -510,6 +510,35 @@ async fn ten_people_at_most_even_at_once() {
     world.granted("eleventh@example.org", &["profile"]).await;
 }
 
+/// An invitation is mail to whomever the patient names: there is an end to it, for this day.
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_invitations_a_day() {
+    let world = World::new().await;
+    let own = || world.by_patient().patient(world.patient);
+    for number in 0..20 {
+        let email = format!("proxy{number}@example.org");
+        let (_, grant) = world.granted(&email, &["profile"]).await;
+        assert_eq!(revoke(&world, own(), grant).await, 200);
+    }
+    let known = "known@example.org";
+    world
+        .stack
+        .account_at(known, Role::Patient, Whose::Nobody)
+        .await;
+    for email in ["proxy20@example.org", known] {
+        let response = ask(&world, GRANT, world.grant(email, &["profile"])).await;
+        assert_eq!(response.status, 429, "{email}");
+        assert_eq!(body(&response)["type"], "/problems/too-many-invitations");
+    }
+    let mut count = world.stack.scan(Resource::PatientsTable).await;
+    count.retain(|row| row["sk"]["S"] == "CONTEXT#PROXIES");
+    let mut count = count.remove(0);
+    assert_eq!(count["invited"]["N"], "20");
+    count["invited_on"]["S"] = "2020-01-01".into();
+    world.stack.put(Resource::PatientsTable, count).await;
+    world.granted("proxy20@example.org", &["profile"]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_grants_to_one_person_at_once_are_one() {
     let world = World::new().await;

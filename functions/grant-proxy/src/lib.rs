@@ -20,6 +20,9 @@ use uuid::Uuid;
 /// So many proxies a patient has at most, those included whose grants expired and were not ended.
 const AT_MOST: usize = 10;
 
+/// So many people a patient invites in a day: mail goes to whomever they name.
+const INVITED_A_DAY: u64 = 20;
+
 /// What a user was made by who was invited as a proxy. It does not say by whom: whoever invites an
 /// address invites the person who reads mail there, to an account that sees what was granted to it,
 /// so any grant may go on with a user that a broken-off one left behind.
@@ -46,6 +49,7 @@ impl Change<GrantProxy> for Handler {
     ) -> Result<Changed<Granted>, Problem> {
         let refused = |problem| Ok(Changed::refused(Vec::new(), problem));
         let now = Timestamp::now();
+        let today = self.practice.today(now);
         let patient = access.patient();
         let age = Profile::age(opener, &self.practice, now)?;
         // The policy lets patients grant, and providers of the care team.
@@ -74,6 +78,10 @@ impl Change<GrantProxy> for Handler {
                 return refused(granted_by_another());
             }
             None if context.proxies().len() >= AT_MOST => return refused(too_many_proxies()),
+            // Whether this one would be invited is not told.
+            None if context.proxy_count().invited(today) >= INVITED_A_DAY => {
+                return refused(too_many_invitations());
+            }
             _ => {}
         }
         let (account, user) = match (user, row) {
@@ -116,7 +124,10 @@ impl Change<GrantProxy> for Handler {
             return Ok(Changed::done(Vec::new(), Phi::new(answer)).regarding(grant));
         }
         let sealed = serde_json::to_vec(&person).map_err(|_| Fault::Defect("a person as JSON"))?;
-        let mut writes = self.proxies.grant(access, opener, &proxy, &sealed)?;
+        let invited_on = user.as_ref().map(|_| today);
+        let mut writes = self
+            .proxies
+            .grant(access, opener, &proxy, &sealed, invited_on)?;
         if let Some(user) = user {
             self.users.add_to_group(&user, Role::Patient).await?;
             let row = AccountRow::new(account, Role::Patient);
@@ -207,6 +218,15 @@ const fn too_many_proxies() -> Problem {
         "too-many-proxies",
         "Ten people can act for a patient",
         "End a grant that is not needed any more, or one that has expired, and try again.",
+    )
+}
+
+const fn too_many_invitations() -> Problem {
+    Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too-many-invitations",
+        "Many people were invited today",
+        "Try again tomorrow.",
     )
 }
 

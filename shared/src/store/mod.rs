@@ -15,7 +15,7 @@ pub use entries::{EntryKey, NewEntry, Stored};
 pub use import_bucket::{ImportBucket, Opened};
 pub use imports::{CareTeamRow, Imports, KnownNumber, Member, NewPatient, Standing};
 pub use patients::{
-    Basis, BreakGlass, CareTeamMember, ImportState, PatientContext, Patients, Proxy,
+    Basis, BreakGlass, CareTeamMember, ImportState, PatientContext, Patients, Proxy, ProxyCount,
 };
 pub use proxies::{Proxied, ProxiedPage, Proxies, ProxyIndex};
 pub use records::{Entries, LinkedPractitioner, Links, Records, Section, StoredEntry};

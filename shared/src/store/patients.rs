@@ -13,6 +13,7 @@ use crate::practice::AgeBand;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use uuid::Uuid;
 
 pub(crate) const TABLE: &str = "patients";
@@ -88,6 +89,27 @@ pub struct Proxy {
     pub row: SealedRow,
 }
 
+/// What is counted of a patient's proxies.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ProxyCount {
+    /// Counts the grants: no two are made on the same.
+    pub version: u64,
+    /// How many people were invited on the last day on which anybody was.
+    pub invited: u64,
+    pub invited_on: Option<Date>,
+}
+
+impl ProxyCount {
+    /// How many people were invited on a day, which is today.
+    pub fn invited(self, today: Date) -> u64 {
+        if self.invited_on == Some(today) {
+            self.invited
+        } else {
+            0
+        }
+    }
+}
+
 /// A provider's access in an emergency.
 #[derive(Clone)]
 pub struct BreakGlass {
@@ -106,7 +128,7 @@ pub struct PatientContext {
     contact: Option<SealedRow>,
     care_team: Vec<CareTeamMember>,
     proxies: Vec<Proxy>,
-    proxies_version: u64,
+    proxy_count: ProxyCount,
     break_glass: Vec<BreakGlass>,
     age: Option<AgeBand>,
 }
@@ -121,7 +143,13 @@ impl PatientContext {
                 KEY => context.wrapped_key = row.bytes("wrapped").map(<[u8]>::to_vec),
                 PROFILE => context.profile = Some(row),
                 CONTACT => context.contact = Some(row),
-                PROXIES => context.proxies_version = row.number("version").ok_or(TORN)?,
+                PROXIES => {
+                    context.proxy_count = ProxyCount {
+                        version: row.number("version").ok_or(TORN)?,
+                        invited: row.number("invited").ok_or(TORN)?,
+                        invited_on: row.parsed("invited_on")?,
+                    }
+                }
                 other => {
                     if let Some(practitioner) = other.strip_prefix(CARE_TEAM) {
                         // A row that does not say how somebody came to treat the patient is not
@@ -194,9 +222,8 @@ impl PatientContext {
         &self.proxies
     }
 
-    /// Counts the grants to proxies.
-    pub const fn proxies_version(&self) -> u64 {
-        self.proxies_version
+    pub const fn proxy_count(&self) -> ProxyCount {
+        self.proxy_count
     }
 
     /// What the account may do for the patient, expired or not.
