@@ -3,6 +3,7 @@
 
 use crate::Fault;
 use crate::access::Role;
+use crate::api::sessions::SignIn;
 use crate::api::text::EmailPrefix;
 use crate::aws::{Aws, Resource, fault};
 use crate::ids::AccountId;
@@ -14,13 +15,19 @@ use aws_sdk_cognitoidentityprovider::operation::admin_create_user::{
     AdminCreateUserError, AdminCreateUserOutput,
 };
 use aws_sdk_cognitoidentityprovider::types::{
-    AttributeType, DeliveryMediumType, MessageActionType, UserStatusType,
+    AttributeType, AuthEventType, DeliveryMediumType, EventContextDataType, EventResponseType,
+    EventType, MessageActionType, UserStatusType,
 };
 use aws_smithy_runtime_api::http::Response;
+use jiff::Timestamp;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 const TEMPORARY_PASSWORD: usize = 24;
+
+/// As many as Cognito gives at once.
+const SIGN_INS: i32 = 60;
+
 const SYMBOLS: &[u8; 64] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789!#%+=?@";
 
 /// A user as the pool knows them.
@@ -84,11 +91,13 @@ impl Users {
         made(request.send().await)
     }
 
-    /// The same for somebody to whom Cognito sends an invitation with a password of its own making.
-    /// Whoever reads mail at the address is who was invited, so the address counts as verified.
+    /// The same for somebody to whom Cognito sends an invitation with a password that nobody here
+    /// gets to see. Whoever reads mail at the address is who was invited, so the address counts as verified.
     pub async fn invite(&self, email: &str, origin: &str) -> Result<Option<User>, Fault> {
+        let password = temporary_password()?;
         let request = self
             .making(email, origin)?
+            .temporary_password(password.as_str())
             .user_attributes(attribute("email_verified", "true")?)
             .desired_delivery_mediums(DeliveryMediumType::Email);
         made(request.send().await)
@@ -295,6 +304,20 @@ impl Users {
         Ok(())
     }
 
+    /// The last things that happened to an account's sign-in, newest first.
+    pub async fn sign_ins(&self, account: AccountId) -> Result<Vec<SignIn>, Fault> {
+        let answer = self
+            .client
+            .admin_list_user_auth_events()
+            .user_pool_id(&self.pool)
+            .username(account.to_string())
+            .max_results(SIGN_INS)
+            .send()
+            .await
+            .map_err(|error| fault("Cognito", &error))?;
+        answer.auth_events().iter().map(sign_in).collect()
+    }
+
     /// Revokes every refresh token of an account.
     pub async fn sign_out(&self, account: AccountId) -> Result<(), Fault> {
         self.client
@@ -306,6 +329,35 @@ impl Users {
             .map_err(|error| fault("Cognito", &error))?;
         Ok(())
     }
+}
+
+/// An event of Cognito's. A place that it cannot locate is called `null`.
+fn sign_in(event: &AuthEventType) -> Result<SignIn, Fault> {
+    const TORN: Fault = Fault::Corrupt("a sign-in event");
+    let at = event.creation_date().ok_or(TORN)?;
+    let context = event.event_context_data();
+    let text = |of: fn(&EventContextDataType) -> Option<&str>| {
+        let text = context.and_then(of).filter(|text| *text != "null");
+        text.map(str::to_owned)
+    };
+    Ok(SignIn {
+        at: Timestamp::from_second(at.secs()).map_err(|_| TORN)?,
+        kind: match event.event_type() {
+            Some(EventType::SignIn) => "sign-in",
+            Some(EventType::PasswordChange) => "password-change",
+            Some(EventType::ForgotPassword) => "forgotten-password",
+            _ => "other",
+        },
+        outcome: match event.event_response() {
+            Some(EventResponseType::Pass) => "success",
+            Some(EventResponseType::InProgress) => "unfinished",
+            _ => "failure",
+        },
+        source_ip: text(EventContextDataType::ip_address),
+        device: text(EventContextDataType::device_name),
+        city: text(EventContextDataType::city),
+        country: text(EventContextDataType::country),
+    })
 }
 
 /// The user who was made; none if there is one with the address already.

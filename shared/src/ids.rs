@@ -81,6 +81,14 @@ id!(
     PractitionerId
 );
 id!(
+    /// A sign-in, and all tokens that descend from it.
+    SessionId
+);
+id!(
+    /// What somebody was granted as a patient's proxy.
+    ProxyId
+);
+id!(
     /// An entry of a patient's record.
     RecordId
 );

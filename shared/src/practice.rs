@@ -1,9 +1,9 @@
 //! What the practice decides: where it is, and how old children are when their parents' access ends.
 
 use crate::Fault;
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 /// How old a patient is in the eyes of the law on minors (45 CFR 164.502(g)(3)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,10 +47,31 @@ impl Practice {
         })
     }
 
+    /// The practice's date.
+    pub fn today(&self, now: Timestamp) -> Date {
+        now.to_zoned(self.zone.clone()).date()
+    }
+
+    /// When a day of the practice's is over.
+    pub fn end_of(&self, day: Date) -> Result<Timestamp, Fault> {
+        day.tomorrow()
+            .and_then(|next| next.to_zoned(self.zone.clone()))
+            .map(|midnight| midnight.timestamp())
+            .map_err(|_| Fault::Defect("a day at the end of time"))
+    }
+
+    /// The last day before an instant that [`Self::end_of`] gave.
+    pub fn last_day(&self, end: Timestamp) -> Date {
+        self.today(
+            end.saturating_sub(SignedDuration::from_nanos(1))
+                .unwrap_or(end),
+        )
+    }
+
     /// How old somebody born on that day is, on the practice's date. Who was born on 29 February has
     /// their birthday on 1 March in a common year.
     pub fn age(&self, born: Date, now: Timestamp) -> AgeBand {
-        let today = now.to_zoned(self.zone.clone()).date();
+        let today = self.today(now);
         let had_birthday = (today.month(), today.day()) >= (born.month(), born.day());
         let years = today.year() - born.year() - i16::from(!had_birthday);
         if years < self.adolescent_age {
@@ -87,6 +108,25 @@ mod tests {
         let born = "2008-02-29";
         assert_eq!(age(born, "2026-02-28T17:00:00Z"), AgeBand::Adolescent);
         assert_eq!(age(born, "2026-03-01T17:00:00Z"), AgeBand::Adult);
+    }
+
+    #[test]
+    fn days_end_at_the_practices_midnight() {
+        let practice = Practice::new("America/New_York", 13, 18).unwrap();
+        // Daylight saving time ends on 1 November 2026, a day of 25 hours.
+        for (day, end) in [
+            ("2026-10-31", "2026-11-01T04:00:00Z"),
+            ("2026-11-01", "2026-11-02T05:00:00Z"),
+        ] {
+            let day = day.parse().unwrap();
+            let end = end.parse().unwrap();
+            assert_eq!(practice.end_of(day).unwrap(), end);
+            assert_eq!(practice.last_day(end), day);
+        }
+        assert_eq!(
+            practice.today("2026-11-02T04:59:59Z".parse().unwrap()),
+            "2026-11-01".parse().unwrap()
+        );
     }
 
     #[test]

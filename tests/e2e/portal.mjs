@@ -131,7 +131,7 @@ async function asRoot(service, target, body) {
   const response = await fetch(portal.emulator, {
     method: 'POST',
     headers: {
-      'content-type': 'application/x-amz-json-1.0',
+      'content-type': service === 'dynamodb' ? 'application/x-amz-json-1.0' : 'application/x-amz-json-1.1',
       'x-amz-target': target,
       authorization: `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=host, Signature=none`,
     },

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use shared::access::{Decision, Policies, Principal, Resource, Role, Subject};
+use shared::api::proxies::is_proxied;
 use shared::api::{Category, Operation, Spec, Trigger, Visitor, visit_all};
 use shared::ids::{AccountId, PatientId, PractitionerId};
 use shared::practice::AgeBand;
@@ -134,6 +135,7 @@ fn proxy(basis: Basis, categories: &[Category], until: Option<Timestamp>) -> Pro
             .map(|category| category.as_str().to_owned())
             .collect(),
         until,
+        granted_at: NOW,
         row: SealedRow::new("patients", Item::new()),
     }
 }
@@ -460,6 +462,22 @@ proptest! {
         for (spec, permits) in by_account(&case.disabled()) {
             prop_assert!(!permits, "{}", spec.id);
         }
+    }
+
+    /// Whom a proxy may list is who may reach the record as a proxy, and a parent of a child only.
+    #[test]
+    fn lists_hold_who_is_proxied(case in anybody()) {
+        let mut case = case;
+        let age = case.context.age();
+        case.patient = OTHER;
+        case.context = PatientContext::of(Vec::new(), case.context.proxies().to_vec(), Vec::new());
+        if let Some(age) = age {
+            case.context.set_age(age);
+        }
+        let listed = is_proxied(&case.row, OTHER, &case.context, NOW).unwrap();
+        let parental = case.context.proxy(ACCOUNT).is_some_and(|one| one.basis == Basis::Parental);
+        let child = case.context.age() == Some(AgeBand::Child);
+        prop_assert_eq!(listed, may_reach_the_record(&case) && (child || !parental));
     }
 
     /// A grant that is over adds nothing: the same decisions as without it.

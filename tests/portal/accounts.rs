@@ -489,9 +489,11 @@ async fn a_disabled_account_and_a_changed_role_are_out_at_once() {
             let mut changed = row.clone();
             changed["role"]["S"] = role.into();
             changed["status"]["S"] = status.into();
+            // The request is made as long as whoever makes it may.
+            world.stack.put(Resource::AccountsTable, row.clone()).await;
+            let mut request = world.allowed(spec).await;
             world.stack.put(Resource::AccountsTable, changed).await;
             let function = Function::new(&world.stack, spec.id);
-            let mut request = world.allowed(spec).await;
             let before = world.stack.audit().await;
             request.claims = Some(claims.clone());
             let response = function.respond(request).await;

@@ -6,6 +6,7 @@ use crate::harness::request::{With, anonymous, body, signed_in};
 use crate::harness::world::{World, http_specs, token_specs};
 use crate::harness::{Whose, root};
 use http::HeaderValue;
+use jiff::{Timestamp, ToSpan};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
@@ -15,12 +16,14 @@ use shared::api::account::ActivateAccount;
 use shared::api::break_glass::BreakGlass;
 use shared::api::care_team::ChangeCareTeam;
 use shared::api::profile::UpdateProfile;
+use shared::api::proxies::GrantProxy;
 use shared::api::search::FindPatient;
 use shared::api::users::{InviteUser, IssueActivation, ListUsers, ResetUserMfa, UpdateUser};
 use shared::api::{Operation, Trigger};
 use shared::aws::Resource;
 use shared::http::{MAX_BODY, Problem, Request};
 use shared::ids::AccountId;
+use shared::practice::Practice;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -149,6 +152,10 @@ fn without_body(world: &World, id: &str) -> Request {
         "review-break-glass" | "resolve-access-concern" => {
             world.by_officer().concern(&Uuid::nil().to_string())
         }
+        "grant-proxy" => world
+            .by_patient()
+            .patient(world.patient)
+            .header("idempotency-key", "a-key-of-its-own"),
         "find-patient" => world.by_provider(),
         "change-care-team" => world.change_team(0, &Value::Null),
         "issue-activation" | "list-users" => world.by_admin(),
@@ -179,6 +186,13 @@ fn bodies() -> Vec<(&'static str, Value)> {
     vec![
         ("update-profile", contact),
         ("activate-account", activation),
+        (
+            "grant-proxy",
+            json!({
+                "email": "someone@example.org", "name": "Someone", "relationship": "friend",
+                "categories": ["lab-results"], "until": "2100-01-02",
+            }),
+        ),
         (
             "find-patient",
             json!({"family": "Roe", "birth_date": "1980-01-02", "match": "exact"}),
@@ -823,6 +837,91 @@ async fn queries_and_cursors() {
     abused.settled().await;
 }
 
+/// What a proxy's grant has and no other body.
+#[tokio::test(flavor = "multi_thread")]
+async fn proxies() {
+    let mut abused = Abused::new().await;
+    let id = "grant-proxy";
+    let today = Practice::new("America/New_York", 13, 18)
+        .unwrap()
+        .today(Timestamp::now());
+    let mut right = body_of(id);
+    right["until"] = today.saturating_add(1.year()).to_string().into();
+    for field in ["email", "name", "relationship", "categories"] {
+        let mut less = right.clone();
+        less.as_object_mut().unwrap().remove(field);
+        let request = abused.request(id).json(&less);
+        abused.refused(id, field, request, 400, "").await;
+    }
+    let mut endless = right.clone();
+    endless.as_object_mut().unwrap().remove("until");
+    let request = abused.request(id).json(&endless);
+    abused.refused(id, "no end", request, 400, "/until").await;
+    for day in [
+        today.yesterday().unwrap(),
+        today.saturating_add(5.years()).tomorrow().unwrap(),
+        "0001-01-01".parse().unwrap(),
+        "9999-12-31".parse().unwrap(),
+    ] {
+        let wrong = with(&right, "/until", json!(day.to_string()));
+        let request = abused.request(id).json(&wrong);
+        let what = day.to_string();
+        abused.refused(id, &what, request, 400, "/until").await;
+    }
+    for (pointer, wrong) in [
+        ("/categories", json!([])),
+        ("/categories", json!(["profile", "lab-results", "profile"])),
+        ("/categories", json!(ECHO)),
+        ("/categories", json!({"profile": true})),
+        ("/categories", Value::Null),
+        ("/categories/1", json!(["profile", "Profile"])),
+        ("/categories/0", json!([ECHO, "profile"])),
+        ("/relationship", json!(ECHO)),
+        ("/relationship", json!("Friend")),
+        ("/relationship", json!({"friend": null})),
+        ("/email", json!("qX7Echo@localhost")),
+        ("/name", json!("   ")),
+    ] {
+        let field = pointer.trim_end_matches(|c: char| c == '/' || c.is_ascii_digit());
+        let request = abused.request(id).json(&with(&right, field, wrong));
+        abused.refused(id, pointer, request, 400, pointer).await;
+    }
+    let mut more = right.clone();
+    more["basis"] = json!("parental");
+    let request = abused.request(id).json(&more);
+    abused.refused(id, "a basis", request, 400, "").await;
+    let pointer = "header/idempotency-key";
+    let request = abused.labs().json(&right);
+    abused.refused(id, "no key", request, 400, pointer).await;
+    for key in ["", "short", &ECHO.repeat(10)] {
+        let request = abused.labs().header("idempotency-key", key).json(&right);
+        abused.refused(id, key, request, 400, pointer).await;
+    }
+    let id = "revoke-proxy";
+    for wrong in [
+        "",
+        "me",
+        ECHO,
+        "..",
+        "{00000000-0000-0000-0000-000000000000}",
+    ] {
+        let mut request = abused.labs();
+        request.path.push(("proxy".to_owned(), wrong.to_owned()));
+        abused.refused(id, wrong, request, 400, "path/proxy").await;
+    }
+    let request = abused.labs();
+    abused
+        .refused(id, "no proxy", request, 400, "path/proxy")
+        .await;
+    let id = "list-proxied-patients";
+    for (name, value) in [("limit", "0"), ("limit", ECHO), ("cursor", ECHO)] {
+        let request = abused.labs().query(name, value);
+        let pointer = format!("query/{name}");
+        abused.refused(id, value, request, 400, &*pointer).await;
+    }
+    abused.settled().await;
+}
+
 fn naughty() -> Vec<String> {
     let file = std::fs::read(root().join("tests/data/corpora/strings/blns.json")).unwrap();
     serde_json::from_slice(&file).unwrap()
@@ -846,6 +945,7 @@ fn naughty_strings_get_no_echo() {
                     ..request
                 };
                 let parsed = match id {
+                    "grant-proxy" => GrantProxy::parse(&request).map(|_| ()),
                     "find-patient" => FindPatient::parse(&request).map(|_| ()),
                     "change-care-team" => ChangeCareTeam::parse(&request).map(|_| ()),
                     "invite-user" => InviteUser::parse(&request).map(|_| ()),
@@ -888,6 +988,8 @@ fn naughty_strings_get_no_echo() {
     must be in-person-photo-id, video-call-photo-id or callback-to-number-on-file
     must be justified or not-justified
     must be no-issue or corrected or sanctioned or breach-notification
+    must be one of profile, lab-results, prescriptions, health-record, documents, appointments and messages
+    must be one of spouse-or-partner, parent, guardian, child, sibling, friend, caregiver and other
     must be patient, provider, admin or privacy-officer
     must be the 16 letters and digits that the practice gave you
     must be the beginning of an e-mail address
@@ -979,6 +1081,9 @@ const KNOWN: &[&str] = &[
     "search",
     "limit",
     "identity_check",
+    "name",
+    "relationship",
+    "categories",
     "family",
     "match",
     "add",

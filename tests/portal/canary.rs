@@ -152,8 +152,17 @@ impl Canary {
         match spec.id {
             "update-profile" => self.change(version),
             "find-patient" => self.search("CANARY-001"),
+            "grant-proxy" => self.grant(),
             _ => self.world.allowed(spec).await,
         }
+    }
+
+    fn grant(&self) -> Request {
+        let request = self.world.grant("", &["lab-results"]);
+        let mut body: Value = serde_json::from_slice(&request.body).unwrap();
+        body["email"] = "CANARY-810@example.org".into();
+        body["name"] = "CANARY-811".into();
+        request.json(&body)
     }
 
     fn search(&self, family: &str) -> Request {
@@ -272,8 +281,9 @@ async fn as_it_should_be(canary: &mut Canary) {
         let spec = specs().into_iter().find(|spec| spec.id == id).unwrap();
         let marked = match id {
             "activate-account" | "get-access-concern" | "list-my-patients" | "find-patient" => true,
-            // It says until when.
-            "break-glass" => false,
+            "list-proxied-patients" => true,
+            // An id and a time are all that they answer.
+            "break-glass" | "revoke-proxy" => false,
             _ => is_about_a_patient(spec),
         };
         let text = String::from_utf8_lossy(&response.body);
@@ -348,6 +358,7 @@ async fn bad_input(canary: &mut Canary) {
         for (id, request) in [
             ("update-profile", canary.change(2)),
             ("activate-account", attempt("ABCDEFGHJKMNPQRS")),
+            ("grant-proxy", canary.grant()),
             ("break-glass", provider),
             ("review-break-glass", officer()),
             ("resolve-access-concern", officer()),
@@ -452,6 +463,8 @@ async fn corrupted(canary: &mut Canary) {
                 "get-dashboard",
                 "list-lab-results",
                 "update-profile",
+                "grant-proxy",
+                "list-proxies",
                 "get-care-team",
                 "get-patient-summary",
                 "list-my-patients",

@@ -20,5 +20,7 @@ mod emergencies;
 mod harness;
 mod import;
 mod misuse;
+mod proxies;
 mod round_trips;
+mod sessions;
 mod template;

@@ -85,7 +85,12 @@ async fn measured() -> Measured {
         runs.insert((spec.id, caller), [cold, warm]);
     }
     changing_a_care_team(&world, &mut runs).await;
-    for id in ["get-profile", "list-lab-results", "get-care-team"] {
+    for id in [
+        "get-profile",
+        "list-lab-results",
+        "list-proxies",
+        "get-care-team",
+    ] {
         let function = Function::new(&world.stack, id);
         let request = || signed_in(world.provider, Role::Provider).patient(world.patient);
         let cold = respond(&function, request()).await;
@@ -258,6 +263,7 @@ fn depths(measured: &Measured) {
     break-glass             provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
     change-care-team        adding          cold 4 deep, 5 calls; warm 3 deep, 4 calls
     change-care-team        provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
+    end-session             patient         cold 2 deep, 2 calls; warm 2 deep, 2 calls
     find-patient            provider        cold 6 deep, 7 calls; warm 5 deep, 6 calls
     get-access-concern      privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
     get-account             patient         cold 2 deep, 2 calls; warm 2 deep, 2 calls
@@ -267,6 +273,7 @@ fn depths(measured: &Measured) {
     get-patient-summary     provider        cold 2 deep, 8 calls; warm 2 deep, 7 calls
     get-profile             patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-profile             provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
+    grant-proxy             patient         cold 6 deep, 7 calls; warm 4 deep, 5 calls
     invite-user             admin           cold 6 deep, 7 calls; warm 6 deep, 7 calls
     invite-user             approving       cold 5 deep, 7 calls; warm 7 deep, 9 calls
     issue-activation        admin           cold 7 deep, 7 calls; warm 6 deep, 6 calls
@@ -274,11 +281,16 @@ fn depths(measured: &Measured) {
     list-lab-results        patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-lab-results        provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-my-patients        provider        cold 5 deep, 5 calls; warm 4 deep, 4 calls
+    list-proxied-patients   patient         cold 5 deep, 5 calls; warm 4 deep, 4 calls
+    list-proxies            patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
+    list-proxies            provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
+    list-sessions           patient         cold 2 deep, 3 calls; warm 2 deep, 3 calls
     list-users              admin           cold 4 deep, 9 calls; warm 4 deep, 9 calls
     record-sign-in          service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
     reset-user-mfa          admin           cold 4 deep, 4 calls; warm 4 deep, 4 calls
     resolve-access-concern  privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
     review-break-glass      privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
+    revoke-proxy            patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
     sign-out-everywhere     patient         cold 3 deep, 3 calls; warm 3 deep, 3 calls
     sign-out-user           admin           cold 3 deep, 3 calls; warm 3 deep, 3 calls
     update-profile          patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
@@ -303,6 +315,8 @@ fn depths(measured: &Measured) {
             }
         );
         let ceiling = match *caller {
+            // The account, the index, the patients' rows, their keys, the record.
+            _ if *id == "list-proxied-patients" => 5,
             "patient" if reads => 2,
             "provider" if is_about_a_patient(spec) => 3,
             _ => continue,

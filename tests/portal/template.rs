@@ -318,7 +318,10 @@ fn data_at_rest_is_encrypted_recoverable_and_protected() {
     let client = &client["Properties"];
     assert_eq!(client["PreventUserExistenceErrors"], "ENABLED");
     assert_eq!(client["EnableTokenRevocation"], true);
+    // As long as a session that was ended is remembered: Session::LASTS.
     assert_eq!(client["AccessTokenValidity"], 5);
+    assert_eq!(client["RefreshTokenValidity"], 12);
+    assert_eq!(client["TokenValidityUnits"]["RefreshToken"], "hours");
 }
 
 /// 45 CFR 164.308(a)(6)(ii): what the privacy officer is told of is counted by an operation that there

@@ -1,10 +1,11 @@
 //! The caller: what the access token says, and what the account row says about it now.
 
-use crate::ids::AccountId;
+use crate::ids::{AccountId, SessionId};
 use crate::store::{AccountRow, Status};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
 /// How long ago a sign-in may be for what takes a recent one: seconds.
 const RECENTLY: i64 = 15 * 60;
@@ -121,12 +122,23 @@ fn groups(claim: Option<&Value>) -> Vec<String> {
     }
 }
 
+/// Keeps the ids of sessions apart from other ids that are made of names.
+const SESSIONS: Uuid = Uuid::from_u128(0x6a0d_8a5e_3c41_4f0b_9d27_51f0_7be3_90c4);
+
+impl Claims {
+    /// The session, by an id that leads back to no token.
+    pub fn session(&self) -> SessionId {
+        SessionId::new(Uuid::new_v5(&SESSIONS, self.origin.as_bytes()))
+    }
+}
+
 /// Somebody who is signed in, with an account that may be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     pub row: AccountRow,
     /// When they signed in, in seconds since the epoch.
     pub signed_in_at: i64,
+    pub session: SessionId,
 }
 
 impl Caller {
@@ -138,6 +150,15 @@ impl Caller {
         if row.signed_out_at.is_some_and(|at| claims.auth_time <= at) {
             return None;
         }
+        // Somebody signed out of this one session.
+        let session = claims.session();
+        if row
+            .sessions
+            .iter()
+            .any(|one| one.id == session && one.ended)
+        {
+            return None;
+        }
         // The role was taken away or changed since the token was issued.
         if !claims.groups.iter().any(|group| group == row.role.group()) {
             return None;
@@ -145,6 +166,7 @@ impl Caller {
         Some(Self {
             row,
             signed_in_at: claims.auth_time,
+            session,
         })
     }
 
@@ -180,6 +202,7 @@ impl By for Anonymous {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Session;
     use serde_json::json;
 
     const SUB: &str = "7f1c2b7e-3a52-4a0e-9f86-2f5d7a1f6c11";
@@ -256,6 +279,26 @@ mod tests {
             },
         ] {
             assert!(Caller::verified(&claims, Some(refused)).is_none());
+        }
+        let session = |id, ended| AccountRow {
+            sessions: vec![Session {
+                id,
+                signed_in_at: claims.auth_time,
+                first_seen: Timestamp::UNIX_EPOCH,
+                source_ip: String::new(),
+                user_agent: String::new(),
+                ended,
+            }],
+            ..row.clone()
+        };
+        let other = SessionId::new(Uuid::nil());
+        for (id, ended, stands) in [
+            (claims.session(), true, false),
+            (claims.session(), false, true),
+            (other, true, true),
+        ] {
+            let caller = Caller::verified(&claims, Some(session(id, ended)));
+            assert_eq!(caller.is_some(), stands);
         }
         let since = AccountRow {
             signed_out_at: Some(claims.auth_time - 1),

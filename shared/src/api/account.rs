@@ -4,11 +4,11 @@ use super::text::{ActivationCode, Date, Email, Line};
 use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::access::{OwnAccount, Portal};
 use crate::aws::Capability::{
-    ActivateAccounts, ActivateUsers, ComputeIndex, LinkAccounts, NoteSessions, ReadAccounts,
-    SignOutUsers, WriteAudit,
+    ActivateAccounts, ActivateUsers, ComputeIndex, KeepSessions, LinkAccounts, NoteSessions,
+    ReadAccounts, SignOutUsers, WriteAudit,
 };
 use crate::http::{Problem, Request};
-use crate::ids::{AccountId, PatientId};
+use crate::ids::{AccountId, PatientId, SessionId};
 use ::http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -74,8 +74,14 @@ impl Operation for ActivateAccount {
     }
 }
 
-/// The caller's own account.
+/// The caller's own account. Clients ask for it first, and so it is here that a session is seen.
 pub struct GetAccount;
+
+/// From where a request comes.
+pub struct Client {
+    pub source_ip: String,
+    pub user_agent: String,
+}
 
 #[derive(Serialize)]
 pub struct Account {
@@ -88,6 +94,8 @@ pub struct Account {
     pub last_sign_in: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous_sign_in: Option<Timestamp>,
+    /// The session that asks: see [`super::sessions`].
+    pub session: SessionId,
 }
 
 impl Operation for GetAccount {
@@ -100,14 +108,18 @@ impl Operation for GetAccount {
         },
         action: "GetAccount",
         audit: "account.read",
-        needs: &[ReadAccounts, WriteAudit],
+        needs: &[ReadAccounts, KeepSessions, WriteAudit],
     };
     type Subject = OwnAccount;
-    type Input = ();
+    type Input = Client;
     type Output = Account;
 
-    fn parse(request: &Request) -> Result<(), Problem> {
-        request.no_query()
+    fn parse(request: &Request) -> Result<Client, Problem> {
+        request.no_query()?;
+        Ok(Client {
+            source_ip: request.source_ip.clone(),
+            user_agent: request.user_agent.clone(),
+        })
     }
 }
 

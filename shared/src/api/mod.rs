@@ -14,7 +14,9 @@ pub mod lab_results;
 pub mod my_patients;
 pub mod page;
 pub mod profile;
+pub mod proxies;
 pub mod search;
+pub mod sessions;
 pub mod summary;
 pub mod text;
 pub mod users;
@@ -58,8 +60,8 @@ impl Method {
 }
 
 /// A part of what the portal does for a patient, which a proxy may be granted by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub enum Category {
     Profile,
     LabResults,
@@ -91,6 +93,18 @@ impl Category {
             Self::Appointments => "appointments",
             Self::Messages => "messages",
         }
+    }
+}
+
+impl TryFrom<String> for Category {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, &'static str> {
+        let mut known = Self::ALL.into_iter();
+        known.find(|category| category.as_str() == name).ok_or(
+            "must be one of profile, lab-results, prescriptions, health-record, documents, \
+             appointments and messages",
+        )
     }
 }
 
@@ -157,12 +171,18 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<account::ActivateAccount>();
     visitor.operation::<account::GetAccount>();
     visitor.operation::<account::SignOutEverywhere>();
+    visitor.operation::<sessions::ListSessions>();
+    visitor.operation::<sessions::EndSession>();
     // A patient's record
     visitor.operation::<dashboard::GetDashboard>();
     visitor.operation::<profile::GetProfile>();
     visitor.operation::<profile::UpdateProfile>();
     visitor.operation::<lab_results::ListLabResults>();
     // Proxies
+    visitor.operation::<proxies::GrantProxy>();
+    visitor.operation::<proxies::ListProxies>();
+    visitor.operation::<proxies::RevokeProxy>();
+    visitor.operation::<proxies::ListProxiedPatients>();
     // Care
     visitor.operation::<my_patients::ListMyPatients>();
     visitor.operation::<search::FindPatient>();

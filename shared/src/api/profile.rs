@@ -10,7 +10,9 @@ use crate::fhir::patient::{Deceased, Patient};
 use crate::http::{Object, Problem, Request};
 use crate::ids::PatientId;
 use crate::phi::Opener;
+use crate::practice::{AgeBand, Practice};
 use crate::store::ImportState;
+use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// A profile as it is read.
@@ -113,11 +115,17 @@ impl Profile {
         })
     }
 
-    /// The patient's birthday; where the day or month is not known, the earliest that it may be.
-    pub(crate) fn born(opener: &Opener) -> Result<Option<jiff::civil::Date>, Fault> {
-        Ok(imported(opener)?
+    /// How old the patient is on the practice's date; none if that is not known. Where the day or
+    /// month of birth is not, it counts as the earliest that it may be.
+    pub fn age(
+        opener: &Opener,
+        practice: &Practice,
+        now: Timestamp,
+    ) -> Result<Option<AgeBand>, Fault> {
+        let born = imported(opener)?
             .birth_date
-            .and_then(|date| date.earliest()))
+            .and_then(|date| date.earliest());
+        Ok(born.map(|born| practice.age(born, now)))
     }
 }
 

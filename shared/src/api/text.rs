@@ -169,6 +169,12 @@ impl TryFrom<String> for Instant {
     }
 }
 
+impl Date {
+    pub fn day(&self) -> Option<jiff::civil::Date> {
+        self.0.parse().ok()
+    }
+}
+
 text!(
     /// What the clinic printed: letters and digits without those that look alike (Crockford's
     /// base 32), in groups; case and hyphens do not matter.

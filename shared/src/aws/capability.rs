@@ -13,6 +13,8 @@ pub enum Capability {
     ActivateAccounts,
     /// Note when somebody signed in or out.
     NoteSessions,
+    /// Keep an account's sessions, and end one.
+    KeepSessions,
     /// Make the row of an account that did not exist.
     CreateAccounts,
     /// Change what an account is: role, practitioner, status.
@@ -39,6 +41,9 @@ pub enum Capability {
     WriteFindIndex,
     /// Give a patient their one account.
     LinkAccounts,
+    /// Let somebody act for a patient.
+    GrantProxies,
+    RevokeProxies,
     RemoveFromCareTeams,
     /// Begin an emergency access, and raise the concern over it.
     BreakGlass,
@@ -66,6 +71,8 @@ pub enum Capability {
     AlignUsers,
     ResetSecondFactors,
     RemoveUsers,
+    /// Read when and from where a user signed in.
+    ReadSignIns,
     ReadImports,
     WriteImportReports,
 }
@@ -102,11 +109,12 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 45] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
         Self::NoteSessions,
+        Self::KeepSessions,
         Self::CreateAccounts,
         Self::ManageAccounts,
         Self::KeepAdministrators,
@@ -121,6 +129,8 @@ impl Capability {
         Self::ReadPanels,
         Self::WriteFindIndex,
         Self::LinkAccounts,
+        Self::GrantProxies,
+        Self::RevokeProxies,
         Self::RemoveFromCareTeams,
         Self::BreakGlass,
         Self::EndBreakGlass,
@@ -142,6 +152,7 @@ impl Capability {
         Self::AlignUsers,
         Self::ResetSecondFactors,
         Self::RemoveUsers,
+        Self::ReadSignIns,
         Self::ReadImports,
         Self::WriteImportReports,
     ];
@@ -157,7 +168,8 @@ impl Capability {
             | Self::KeepAdministrators
             | Self::KeepApprovals
             | Self::IssueActivations
-            | Self::NoteReconciliation => Resource::AccountsTable,
+            | Self::NoteReconciliation
+            | Self::KeepSessions => Resource::AccountsTable,
             Self::ReadPatients
             | Self::FindPatients
             | Self::WritePatients
@@ -170,7 +182,9 @@ impl Capability {
             | Self::BreakGlass
             | Self::EndBreakGlass
             | Self::ReadConcerns
-            | Self::CloseConcerns => Resource::PatientsTable,
+            | Self::CloseConcerns
+            | Self::GrantProxies
+            | Self::RevokeProxies => Resource::PatientsTable,
             Self::ReadRecords | Self::WriteRecords => Resource::RecordsTable,
             Self::ReadDirectory | Self::WriteDirectory => Resource::DirectoryTable,
             Self::WriteAudit => Resource::AuditTable,
@@ -183,7 +197,8 @@ impl Capability {
             | Self::DescribeUsers
             | Self::AlignUsers
             | Self::ResetSecondFactors
-            | Self::RemoveUsers => Resource::UserPool,
+            | Self::RemoveUsers
+            | Self::ReadSignIns => Resource::UserPool,
             Self::ReadImports | Self::WriteImportReports => Resource::ImportBucket,
         }
     }
@@ -199,7 +214,9 @@ impl Capability {
             Self::ManageAccounts | Self::KeepAdministrators => &["dynamodb:UpdateItem"],
             Self::KeepApprovals => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
             Self::FindPatients => &["dynamodb:GetItem"],
-            Self::CountRequests | Self::NoteSessions => &["dynamodb:UpdateItem"],
+            Self::CountRequests | Self::NoteSessions | Self::KeepSessions => {
+                &["dynamodb:UpdateItem"]
+            }
             Self::WriteContact | Self::WriteCareTeam | Self::LinkAccounts => &["dynamodb:PutItem"],
             Self::WriteFindIndex => &["dynamodb:BatchWriteItem"],
             Self::ReadPatients | Self::ReadPanels | Self::ReadRecords => &["dynamodb:Query"],
@@ -208,6 +225,8 @@ impl Capability {
                 "dynamodb:PutItem",
                 "dynamodb:UpdateItem",
             ],
+            Self::GrantProxies => &["dynamodb:PutItem"],
+            Self::RevokeProxies => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
             Self::RemoveFromCareTeams => &["dynamodb:DeleteItem"],
             Self::BreakGlass => &["dynamodb:PutItem"],
             Self::EndBreakGlass => &["dynamodb:UpdateItem"],
@@ -247,6 +266,7 @@ impl Capability {
             ],
             Self::ResetSecondFactors => &["cognito-idp:AdminDeleteSoftwareToken"],
             Self::RemoveUsers => &["cognito-idp:AdminDeleteUser"],
+            Self::ReadSignIns => &["cognito-idp:AdminListUserAuthEvents"],
             Self::ReadImports => &["s3:GetObject"],
             Self::WriteImportReports => &["s3:PutObject"],
         }

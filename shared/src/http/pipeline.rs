@@ -466,10 +466,10 @@ impl Pipeline {
             context,
             caller: None,
         };
-        let born = Profile::born(&opener)?;
+        let age = Profile::age(&opener, &self.practice, Timestamp::now())?;
         context = opener.context;
-        if let Some(born) = born {
-            context.set_age(self.practice.age(born, Timestamp::now()));
+        if let Some(age) = age {
+            context.set_age(age);
         }
         Ok(context)
     }

@@ -8,9 +8,9 @@ use crate::Fault;
 use crate::access::Role;
 use crate::aws::{Aws, Resource, fault};
 use crate::http::Problem;
-use crate::ids::{AccountId, PatientId, PractitionerId};
+use crate::ids::{AccountId, PatientId, PractitionerId, SessionId};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{Put, ReturnValue, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValue, TransactWriteItem, Update};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +65,67 @@ pub struct AccountRow {
     pub previous_sign_in: Option<Timestamp>,
     /// Counts the changes that administrators make.
     pub version: u64,
+    /// Newest last; those that are over may still be there.
+    pub sessions: Vec<Session>,
+}
+
+/// The attribute of a session begins so; its id follows.
+const SESSION: &str = "session#";
+
+/// So many open sessions an account keeps.
+const SESSIONS: usize = 20;
+
+/// A sign-in that the portal has seen a request of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    pub id: SessionId,
+    /// In seconds since the epoch.
+    pub signed_in_at: i64,
+    pub first_seen: Timestamp,
+    pub source_ip: String,
+    pub user_agent: String,
+    /// Its tokens are refused.
+    pub ended: bool,
+}
+
+impl Session {
+    /// As long as a sign-in's tokens may be good: the RefreshTokenValidity of infra/identity.yaml and
+    /// one AccessTokenValidity.
+    const LASTS: SignedDuration = SignedDuration::from_mins(12 * 60 + 5);
+
+    fn from_attribute(id: &str, value: &AttributeValue) -> Result<Self, Fault> {
+        const TORN: Fault = Fault::Corrupt("a session of an account row");
+        let fields = value.as_m().map_err(|_| TORN)?;
+        let text = |name| string(fields, name).ok_or(TORN);
+        Ok(Self {
+            id: id.parse().map_err(|_| TORN)?,
+            signed_in_at: number(fields, "signed_in_at")
+                .and_then(|at| at.try_into().ok())
+                .ok_or(TORN)?,
+            first_seen: text("first_seen")?.parse().map_err(|_| TORN)?,
+            source_ip: text("source_ip")?.to_owned(),
+            user_agent: text("user_agent")?.to_owned(),
+            ended: fields.contains_key("ended_at"),
+        })
+    }
+
+    fn attribute(&self) -> AttributeValue {
+        AttributeValue::M(Item::from([
+            ("signed_in_at".to_owned(), n(self.signed_in_at)),
+            ("first_seen".to_owned(), s(self.first_seen.to_string())),
+            ("source_ip".to_owned(), s(&self.source_ip)),
+            ("user_agent".to_owned(), s(&self.user_agent)),
+        ]))
+    }
+
+    fn is_over(&self, now: Timestamp) -> bool {
+        now.duration_since(self.first_seen) > Self::LASTS
+    }
+
+    /// May its tokens still be used?
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        !self.ended && !self.is_over(now)
+    }
 }
 
 impl AccountRow {
@@ -79,6 +140,7 @@ impl AccountRow {
             last_sign_in: None,
             previous_sign_in: None,
             version: 0,
+            sessions: Vec::new(),
         }
     }
 
@@ -90,7 +152,14 @@ impl AccountRow {
     fn from_item(account: AccountId, item: &Item) -> Result<Self, Fault> {
         const TORN: Fault = Fault::Corrupt("an account row");
         let id = |name| string(item, name);
+        let sessions = item.iter();
+        let mut sessions = sessions
+            .filter_map(|(name, value)| Some((name.strip_prefix(SESSION)?, value)))
+            .map(|(id, value)| Session::from_attribute(id, value))
+            .collect::<Result<Vec<_>, _>>()?;
+        sessions.sort_by_key(|session| session.first_seen);
         Ok(Self {
+            sessions,
             account,
             role: Role::from_name(id("role").ok_or(TORN)?).ok_or(TORN)?,
             status: match id("status") {
@@ -369,6 +438,47 @@ impl Accounts {
             None => update.update_expression("SET last_sign_in = :now"),
         };
         self.update(account_key(row.account), update, Problem::unauthenticated())
+    }
+
+    /// The write that keeps a session, in place of those that are over and, where there are too
+    /// many, of the oldest. Ended ones stay until their tokens are no good by themselves.
+    pub fn keep_session(&self, row: &AccountRow, session: &Session) -> Result<Write, Fault> {
+        let now = session.first_seen;
+        let open = row.sessions.iter().filter(|one| one.is_open(now)).count();
+        let over = row.sessions.iter().filter(|one| one.is_over(now));
+        let oldest = row.sessions.iter().filter(|one| one.is_open(now));
+        let oldest = oldest.take((open + 1).saturating_sub(SESSIONS));
+        let mut expression = "SET #session = :session".to_owned();
+        let mut update = Update::builder()
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_names("#session", format!("{SESSION}{}", session.id))
+            .expression_attribute_values(":session", session.attribute());
+        for (at, gone) in over.chain(oldest).enumerate() {
+            expression += if at == 0 { " REMOVE " } else { ", " };
+            expression += &format!("#gone{at}");
+            update = update
+                .expression_attribute_names(format!("#gone{at}"), format!("{SESSION}{}", gone.id));
+        }
+        let update = update.update_expression(expression);
+        self.update(account_key(row.account), update, Problem::unauthenticated())
+    }
+
+    /// The write that refuses the tokens of one session from now on.
+    pub fn end_session(
+        &self,
+        account: AccountId,
+        session: SessionId,
+        now: Timestamp,
+    ) -> Result<Write, Fault> {
+        self.update(
+            account_key(account),
+            Update::builder()
+                .update_expression("SET #session.ended_at = :now")
+                .condition_expression("attribute_exists(#session)")
+                .expression_attribute_names("#session", format!("{SESSION}{session}"))
+                .expression_attribute_values(":now", s(now.to_string())),
+            Problem::not_found(),
+        )
     }
 
     fn update(

@@ -12,9 +12,12 @@ pub mod import_bucket;
 pub mod imports;
 pub mod panel;
 pub mod patients;
+pub mod proxies;
 pub mod records;
 
-pub use accounts::{AccountRow, Accounts, Activation, ActivationRow, Allowance, Status, Turn};
+pub use accounts::{
+    AccountRow, Accounts, Activation, ActivationRow, Allowance, Session, Status, Turn,
+};
 pub use administrators::{Administrators, Approval, Consent};
 pub use break_glass::Hour;
 pub use care_team::{CareTeamMember, Membership, Particulars};
@@ -25,7 +28,8 @@ pub use find_index::Sought;
 pub use import_bucket::{ImportBucket, Opened};
 pub use imports::{CareTeamRow, Imports, KnownNumber, Member, NewPatient, Standing};
 pub use panel::Panel;
-pub use patients::{Basis, BreakGlass, ImportState, PatientContext, Patients, Proxy};
+pub use patients::{Basis, BreakGlass, ImportState, PatientContext, Patients, Proxy, ProxyCount};
+pub use proxies::{Proxied, ProxiedPage, Proxies, ProxyIndex};
 pub use records::{Entries, LinkedPractitioner, Links, Records, Section, StoredEntry};
 
 use crate::aws::fault;

@@ -14,6 +14,7 @@ use crate::practice::AgeBand;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use uuid::Uuid;
 
 pub(crate) const TABLE: &str = "patients";
@@ -21,8 +22,10 @@ pub(super) const KEY: &str = "CONTEXT#KEY";
 pub(super) const PROFILE: &str = "CONTEXT#PROFILE";
 const CONTACT: &str = "CONTEXT#CONTACT";
 pub(super) const CARE_TEAM: &str = "CONTEXT#CARE-TEAM#";
-const PROXY: &str = "CONTEXT#PROXY#";
 pub(super) const BREAK_GLASS: &str = "CONTEXT#BREAK-GLASS#";
+pub(super) const PROXY: &str = "CONTEXT#PROXY#";
+/// Counts the grants to proxies: see [`super::Proxies::grant`].
+pub(super) const PROXIES: &str = "CONTEXT#PROXIES";
 
 /// How far the import of a patient came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,8 +77,30 @@ pub struct Proxy {
     /// Names of [`crate::api::Category`].
     pub categories: Vec<String>,
     pub until: Option<Timestamp>,
+    pub granted_at: Timestamp,
     /// Who it is, in the patient's words.
     pub row: SealedRow,
+}
+
+/// What is counted of a patient's proxies.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ProxyCount {
+    /// Counts the grants: no two are made on the same.
+    pub version: u64,
+    /// How many people were invited on the last day on which anybody was.
+    pub invited: u64,
+    pub invited_on: Option<Date>,
+}
+
+impl ProxyCount {
+    /// How many people were invited on a day, which is today.
+    pub fn invited(self, today: Date) -> u64 {
+        if self.invited_on == Some(today) {
+            self.invited
+        } else {
+            0
+        }
+    }
 }
 
 /// A provider's access in an emergency.
@@ -95,6 +120,7 @@ pub struct PatientContext {
     care_team: Vec<CareTeamMember>,
     care_team_version: u64,
     proxies: Vec<Proxy>,
+    proxy_count: ProxyCount,
     break_glass: Vec<BreakGlass>,
     age: Option<AgeBand>,
 }
@@ -110,6 +136,13 @@ impl PatientContext {
                 PROFILE => context.profile = Some(row),
                 CONTACT => context.contact = Some(row),
                 VERSION => context.care_team_version = row.number("version").ok_or(TORN)?,
+                PROXIES => {
+                    context.proxy_count = ProxyCount {
+                        version: row.number("version").ok_or(TORN)?,
+                        invited: row.number("invited").ok_or(TORN)?,
+                        invited_on: row.parsed("invited_on")?,
+                    }
+                }
                 other => {
                     if let Some(practitioner) = other.strip_prefix(CARE_TEAM) {
                         // A row that does not say how somebody came to treat the patient is not
@@ -192,6 +225,10 @@ impl PatientContext {
         &self.proxies
     }
 
+    pub const fn proxy_count(&self) -> ProxyCount {
+        self.proxy_count
+    }
+
     /// What the account may do for the patient, expired or not.
     pub fn proxy(&self, account: AccountId) -> Option<&Proxy> {
         self.proxies.iter().find(|proxy| proxy.account == account)
@@ -249,6 +286,7 @@ impl Proxy {
             basis: row.string("basis").and_then(Basis::from_name).ok_or(TORN)?,
             categories: categories.split_whitespace().map(str::to_owned).collect(),
             until: row.parsed("until")?,
+            granted_at: row.parsed("granted_at")?.ok_or(TORN)?,
             row,
         })
     }

@@ -90,7 +90,11 @@ impl Stack {
                 .unwrap();
             names.insert(resource, text(&answer, "/KeyMetadata/KeyId"));
         }
-        let pool = json!({"PoolName": unique, "UsernameAttributes": ["email"]});
+        let pool = json!({
+            "PoolName": unique,
+            "UsernameAttributes": ["email"],
+            "UserPoolAddOns": {"AdvancedSecurityMode": "ENFORCED"},
+        });
         let pool = root
             .cognito("CreateUserPool", &pool)
             .await
@@ -118,13 +122,19 @@ impl Stack {
 
     /// Fresh clients, as a cold start makes them, with every call recorded.
     pub fn aws(&self, recorder: &Recorder) -> Aws {
+        let practice = Practice::new("America/New_York", 13, 18).unwrap();
+        self.aws_of(recorder, practice)
+    }
+
+    /// The same of a practice in another place, or with other ages.
+    pub fn aws_of(&self, recorder: &Recorder, practice: Practice) -> Aws {
         Aws::new(
             "us-east-1".to_owned(),
             Some(self.endpoint.to_owned()),
             Credentials::new("test", "test", None, None, "tests"),
             recorder.client(),
             self.names.clone(),
-            Practice::new("America/New_York", 13, 18).unwrap(),
+            practice,
         )
     }
 
@@ -192,8 +202,18 @@ impl Stack {
 
     /// An account that signed in at [`request::SIGNED_IN`], and its user in the pool.
     pub async fn account(&self, role: shared::access::Role, whose: Whose) -> AccountId {
-        let pool = &self.names[&Resource::UserPool];
         let address = format!("{}@example.org", Uuid::new_v4().simple());
+        self.account_at(&address, role, whose).await
+    }
+
+    /// The same with an address.
+    pub async fn account_at(
+        &self,
+        address: &str,
+        role: shared::access::Role,
+        whose: Whose,
+    ) -> AccountId {
+        let pool = &self.names[&Resource::UserPool];
         let create = json!({
             "UserPoolId": pool,
             "Username": address,
@@ -291,6 +311,17 @@ impl Stack {
                     .unwrap()
             })
             .collect()
+    }
+
+    /// The row of a proxy's grant, as DynamoDB gives it, and the account that it is for.
+    pub async fn proxy_row(&self, grant: &str) -> (Value, AccountId) {
+        let rows = self.scan(Resource::PatientsTable).await.into_iter();
+        let mut rows = rows.filter_map(|row| {
+            let account = row["sk"]["S"].as_str()?.strip_prefix("CONTEXT#PROXY#")?;
+            let account = account.parse().unwrap();
+            (row["grant"]["S"] == grant).then_some((row, account))
+        });
+        rows.next().expect("a grant")
     }
 
     /// The practitioners on a patient's care team.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::access::{Claims, Role};
 use shared::http::{Request, Response};
-use shared::ids::{AccountId, PatientId};
+use shared::ids::{AccountId, PatientId, ProxyId};
 use uuid::Uuid;
 
 /// When the tests' callers signed in.
@@ -39,6 +39,7 @@ pub fn anonymous() -> Request {
 /// Parts that a test adds to a request.
 pub trait With: Sized {
     fn patient(self, patient: PatientId) -> Self;
+    fn proxy(self, proxy: ProxyId) -> Self;
     fn concern(self, id: &str) -> Self;
     /// The caller signed in so many seconds ago.
     fn since(self, seconds: i64) -> Self;
@@ -52,6 +53,11 @@ pub trait With: Sized {
 impl With for Request {
     fn patient(mut self, patient: PatientId) -> Self {
         self.path.push(("patient".to_owned(), patient.to_string()));
+        self
+    }
+
+    fn proxy(mut self, proxy: ProxyId) -> Self {
+        self.path.push(("proxy".to_owned(), proxy.to_string()));
         self
     }
 

@@ -1,14 +1,17 @@
 //! A patient with an account, and the operations that there are.
 
+use super::function::Function;
 use super::recorder::Recorder;
 use super::request::{With, anonymous, body, signed_in};
 use super::{Stack, Whose};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 use serde_json::json;
 use shared::access::Role;
 use shared::api::{Auth, Operation, Spec, Trigger, Visitor, visit_all};
 use shared::aws::{Aws, Resource};
 use shared::http::{Request, Response};
-use shared::ids::{AccountId, PatientId, PractitionerId};
+use shared::ids::{AccountId, PatientId, PractitionerId, ProxyId};
 use uuid::Uuid;
 
 struct Specs(Vec<&'static Spec>);
@@ -107,6 +110,21 @@ impl World {
                 let change = if on_team { "remove" } else { "add" };
                 self.change_team(version, &json!({change: {"practitioner": self.colleague}}))
             }
+            "grant-proxy" => self.grant("somebody@example.org", &["profile"]),
+            "revoke-proxy" => {
+                let (_, proxy) = self.granted("revoked@example.org", &["profile"]).await;
+                self.by_patient().patient(self.patient).proxy(proxy)
+            }
+            "list-proxied-patients" => {
+                let (account, _) = self.granted("proxy@example.org", &["profile"]).await;
+                signed_in(account, Role::Patient)
+            }
+            "end-session" => {
+                let session = self.session(&Uuid::new_v4().to_string()).await;
+                let mut request = self.by_patient();
+                request.path.push(("session".to_owned(), session));
+                request
+            }
             // Whoever signs out is out.
             "sign-out-everywhere" => {
                 let whose = Whose::Patient(self.patient);
@@ -158,6 +176,45 @@ impl World {
             _ if is_about_a_patient(spec) => self.by_patient().patient(self.patient),
             _ => self.by_patient(),
         }
+    }
+
+    /// A grant of the patient's, for a year.
+    pub fn grant(&self, email: &str, categories: &[&str]) -> Request {
+        let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+        self.by_patient()
+            .patient(self.patient)
+            .header("idempotency-key", &Uuid::new_v4().to_string())
+            .json(&json!({
+                "email": email,
+                "name": "Somebody Else",
+                "relationship": "friend",
+                "categories": categories,
+                "until": today.saturating_add(1.year()).to_string(),
+            }))
+    }
+
+    /// The same, made: whose account it is for, and the grant.
+    pub async fn granted(&self, email: &str, categories: &[&str]) -> (AccountId, ProxyId) {
+        let grant = Function::new(&self.stack, "grant-proxy");
+        let response = grant.respond(self.grant(email, categories)).await;
+        let answer = body(&response);
+        assert_eq!(response.status, 201, "{answer}");
+        let id = answer["id"].as_str().unwrap();
+        (self.stack.proxy_row(id).await.1, id.parse().unwrap())
+    }
+
+    /// A request of the patient's from another sign-in.
+    pub fn by_patient_at(&self, origin: &str) -> Request {
+        let mut request = self.by_patient();
+        request.claims.as_mut().unwrap().origin = origin.to_owned();
+        request
+    }
+
+    /// The same, seen: the session's id.
+    pub async fn session(&self, origin: &str) -> String {
+        let account = Function::new(&self.stack, "get-account");
+        let answer = body(&account.respond(self.by_patient_at(origin)).await);
+        answer["session"].as_str().unwrap().to_owned()
     }
 
     pub fn by_patient(&self) -> Request {

@@ -9,11 +9,12 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 27] = [
+pub const SERVICES: [(&str, Make); 33] = [
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
     ("break-glass", break_glass::service),
     ("change-care-team", change_care_team::service),
+    ("end-session", end_session::service),
     ("find-patient", find_patient::service),
     ("get-access-concern", get_access_concern::service),
     ("get-account", get_account::service),
@@ -21,18 +22,23 @@ pub const SERVICES: [(&str, Make); 27] = [
     ("get-dashboard", get_dashboard::service),
     ("get-patient-summary", get_patient_summary::service),
     ("get-profile", get_profile::service),
+    ("grant-proxy", grant_proxy::service),
     ("import-records", import_records::service),
     ("invite-user", invite_user::service),
     ("issue-activation", issue_activation::service),
     ("list-access-concerns", list_access_concerns::service),
     ("list-lab-results", list_lab_results::service),
     ("list-my-patients", list_my_patients::service),
+    ("list-proxied-patients", list_proxied_patients::service),
+    ("list-proxies", list_proxies::service),
+    ("list-sessions", list_sessions::service),
     ("list-users", list_users::service),
     ("reconcile-accounts", reconcile_accounts::service),
     ("record-sign-in", record_sign_in::service),
     ("reset-user-mfa", reset_user_mfa::service),
     ("resolve-access-concern", resolve_access_concern::service),
     ("review-break-glass", review_break_glass::service),
+    ("revoke-proxy", revoke_proxy::service),
     ("sign-out-everywhere", sign_out_everywhere::service),
     ("sign-out-user", sign_out_user::service),
     ("update-profile", update_profile::service),
