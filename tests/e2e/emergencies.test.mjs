@@ -93,6 +93,21 @@ test('not justified, it ends with the next request', async () => {
   ]);
 });
 
+test('when the hour is over, so is the access', async () => {
+  const broken = await breakGlass({ reason: 'patient-unresponsive', explanation });
+  assert.equal(broken.status, 201, broken.text);
+  assert.equal((await read('profile')).status, 200);
+  const account = await api('GET', '/v1/account', { token: provider });
+  await dynamodb('UpdateItem', {
+    TableName: portal.outputs.PatientsTableName,
+    Key: { pk: { S: `PATIENT#${patient}` }, sk: { S: `CONTEXT#BREAK-GLASS#${account.json.id}` } },
+    UpdateExpression: 'SET #until = :now',
+    ExpressionAttributeNames: { '#until': 'until' },
+    ExpressionAttributeValues: { ':now': { S: new Date().toISOString() } },
+  });
+  assert.equal((await read('profile')).status, 404, 'with a token that is still good');
+});
+
 async function practitioner() {
   const account = await api('GET', '/v1/account', { token: provider });
   const row = await dynamodb('GetItem', {
