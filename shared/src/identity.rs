@@ -38,6 +38,8 @@ pub struct User {
     pub waiting: bool,
     /// What they were made by: see [`Users::create`].
     pub origin: Option<String>,
+    /// They have shown that they read mail at their address, or were invited by mail to it.
+    pub verified: bool,
 }
 
 /// A user as a search finds them.
@@ -425,6 +427,7 @@ fn user(attributes: &[AttributeType], status: Option<&UserStatusType>) -> Result
         account: subject(attributes)?,
         waiting: status == Some(&UserStatusType::ForceChangePassword),
         origin: value(attributes, ORIGIN).map(str::to_owned),
+        verified: value(attributes, "email_verified") == Some("true"),
     })
 }
 

@@ -264,7 +264,7 @@ fn depths(measured: &Measured) {
     change-care-team        adding          cold 4 deep, 5 calls; warm 3 deep, 4 calls
     change-care-team        provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
     end-session             patient         cold 2 deep, 2 calls; warm 2 deep, 2 calls
-    find-patient            provider        cold 6 deep, 7 calls; warm 5 deep, 6 calls
+    find-patient            provider        cold 6 deep, 8 calls; warm 5 deep, 7 calls
     get-access-concern      privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
     get-account             patient         cold 2 deep, 2 calls; warm 2 deep, 2 calls
     get-care-team           patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
@@ -273,7 +273,7 @@ fn depths(measured: &Measured) {
     get-patient-summary     provider        cold 2 deep, 8 calls; warm 2 deep, 7 calls
     get-profile             patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-profile             provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
-    grant-proxy             patient         cold 6 deep, 7 calls; warm 4 deep, 5 calls
+    grant-proxy             patient         cold 7 deep, 8 calls; warm 5 deep, 6 calls
     invite-user             admin           cold 6 deep, 7 calls; warm 6 deep, 7 calls
     invite-user             approving       cold 5 deep, 7 calls; warm 7 deep, 9 calls
     issue-activation        admin           cold 7 deep, 7 calls; warm 6 deep, 6 calls

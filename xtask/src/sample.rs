@@ -241,7 +241,7 @@ async fn staff(
     finish(aws, portal, role.as_str(), &email).await
 }
 
-/// Chooses the password and sets up the authenticator.
+/// Chooses the password, verifies the address and sets up the authenticator.
 async fn finish(aws: &Aws, portal: &Portal, role: &str, email: &str) -> Result<Account> {
     let password = password()?;
     let set = json!({
@@ -249,6 +249,13 @@ async fn finish(aws: &Aws, portal: &Portal, role: &str, email: &str) -> Result<A
         "Password": password, "Permanent": true,
     });
     aws.cognito("AdminSetUserPassword", &set).await?.ok()?;
+    let verify = json!({
+        "UserPoolId": portal.user_pool_id, "Username": email,
+        "UserAttributes": [{"Name": "email_verified", "Value": "true"}],
+    });
+    aws.cognito("AdminUpdateUserAttributes", &verify)
+        .await?
+        .ok()?;
     let totp_secret = set_up_authenticator(aws, &portal.user_pool_client_id, email).await?;
     Ok(Account {
         role: role.to_owned(),

@@ -11,10 +11,17 @@ use shared::http::{Change, Changed, Problem, changes};
 use shared::ids::PatientId;
 use shared::phi::{Opener, Phi};
 use shared::serve::Service;
-use shared::store::{Hour, Patients};
+use shared::store::{Accounts, Allowance, Hour, Patients};
 use shared::telemetry;
 
+/// How often somebody may break the glass. Who needs more in an hour has more than an emergency.
+const ALLOWANCE: Allowance = Allowance {
+    requests: 10,
+    window: 3600,
+};
+
 struct Handler {
+    accounts: Accounts,
     patients: Patients,
 }
 
@@ -40,13 +47,15 @@ impl Change<BreakGlass> for Handler {
             return Err(already_broken(live.until));
         }
         let hour = Hour::beginning(emergency.reason, now)?;
-        let writes = self.patients.break_glass(
+        let mut writes = self.patients.break_glass(
             access,
             opener,
             &hour,
             emergency.explanation.into(),
             &already_broken(hour.until),
         )?;
+        let (account, id) = (access.account(), BreakGlass::SPEC.id);
+        writes.push(self.accounts.turn(account, id, ALLOWANCE, now)?);
         let answer = BrokenGlass {
             grant: hour.grant,
             until: hour.until,
@@ -89,6 +98,7 @@ pub fn service(aws: &Aws) -> Result<Service, Fault> {
     changes::<BreakGlass>(
         aws,
         Handler {
+            accounts: Accounts::new(aws)?,
             patients: Patients::new(aws)?,
         },
     )

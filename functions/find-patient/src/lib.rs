@@ -19,6 +19,12 @@ const ALLOWANCE: Allowance = Allowance {
     window: 600,
 };
 
+/// And in half a day: numbers tried one after the other come to little.
+const DAILY: Allowance = Allowance {
+    requests: 300,
+    window: 43_200,
+};
+
 /// How many patients a search shows.
 const SHOWN: usize = 20;
 
@@ -42,14 +48,17 @@ impl Change<FindPatient> for Handler {
         search: Search,
     ) -> Result<Changed<Found>, Problem> {
         let now = Timestamp::now();
-        let (turn, mac) = tokio::try_join!(
-            self.accounts
-                .take_turn(access.account(), FindPatient::SPEC.id, ALLOWANCE, now),
-            self.index.mac(search.term()),
-        )?;
-        if let Turn::Wait(seconds) = turn {
-            let problem = Problem::too_many_requests(seconds);
-            return Ok(Changed::refused(Vec::new(), problem).regarding(mac));
+        let turn = |allowance| {
+            let (account, id) = (access.account(), FindPatient::SPEC.id);
+            self.accounts.take_turn(account, id, allowance, now)
+        };
+        let (often, daily, mac) =
+            tokio::try_join!(turn(ALLOWANCE), turn(DAILY), self.index.mac(search.term()))?;
+        for turn in [daily, often] {
+            if let Turn::Wait(seconds) = turn {
+                let problem = Problem::too_many_requests(seconds);
+                return Ok(Changed::refused(Vec::new(), problem).regarding(mac));
+            }
         }
         let sought = match search {
             Search::Mrn(_) => Sought::Mrn(mac),

@@ -4,6 +4,7 @@ use http::StatusCode;
 use jiff::{Timestamp, ToSpan};
 use shared::Fault;
 use shared::access::{Access, Role};
+use shared::api::Operation;
 use shared::api::profile::Profile;
 use shared::api::proxies::{GrantProxy, Granted, KeyedProxy, Person, granted_by_another, may_end};
 use shared::api::text::Date;
@@ -14,14 +15,19 @@ use shared::ids::PatientId;
 use shared::phi::{Opener, Phi};
 use shared::practice::{AgeBand, Practice};
 use shared::serve::Service;
-use shared::store::{AccountRow, Accounts, Basis, Item, Proxies, Proxy, SealedRow};
+use shared::store::{
+    AccountRow, Accounts, Allowance, Basis, Item, Proxies, Proxy, SealedRow, Turn,
+};
 use uuid::Uuid;
 
 /// So many proxies a patient has at most, those included whose grants expired and were not ended.
 const AT_MOST: usize = 10;
 
-/// So many people a patient invites in a day: mail goes to whomever they name.
-const INVITED_A_DAY: u64 = 20;
+/// So many people somebody may name in half a day: those without an account get mail.
+const ALLOWANCE: Allowance = Allowance {
+    requests: 20,
+    window: 43_200,
+};
 
 /// What a user was made by who was invited as a proxy. It does not say by whom: whoever invites an
 /// address invites the person who reads mail there, to an account that sees what was granted to it,
@@ -49,7 +55,6 @@ impl Change<GrantProxy> for Handler {
     ) -> Result<Changed<Granted>, Problem> {
         let refused = |problem| Ok(Changed::refused(Vec::new(), problem));
         let now = Timestamp::now();
-        let today = self.practice.today(now);
         let patient = access.patient();
         let age = Profile::age(opener, &self.practice, now)?;
         // The policy lets patients grant, and providers of the care team.
@@ -78,14 +83,25 @@ impl Change<GrantProxy> for Handler {
                 return refused(granted_by_another());
             }
             None if context.proxies().len() >= AT_MOST => return refused(too_many_proxies()),
-            // Whether this one would be invited is not told.
-            None if context.proxy_count().invited(today) >= INVITED_A_DAY => {
-                return refused(too_many_invitations());
+            // Whether this one would be invited is not told: all count.
+            None => {
+                let turn =
+                    self.accounts
+                        .take_turn(access.account(), GrantProxy::SPEC.id, ALLOWANCE, now);
+                if let Turn::Wait(seconds) = turn.await? {
+                    return refused(Problem::too_many_requests(seconds));
+                }
             }
-            _ => {}
+            Some(_) => {}
         }
         let (account, user) = match (user, row) {
-            (Some(user), Some(_)) => (user.account, None),
+            (Some(user), Some(_)) => {
+                // Who let the first password run out would otherwise never get in.
+                if user.waiting && user.origin.as_deref() == Some(ORIGIN) {
+                    self.users.invite_again(email).await?;
+                }
+                (user.account, None)
+            }
             (user, _) => {
                 let user = self.invited(email, user).await?;
                 (user.account, Some(user))
@@ -124,10 +140,7 @@ impl Change<GrantProxy> for Handler {
             return Ok(Changed::done(Vec::new(), Phi::new(answer)).regarding(grant));
         }
         let sealed = serde_json::to_vec(&person).map_err(|_| Fault::Defect("a person as JSON"))?;
-        let invited_on = user.as_ref().map(|_| today);
-        let mut writes = self
-            .proxies
-            .grant(access, opener, &proxy, &sealed, invited_on)?;
+        let mut writes = self.proxies.grant(access, opener, &proxy, &sealed)?;
         if let Some(user) = user {
             self.users.add_to_group(&user, Role::Patient).await?;
             let row = AccountRow::new(account, Role::Patient);
@@ -140,11 +153,13 @@ impl Change<GrantProxy> for Handler {
 
 /// May whoever signs in with this address act for the patient? Staff may not, in the account that
 /// they work with; nor the patient, who needs no grant; nor a user of whom nobody knows yet what
-/// they will be.
+/// they will be; nor whoever merely said that the address is theirs.
 fn is_usable(patient: PatientId, user: Option<&User>, row: Option<&AccountRow>) -> bool {
     match (user, row) {
         (None, _) => true,
-        (Some(_), Some(row)) => row.role == Role::Patient && row.patient != Some(patient),
+        (Some(user), Some(row)) => {
+            user.verified && row.role == Role::Patient && row.patient != Some(patient)
+        }
         (Some(user), None) => user.origin.as_deref() == Some(ORIGIN),
     }
 }
@@ -218,15 +233,6 @@ const fn too_many_proxies() -> Problem {
         "too-many-proxies",
         "Ten people can act for a patient",
         "End a grant that is not needed any more, or one that has expired, and try again.",
-    )
-}
-
-const fn too_many_invitations() -> Problem {
-    Problem::new(
-        StatusCode::TOO_MANY_REQUESTS,
-        "too-many-invitations",
-        "Many people were invited today",
-        "Try again tomorrow.",
     )
 }
 

@@ -4,7 +4,8 @@ use super::codes::codes;
 use super::text::Line;
 use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::aws::Capability::{
-    BreakGlass as BreakTheGlass, ReadAccounts, ReadPatients, UnwrapDataKeys, WriteAudit,
+    BreakGlass as BreakTheGlass, CountRequests, ReadAccounts, ReadPatients, UnwrapDataKeys,
+    WriteAudit,
 };
 use crate::http::{Problem, Request};
 use crate::ids::PatientId;
@@ -55,6 +56,7 @@ impl Operation for BreakGlass {
         audit: "emergency-access.begin",
         needs: &[
             ReadAccounts,
+            CountRequests,
             ReadPatients,
             BreakTheGlass,
             UnwrapDataKeys,

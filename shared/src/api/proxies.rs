@@ -6,8 +6,8 @@ use super::{Auth, Category, Method, Operation, Spec, Trigger};
 use crate::Fault;
 use crate::access::{Caller, Decision, OwnAccount, Policies, Principal, Role};
 use crate::aws::Capability::{
-    CreateAccounts, GrantProxies, InviteUsers, ReadAccounts, ReadPatients, RevokeProxies,
-    UnwrapDataKeys, WriteAudit,
+    CountRequests, CreateAccounts, GrantProxies, InviteUsers, ReadAccounts, ReadPatients,
+    RevokeProxies, UnwrapDataKeys, WriteAudit,
 };
 use crate::http::{Problem, Request};
 use crate::ids::{PatientId, ProxyId};
@@ -246,6 +246,7 @@ impl Operation for GrantProxy {
         audit: "proxy.grant",
         needs: &[
             ReadAccounts,
+            CountRequests,
             CreateAccounts,
             ReadPatients,
             GrantProxies,

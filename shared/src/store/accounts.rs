@@ -450,7 +450,8 @@ impl Accounts {
         let oldest = oldest.take((open + 1).saturating_sub(SESSIONS));
         let mut expression = "SET #session = :session".to_owned();
         let mut update = Update::builder()
-            .condition_expression("attribute_exists(pk)")
+            // Two first requests at once: the slower one must not bring back what has been ended since.
+            .condition_expression("attribute_exists(pk) AND attribute_not_exists(#session)")
             .expression_attribute_names("#session", format!("{SESSION}{}", session.id))
             .expression_attribute_values(":session", session.attribute());
         for (at, gone) in over.chain(oldest).enumerate() {
@@ -460,7 +461,7 @@ impl Accounts {
                 .expression_attribute_names(format!("#gone{at}"), format!("{SESSION}{}", gone.id));
         }
         let update = update.update_expression(expression);
-        self.update(account_key(row.account), update, Problem::unauthenticated())
+        self.update(account_key(row.account), update, Problem::unavailable())
     }
 
     /// The write that refuses the tokens of one session from now on.
@@ -565,15 +566,14 @@ impl Accounts {
         allowance: Allowance,
         now: Timestamp,
     ) -> Result<Turn, Fault> {
-        let window = now.as_second().div_euclid(allowance.window);
-        let ends = (window + 1) * allowance.window;
+        let (key, ends) = allowance.row(account, operation, now);
         let answer = self
             .client
             .update_item()
             .table_name(&self.table)
-            .key("pk", s(format!("RATE#{account}#{operation}#{window}")))
-            .update_expression("SET expires_at = :expires ADD taken :one")
-            .condition_expression("attribute_not_exists(taken) OR taken < :limit")
+            .key("pk", s(key))
+            .update_expression(TAKE)
+            .condition_expression(MAY_TAKE)
             .expression_attribute_values(":one", n(1))
             .expression_attribute_values(":limit", n(allowance.requests))
             .expression_attribute_values(":expires", n(ends))
@@ -586,11 +586,28 @@ impl Accounts {
                     .as_service_error()
                     .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
             {
-                let seconds = u16::try_from(ends - now.as_second());
-                Ok(Turn::Wait(seconds.map_err(|_| Fault::Defect("a window"))?))
+                Ok(Turn::Wait(wait(ends, now)?))
             }
             Err(error) => Err(fault("DynamoDB", &error)),
         }
+    }
+
+    /// The write that takes one, for a change that is counted only if it is made.
+    pub fn turn(
+        &self,
+        account: AccountId,
+        operation: &str,
+        allowance: Allowance,
+        now: Timestamp,
+    ) -> Result<Write, Fault> {
+        let (key, ends) = allowance.row(account, operation, now);
+        let update = Update::builder()
+            .update_expression(TAKE)
+            .condition_expression(MAY_TAKE)
+            .expression_attribute_values(":one", n(1))
+            .expression_attribute_values(":limit", n(allowance.requests))
+            .expression_attribute_values(":expires", n(ends));
+        self.update(key, update, Problem::too_many_requests(wait(ends, now)?))
     }
 
     /// The write that uses an activation up.
@@ -619,6 +636,24 @@ impl Accounts {
 }
 
 const RECONCILIATION: &str = "RECONCILIATION";
+
+/// Counts a request, and the condition under which it may be made.
+const TAKE: &str = "SET expires_at = :expires ADD taken :one";
+const MAY_TAKE: &str = "attribute_not_exists(taken) OR taken < :limit";
+
+impl Allowance {
+    /// The row that counts, and the second at which its window ends.
+    fn row(self, account: AccountId, operation: &str, now: Timestamp) -> (String, i64) {
+        let window = now.as_second().div_euclid(self.window);
+        let key = format!("RATE#{account}#{operation}#{}#{window}", self.window);
+        (key, (window + 1) * self.window)
+    }
+}
+
+/// How many seconds are left of a window.
+fn wait(ends: i64, now: Timestamp) -> Result<u16, Fault> {
+    u16::try_from(ends - now.as_second()).map_err(|_| Fault::Defect("a window"))
+}
 
 fn account_key(account: AccountId) -> String {
     format!("ACCOUNT#{account}")

@@ -28,7 +28,7 @@ pub use find_index::Sought;
 pub use import_bucket::{ImportBucket, Opened};
 pub use imports::{CareTeamRow, Imports, KnownNumber, Member, NewPatient, Standing};
 pub use panel::Panel;
-pub use patients::{Basis, BreakGlass, ImportState, PatientContext, Patients, Proxy, ProxyCount};
+pub use patients::{Basis, BreakGlass, ImportState, PatientContext, Patients, Proxy};
 pub use proxies::{Proxied, ProxiedPage, Proxies, ProxyIndex};
 pub use records::{Entries, LinkedPractitioner, Links, Records, Section, StoredEntry};
 

@@ -14,7 +14,6 @@ use crate::practice::AgeBand;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use jiff::Timestamp;
-use jiff::civil::Date;
 use uuid::Uuid;
 
 pub(crate) const TABLE: &str = "patients";
@@ -82,27 +81,6 @@ pub struct Proxy {
     pub row: SealedRow,
 }
 
-/// What is counted of a patient's proxies.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ProxyCount {
-    /// Counts the grants: no two are made on the same.
-    pub version: u64,
-    /// How many people were invited on the last day on which anybody was.
-    pub invited: u64,
-    pub invited_on: Option<Date>,
-}
-
-impl ProxyCount {
-    /// How many people were invited on a day, which is today.
-    pub fn invited(self, today: Date) -> u64 {
-        if self.invited_on == Some(today) {
-            self.invited
-        } else {
-            0
-        }
-    }
-}
-
 /// A provider's access in an emergency.
 #[derive(Clone)]
 pub struct BreakGlass {
@@ -120,7 +98,7 @@ pub struct PatientContext {
     care_team: Vec<CareTeamMember>,
     care_team_version: u64,
     proxies: Vec<Proxy>,
-    proxy_count: ProxyCount,
+    proxies_version: u64,
     break_glass: Vec<BreakGlass>,
     age: Option<AgeBand>,
 }
@@ -136,13 +114,7 @@ impl PatientContext {
                 PROFILE => context.profile = Some(row),
                 CONTACT => context.contact = Some(row),
                 VERSION => context.care_team_version = row.number("version").ok_or(TORN)?,
-                PROXIES => {
-                    context.proxy_count = ProxyCount {
-                        version: row.number("version").ok_or(TORN)?,
-                        invited: row.number("invited").ok_or(TORN)?,
-                        invited_on: row.parsed("invited_on")?,
-                    }
-                }
+                PROXIES => context.proxies_version = row.number("version").ok_or(TORN)?,
                 other => {
                     if let Some(practitioner) = other.strip_prefix(CARE_TEAM) {
                         // A row that does not say how somebody came to treat the patient is not
@@ -225,8 +197,8 @@ impl PatientContext {
         &self.proxies
     }
 
-    pub const fn proxy_count(&self) -> ProxyCount {
-        self.proxy_count
+    pub const fn proxies_version(&self) -> u64 {
+        self.proxies_version
     }
 
     /// What the account may do for the patient, expired or not.

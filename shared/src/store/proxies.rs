@@ -18,7 +18,6 @@ use aws_sdk_dynamodb::types::builders::{DeleteBuilder, PutBuilder};
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
-use jiff::civil::Date;
 
 /// Makes and ends grants.
 pub struct Proxies {
@@ -55,15 +54,13 @@ impl Proxies {
     }
 
     /// The writes of a grant, in place of what the account was granted before. A patient's grants
-    /// are made one at a time, or two at once could be more than a patient may make. The day is
-    /// given where the person was invited.
+    /// are made one at a time, or two at once could be more than a patient may make.
     pub fn grant(
         &self,
         access: &Access<PatientId>,
         opener: &Opener,
         proxy: &Proxy,
         person: &[u8],
-        invited_on: Option<Date>,
     ) -> Result<Vec<Write>, Fault> {
         let pk = patient_key(access.patient());
         let sk = format!("{PROXY}{}", proxy.account);
@@ -92,20 +89,11 @@ impl Proxies {
                 .expression_attribute_values(":seen", s(former.grant.to_string())),
             None => row.condition_expression("attribute_not_exists(pk)"),
         };
-        let counted = opener.context().proxy_count();
-        let version = counted.version;
-        let (invited, invited_on) = match invited_on {
-            Some(today) => (counted.invited(today).saturating_add(1), Some(today)),
-            None => (counted.invited, counted.invited_on),
-        };
-        let mut count = self
+        let version = opener.context().proxies_version();
+        let count = self
             .put(&pk, PROXIES)
-            .item("version", n(version.saturating_add(1)))
-            .item("invited", n(invited));
-        if let Some(day) = invited_on {
-            count = count.item("invited_on", s(day.to_string()));
-        }
-        count = if version == 0 {
+            .item("version", n(version.saturating_add(1)));
+        let count = if version == 0 {
             count.condition_expression("attribute_not_exists(pk)")
         } else {
             count

@@ -219,6 +219,7 @@ impl Stack {
             "Username": address,
             "TemporaryPassword": "Temporary-Password-1",
             "MessageAction": "SUPPRESS",
+            "UserAttributes": [{"Name": "email_verified", "Value": "true"}],
         });
         let created = self.cognito("AdminCreateUser", &create).await;
         let attributes = created["User"]["Attributes"].as_array().unwrap();
