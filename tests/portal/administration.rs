@@ -641,6 +641,89 @@ async fn old_requests_are_not_consented_to() {
     );
 }
 
+/// Whoever removes the others is not alone by it: for seven days they need consent as before.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_removes_the_others_grants_nothing_alone() {
+    let world = World::new().await;
+    for (version, change) in [
+        json!({"status": "disabled"}),
+        json!({"role": "provider", "practitioner": world.practitioner}),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let other = admin(&world).await;
+        let request = update(world.by_admin(), other, 0, &change);
+        assert_eq!(respond(&world, "update-user", request).await.status, 200);
+        assert_eq!(
+            administrators(&world.stack).await,
+            [world.admin.to_string()]
+        );
+        let grant = update(
+            world.by_admin(),
+            world.officer,
+            0,
+            &json!({"role": "admin"}),
+        );
+        let response = respond(&world, "update-user", grant).await;
+        assert_eq!(response.status, 202, "{}", body(&response));
+        for role in ["admin", "privacy-officer"] {
+            let address = format!("{role}-{version}@example.org");
+            let invite = json!({"role": role, "email": address});
+            let request = world.by_admin().header("idempotency-key", "some-key");
+            let response = respond(&world, "invite-user", request.json(&invite)).await;
+            assert_eq!(response.status, 202, "{}", body(&response));
+            assert!(users(&world.stack, &address).await.is_empty());
+        }
+    }
+    // Seven days later there is nobody to wait for.
+    let ago = jiff::Timestamp::now().as_second() - 7 * 86_400;
+    for (removed_at, status) in [(ago + 60, 202), (ago - 1, 200)] {
+        let set = json!({
+            "pk": {"S": "ADMINISTRATORS"}, "accounts": {"SS": [world.admin]},
+            "removed_at": {"N": removed_at.to_string()},
+        });
+        world.stack.put(Resource::AccountsTable, set).await;
+        let grant = update(
+            world.by_admin(),
+            world.officer,
+            0,
+            &json!({"role": "admin"}),
+        );
+        let response = respond(&world, "update-user", grant).await;
+        assert_eq!(response.status, status, "{}", body(&response));
+    }
+}
+
+/// What the privacy officer hears of at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn powers_given_and_taken_raise_alarms() {
+    let world = World::new().await;
+    let counted = |operation: &str, metric: &str| {
+        let lines = crate::harness::lines::kept();
+        let lines = lines
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let is_one = |line: &Value| line["operation"] == operation && line[metric] == 1;
+        lines.filter(is_one).count()
+    };
+    let before = counted("update-user", "PowersChanged");
+    let disable = update(
+        world.by_admin(),
+        world.officer,
+        0,
+        &json!({"status": "disabled"}),
+    );
+    assert_eq!(respond(&world, "update-user", disable).await.status, 200);
+    assert!(counted("update-user", "PowersChanged") > before);
+    let before = counted("invite-user", "PowersGranted");
+    let invite = json!({"role": "privacy-officer", "email": "officer@example.org"});
+    let request = world.by_admin().header("idempotency-key", "some-key");
+    let response = respond(&world, "invite-user", request.json(&invite)).await;
+    assert_eq!(response.status, 201, "{}", body(&response));
+    assert!(counted("invite-user", "PowersGranted") > before);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn searches_find_accounts_and_say_nothing_of_records() {
     let world = World::new().await;

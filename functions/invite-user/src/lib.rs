@@ -5,6 +5,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use shared::Fault;
 use shared::access::{Access, Practice, Role};
+use shared::api::Operation;
 use shared::api::users::{Decided, Invitation, InviteUser, Invited, unknown_practitioner};
 use shared::aws::{Aws, Resource};
 use shared::http::{Change, Changed, Problem, changes};
@@ -12,6 +13,7 @@ use shared::identity::{User, Users};
 use shared::phi::{BlindIndex, Opener, Phi, Term};
 use shared::serve::Service;
 use shared::store::{AccountRow, Accounts, Administrators, Consent, Directory, Write};
+use shared::telemetry;
 
 struct Handler {
     accounts: Accounts,
@@ -78,8 +80,17 @@ impl Change<InviteUser> for Handler {
         if role == Role::Admin {
             writes.push(self.administrators.add(user.account)?);
         }
-        Ok(done(writes, &user, role))
+        let made = done(writes, &user, role);
+        Ok(made.follow_up(tell(role), std::convert::identity))
     }
+}
+
+/// A new account that may do much raises an alarm.
+async fn tell(role: Role) -> Result<(), Fault> {
+    if role.takes_two() {
+        telemetry::count(InviteUser::SPEC.id, "PowersGranted");
+    }
+    Ok(())
 }
 
 /// A user who has the address already, and may have it.

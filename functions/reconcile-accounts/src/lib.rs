@@ -99,7 +99,7 @@ impl Handle for Handler {
         let mut writes = vec![self.accounts.reconcile_from(next.as_deref(), now)?];
         // An empty set would let anybody grant anything alone.
         if actual != counted && !actual.is_empty() {
-            writes.push(self.administrators.correct(&counted, &actual)?);
+            writes.push(self.administrators.correct(&counted, &actual, now)?);
         }
         Ok(Handled {
             answer: json!({

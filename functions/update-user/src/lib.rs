@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use shared::Fault;
 use shared::access::{Access, Role};
+use shared::api::Operation;
 use shared::api::users::{
     Decided, SignInService, UpdateUser, UpdatedUser, VersionedUserChange, unknown_practitioner,
 };
@@ -14,6 +15,7 @@ use shared::ids::AccountId;
 use shared::phi::{Opener, Phi};
 use shared::serve::Service;
 use shared::store::{AccountRow, Accounts, Administrators, Consent, Directory, Status, Write};
+use shared::telemetry;
 
 struct Handler {
     accounts: Accounts,
@@ -87,7 +89,7 @@ impl Handler {
         let [was, is] = [before, after].map(|row| row.acts_as(Role::Admin));
         match (was, is) {
             (false, true) => writes.push(self.administrators.add(after.account)?),
-            (true, false) => writes.push(self.administrators.remove(after.account)?),
+            (true, false) => writes.push(self.administrators.remove(after.account, now)?),
             _ => {}
         }
         Ok(writes)
@@ -101,8 +103,17 @@ fn grants(before: &AccountRow, after: &AccountRow) -> bool {
     after.role.takes_two() && (is_new || is_back)
 }
 
-/// A change that changes nothing still makes Cognito what the row says.
+/// The role in which an account watches over others.
+fn powers(row: &AccountRow) -> Option<Role> {
+    (row.status == Status::Active && row.role.takes_two()).then_some(row.role)
+}
+
+/// A change that changes nothing still makes Cognito what the row says. Whoever comes to watch over
+/// others, or does so no more, raises an alarm.
 async fn align(users: Users, before: AccountRow, after: AccountRow) -> Result<(), Fault> {
+    if powers(&before) != powers(&after) {
+        telemetry::count(UpdateUser::SPEC.id, "PowersChanged");
+    }
     users.align(&after).await?;
     if before != after {
         users.sign_out(after.account).await?;
