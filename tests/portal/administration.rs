@@ -724,17 +724,85 @@ async fn powers_given_and_taken_raise_alarms() {
     assert!(counted("invite-user", "PowersGranted") > before);
 }
 
+/// Two accounts of one practitioner would be two people who act as one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_practitioner_has_one_account() {
+    let world = World::new().await;
+    let stack = &world.stack;
+    let owner = async |practitioner: PractitionerId| {
+        let key = format!("PRACTITIONER-OF#{practitioner}");
+        let mut rows = stack.items(Resource::AccountsTable).await.into_iter();
+        let row = rows.find(|row| row["pk"] == key.as_str());
+        row.map(|row| row["account"].as_str().unwrap().to_owned())
+    };
+    let taken = |response: &Response| {
+        assert_eq!(response.status, 409, "{}", body(response));
+        assert_eq!(body(response)["type"], "/problems/practitioner-taken");
+    };
+    let invite = |email: &str| invitation(&world, world.by_admin(), email, "key-of-inviting");
+    let response = respond(&world, "invite-user", invite("first@example.org")).await;
+    assert_eq!(response.status, 201, "{}", body(&response));
+    let first: AccountId = body(&response)["id"].as_str().unwrap().parse().unwrap();
+    assert_eq!(owner(world.practitioner).await, Some(first.to_string()));
+
+    // Nobody else is mailed, and no other account becomes the practitioner's.
+    taken(&respond(&world, "invite-user", invite("second@example.org")).await);
+    assert!(users(stack, "second@example.org").await.is_empty());
+    let as_practitioner = json!({"role": "provider", "practitioner": world.practitioner});
+    let other = stack.account(Role::PrivacyOfficer, Whose::Nobody).await;
+    let change = |version| update(world.by_admin(), other, version, &as_practitioner);
+    taken(&respond(&world, "update-user", change(0)).await);
+    assert_eq!(row(stack, other).await["role"], "privacy-officer");
+
+    // Disabled it keeps the practitioner, and is enabled again.
+    for (version, status) in [(0, "disabled"), (1, "active")] {
+        let request = update(world.by_admin(), first, version, &json!({"status": status}));
+        assert_eq!(respond(&world, "update-user", request).await.status, 200);
+        taken(&respond(&world, "update-user", change(0)).await);
+    }
+
+    // As somebody else it makes room.
+    let colleague = json!({"practitioner": world.colleague});
+    let request = update(world.by_admin(), first, 2, &colleague);
+    assert_eq!(respond(&world, "update-user", request).await.status, 200);
+    assert_eq!(owner(world.practitioner).await, None);
+    assert_eq!(owner(world.colleague).await, Some(first.to_string()));
+    let response = respond(&world, "update-user", change(0)).await;
+    assert_eq!(response.status, 200, "{}", body(&response));
+    assert_eq!(owner(world.practitioner).await, Some(other.to_string()));
+    let request = update(
+        world.by_admin(),
+        other,
+        1,
+        &json!({"role": "privacy-officer"}),
+    );
+    assert_eq!(respond(&world, "update-user", request).await.status, 200);
+    assert_eq!(owner(world.practitioner).await, None);
+
+    // Of two invitations at once one is done.
+    let functions = [(); 2].map(|()| Function::new(stack, "invite-user"));
+    let (one, two) = tokio::join!(
+        functions[0].respond(invite("one@example.org")),
+        functions[1].respond(invite("two@example.org")),
+    );
+    let statuses = [one.status.as_u16(), two.status.as_u16()];
+    let done = statuses.iter().filter(|status| **status == 201).count();
+    assert!(done <= 1, "{statuses:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn searches_find_accounts_and_say_nothing_of_records() {
     let world = World::new().await;
     for number in 0..5 {
-        let email = format!("dr.search-{number}@example.org");
-        let request = invitation(
-            &world,
-            world.by_admin(),
-            &email,
-            &format!("key-number-{number}"),
-        );
+        let practitioner = world.stack.practitioner("Dr. Search").await;
+        let request = world
+            .by_admin()
+            .header("idempotency-key", &format!("key-number-{number}"))
+            .json(&json!({
+                "role": "provider",
+                "email": format!("dr.search-{number}@example.org"),
+                "practitioner": practitioner,
+            }));
         assert_eq!(respond(&world, "invite-user", request).await.status, 201);
     }
     let list = Function::new(&world.stack, "list-users");

@@ -1,16 +1,20 @@
 //! The accounts table: `ACCOUNT#<sub>` rows, and `ACTIVATION#<MAC of the MRN>` rows that wait for
 //! a patient to prove who they are; `RATE#` rows count requests; `RECONCILIATION` says how far the
-//! last comparison with the user pool came. Nothing in it is PHI. The rows about administrators are
+//! last comparison with the user pool came; `PRACTITIONER-OF#<practitioner>` rows say which account is
+//! a practitioner's. Nothing in it is PHI. The rows about administrators are
 //! in administrators.rs.
 
 use super::{Item, Write, b, bytes, n, number, s, string};
 use crate::Fault;
 use crate::access::Role;
+use crate::api::users::practitioner_taken;
 use crate::aws::{Aws, Resource, fault};
 use crate::http::Problem;
 use crate::ids::{AccountId, PatientId, PractitionerId, SessionId};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValue, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Delete, Put, ReturnValue, TransactWriteItem, Update,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -401,6 +405,59 @@ impl Accounts {
         )
     }
 
+    /// Whose account is this practitioner's, if there is one?
+    pub async fn of_practitioner(
+        &self,
+        practitioner: PractitionerId,
+    ) -> Result<Option<AccountId>, Fault> {
+        const TORN: Fault = Fault::Corrupt("the row of a practitioner's account");
+        let row = self.item(practitioner_key(practitioner)).await?;
+        let account = row.map(|row| {
+            let account = string(&row, "account").ok_or(TORN)?;
+            account.parse().map_err(|_| TORN)
+        });
+        account.transpose()
+    }
+
+    /// The write that makes it the practitioner's one account.
+    pub fn take_practitioner(
+        &self,
+        practitioner: PractitionerId,
+        account: AccountId,
+    ) -> Result<Write, Fault> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .item("pk", s(practitioner_key(practitioner)))
+            .item("account", s(account.to_string()))
+            .condition_expression("attribute_not_exists(pk) OR account = :account")
+            .expression_attribute_values(":account", s(account.to_string()))
+            .build()
+            .map_err(|_| Fault::Defect("a put"))?;
+        Ok(Write {
+            item: TransactWriteItem::builder().put(put).build(),
+            conflict: practitioner_taken(),
+        })
+    }
+
+    /// The write that makes room for another account of the practitioner.
+    pub fn leave_practitioner(
+        &self,
+        practitioner: PractitionerId,
+        account: AccountId,
+    ) -> Result<Write, Fault> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .key("pk", s(practitioner_key(practitioner)))
+            .condition_expression("account = :account")
+            .expression_attribute_values(":account", s(account.to_string()))
+            .build()
+            .map_err(|_| Fault::Defect("a delete"))?;
+        Ok(Write {
+            item: TransactWriteItem::builder().delete(delete).build(),
+            conflict: Problem::changed_meanwhile(),
+        })
+    }
+
     /// Where the comparison with the user pool broke off.
     pub async fn reconciled_to(&self) -> Result<Option<String>, Fault> {
         let row = self.item(RECONCILIATION.to_owned()).await?;
@@ -622,6 +679,10 @@ const RECONCILIATION: &str = "RECONCILIATION";
 
 fn account_key(account: AccountId) -> String {
     format!("ACCOUNT#{account}")
+}
+
+fn practitioner_key(practitioner: PractitionerId) -> String {
+    format!("PRACTITIONER-OF#{practitioner}")
 }
 
 fn activation_key(mrn_mac: &str) -> String {
