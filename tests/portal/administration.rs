@@ -921,6 +921,81 @@ async fn an_administrators_letter_opens_an_account() {
     assert_eq!(world.stack.items(Resource::AccountsTable).await, accounts);
 }
 
+/// Letter after letter would be guess after guess.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_patient_gets_three_codes_a_day() {
+    let world = World::new().await;
+    let issue = async || {
+        let request = world.by_admin().json(&json!({"mrn": world.mrn}));
+        respond(&world, "issue-activation", request).await
+    };
+    let profile = signed_in(world.account, Role::Patient).patient(world.patient);
+    let profile = body(&respond(&world, "get-profile", profile).await);
+    let activate = async |code: &Value| {
+        let body = json!({
+            "mrn": world.mrn, "birth_date": profile["birth_date"], "code": code,
+            "email": "ann@example.org",
+        });
+        let request = crate::harness::request::anonymous();
+        let request = request.header("idempotency-key", "the-patients-key");
+        respond(&world, "activate-account", request.json(&body))
+            .await
+            .status
+    };
+    let row = || crate::harness::letter::activation_row(&world);
+    let wrong = json!("AAAA-AAAA-AAAA-AAAA");
+    for failed in ["0", "1"] {
+        assert_eq!(issue().await.status, 201);
+        assert_eq!(row().await["attempts"], failed, "a code gives none back");
+        assert_eq!(activate(&wrong).await, 403);
+    }
+    let last = issue().await;
+    assert_eq!(last.status, 201);
+    let before = world.stack.audit().await;
+    let response = issue().await;
+    assert_eq!(response.status, 429, "{}", body(&response));
+    assert_eq!(body(&response)["type"], "/problems/too-many-codes");
+    assert_eq!(response.retry_after, Some(u16::MAX));
+    let records = new_records(&world.stack, &before).await;
+    assert_eq!(records.len(), 1);
+    assert_eq!(
+        (&records[0]["outcome"], &records[0]["patient"]),
+        (&json!("denied"), &json!(world.patient.to_string()))
+    );
+    // The last letter is as good as it was.
+    assert_eq!(row().await["attempts"], "2");
+    assert_eq!(activate(&body(&last)["code"]).await, 201);
+
+    // A day after the first it begins anew.
+    let age = async |seconds: i64| {
+        let accounts = world.stack.names[&Resource::AccountsTable].clone();
+        let since = jiff::Timestamp::now().as_second() - seconds;
+        let age = json!({
+            "TableName": accounts, "Key": {"pk": {"S": row().await["pk"]}},
+            "UpdateExpression": "SET codes_since = :since",
+            "ExpressionAttributeValues": {":since": {"N": since.to_string()}},
+        });
+        world.stack.dynamodb("UpdateItem", age).await;
+    };
+    age(86_300).await;
+    let response = issue().await;
+    assert_eq!(response.status, 429);
+    assert!((1..=100).contains(&response.retry_after.unwrap()));
+    age(86_401).await;
+    assert_eq!(issue().await.status, 201);
+    assert_eq!(row().await["codes"], "1");
+
+    // When every attempt has failed another code would be dead before it is printed.
+    for _ in 0..5 {
+        assert_eq!(activate(&wrong).await, 403);
+    }
+    assert_eq!(issue().await.status, 429);
+    age(86_401).await;
+    let response = issue().await;
+    assert_eq!(response.status, 201);
+    assert_eq!(row().await["attempts"], "0");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn resetting_a_second_factor_is_written_down_first() {
     let world = World::new().await;

@@ -237,14 +237,36 @@ impl Activation {
     }
 }
 
+/// The codes that administrators gave one patient within a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Codes {
+    pub issued: u64,
+    /// When the first of them was, in seconds since the epoch.
+    pub since: i64,
+}
+
+impl Codes {
+    /// When another day begins, in seconds since the epoch.
+    pub const fn until(self) -> i64 {
+        self.since.saturating_add(DAY)
+    }
+}
+
 /// An activation row: a counter of attempts, and the activation if there is one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ActivationRow {
     pub attempts: u64,
+    /// Even those of a day that is over.
+    pub codes: Option<Codes>,
     pub activation: Option<Activation>,
 }
 
 impl ActivationRow {
+    /// The codes of the day that is not over yet.
+    pub fn codes_of_today(&self, now: Timestamp) -> Option<Codes> {
+        self.codes.filter(|codes| now.as_second() < codes.until())
+    }
+
     fn from_item(item: &Item) -> Result<Self, Fault> {
         const TORN: Fault = Fault::Corrupt("an activation row");
         let activation = match bytes(item, "proof") {
@@ -266,8 +288,11 @@ impl ActivationRow {
                 },
             }),
         };
+        let since = number(item, "codes_since").map(i64::try_from);
+        let codes = number(item, "codes").zip(since.transpose().map_err(|_| TORN)?);
         Ok(Self {
             attempts: number(item, "attempts").unwrap_or(0),
+            codes: codes.map(|(issued, since)| Codes { issued, since }),
             activation,
         })
     }
@@ -557,13 +582,54 @@ impl Accounts {
 
     /// The write of a new activation; the code before it dies.
     pub fn issue_activation(&self, mrn_mac: &str, activation: &Activation) -> Result<Write, Fault> {
-        let put = Put::builder()
+        self.put_activation(mrn_mac, activation, 0, Put::builder())
+    }
+
+    /// The same, counted. Attempts that failed on the day of the first code are not given back by
+    /// another. Nothing happens if there was an attempt or a code meanwhile.
+    pub fn issue_counted(
+        &self,
+        mrn_mac: &str,
+        activation: &Activation,
+        former: &ActivationRow,
+        now: Timestamp,
+    ) -> Result<Write, Fault> {
+        let (attempts, codes) = match former.codes_of_today(now) {
+            Some(Codes { issued, since }) => (former.attempts, (issued.saturating_add(1), since)),
+            None => (0, (1, now.as_second())),
+        };
+        let mut condition = "(attribute_not_exists(attempts) OR attempts = :attempts)".to_owned();
+        let mut put = Put::builder()
+            .item("codes", n(codes.0))
+            .item("codes_since", n(codes.1))
+            .expression_attribute_values(":attempts", n(former.attempts));
+        match former.codes {
+            None => condition.push_str(" AND attribute_not_exists(codes)"),
+            Some(Codes { issued, since }) => {
+                condition.push_str(" AND codes = :codes AND codes_since = :since");
+                put = put
+                    .expression_attribute_values(":codes", n(issued))
+                    .expression_attribute_values(":since", n(since));
+            }
+        }
+        let put = put.condition_expression(condition);
+        self.put_activation(mrn_mac, activation, attempts, put)
+    }
+
+    fn put_activation(
+        &self,
+        mrn_mac: &str,
+        activation: &Activation,
+        attempts: u64,
+        put: aws_sdk_dynamodb::types::builders::PutBuilder,
+    ) -> Result<Write, Fault> {
+        let put = put
             .table_name(&self.table)
             .item("pk", s(activation_key(mrn_mac)))
             .item("patient", s(activation.patient.to_string()))
             .item("proof", b(activation.proof.clone()))
             .item("code_expires_at", n(activation.expires_at))
-            .item("attempts", n(0))
+            .item("attempts", n(attempts))
             .item("expires_at", n(activation.expires_at + DAY))
             .build()
             .map_err(|_| Fault::Defect("a put"))?;
@@ -571,6 +637,12 @@ impl Accounts {
             item: TransactWriteItem::builder().put(put).build(),
             conflict: Problem::changed_meanwhile(),
         })
+    }
+
+    /// What waits for whoever has a medical record number, and what was tried.
+    pub async fn activation(&self, mrn_mac: &str) -> Result<ActivationRow, Fault> {
+        let row = self.item(activation_key(mrn_mac)).await?;
+        ActivationRow::from_item(&row.unwrap_or_default())
     }
 
     /// Takes one of the attempts at a medical record number, before anything is compared: guesses
