@@ -1106,7 +1106,13 @@ async fn every_drift_is_mended_or_reported() {
     let deployed =
         Recorder::failing(|call| call.actions[0] == "cognito-idp:AdminListGroupsForUser");
     let failing = Function::recorded(stack, "reconcile-accounts", deployed);
-    failing.handle(json!({})).await.unwrap_err();
+    let answer = failing.handle(json!({})).await.unwrap();
+    // Each of the five who have an account, and nobody kept from being looked at by another.
+    assert_eq!(
+        (&answer["not_mended"], &answer["complete"]),
+        (&json!(5), &json!(true)),
+        "{answer}"
+    );
     assert_eq!(users(stack, "torn@example.org").await.len(), 1);
 
     let before = stack.audit().await;
@@ -1171,6 +1177,38 @@ async fn every_drift_is_mended_or_reported() {
         (&json!(1), &json!(1)),
         "{answer}"
     );
+}
+
+/// Somebody sends the invitation again while the user that the first try left is being removed.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_made_meanwhile_keeps_its_user() {
+    let world = std::sync::Arc::new(World::new().await);
+    let stack = &world.stack;
+    let torn = Recorder::failing(|call| call.actions.len() > 1);
+    let torn = Function::recorded(stack, "invite-user", torn);
+    let request = invitation(&world, world.by_admin(), "torn@example.org", "the-torn-key");
+    assert_eq!(torn.respond(request).await.status, 503);
+    let user = users(stack, "torn@example.org").await.remove(0);
+    let item = json!({
+        "pk": {"S": format!("ACCOUNT#{}", user["Username"].as_str().unwrap())},
+        "role": {"S": "provider"}, "status": {"S": "active"},
+        "practitioner": {"S": world.practitioner},
+    });
+    let meanwhile = std::sync::Arc::clone(&world);
+    let recorder = Recorder::failing(move |call| {
+        if call.actions == ["dynamodb:PutItem"] && call.body.contains("abandoned") {
+            let put = meanwhile.stack.put(Resource::AccountsTable, item.clone());
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(put));
+        }
+        false
+    });
+    let answer = reconcile(stack, recorder).await.unwrap();
+    assert_eq!(
+        (&answer["mended"], &answer["not_mended"]),
+        (&json!(0), &json!(0)),
+        "{answer}"
+    );
+    assert_eq!(users(stack, "torn@example.org").await.len(), 1);
 }
 
 /// More users than a page has: a run that has no more time goes on where it broke off.
