@@ -13,6 +13,23 @@ use crate::store::{Accounts, Activation, Patients, Write};
 use ::http::StatusCode;
 use jiff::Timestamp;
 
+/// So many codes a patient gets in a day: more letters are more to guess at, and to lose.
+const CODES: u64 = 3;
+
+/// As many failed attempts as activate-account takes. A code that is dead already is not printed.
+const ATTEMPTS: u64 = 5;
+
+/// What became of a code.
+pub enum Issue {
+    Done(Box<Issued>),
+    UnknownNumber,
+    /// None for so many seconds.
+    TooMany {
+        patient: PatientId,
+        retry_after: u16,
+    },
+}
+
 /// Issues codes.
 pub struct Activations {
     accounts: Accounts,
@@ -39,17 +56,31 @@ impl Activations {
         })
     }
 
-    /// A code for the patient with this medical record number; none if there is no such patient.
+    /// A code for the patient with this medical record number.
     pub async fn issue(
         &self,
         _: &Access<Practice>,
         mrn: &str,
         now: Timestamp,
-    ) -> Result<Option<Issued>, Problem> {
+    ) -> Result<Issue, Problem> {
         let number = self.index.mac(Term::Mrn(mrn)).await?;
-        let Some(patient) = self.patients.by_mrn(&number).await? else {
-            return Ok(None);
+        let (patient, former) = tokio::try_join!(
+            self.patients.by_mrn(&number),
+            self.accounts.activation(&number),
+        )?;
+        let Some(patient) = patient else {
+            return Ok(Issue::UnknownNumber);
         };
+        if let Some(today) = former.codes_of_today(now)
+            && (today.issued >= CODES || former.attempts >= ATTEMPTS)
+        {
+            // A day has more seconds than Retry-After takes here; whoever comes too early is told the rest.
+            let seconds = u16::try_from(today.until() - now.as_second());
+            return Ok(Issue::TooMany {
+                patient,
+                retry_after: seconds.unwrap_or(u16::MAX),
+            });
+        }
         let birth_date = self.birth_date(patient).await?;
         let code = ActivationCode::random()?;
         let proof = self.index.mac(Term::Activation {
@@ -58,12 +89,15 @@ impl Activations {
             code: code.as_str(),
         });
         let activation = Activation::new(patient, proof.await?, now);
-        Ok(Some(Issued {
+        let write = self
+            .accounts
+            .issue_counted(&number, &activation, &former, now)?;
+        Ok(Issue::Done(Box::new(Issued {
             patient,
             code,
             expires_at: activation.expires_at,
-            write: self.accounts.issue_activation(&number, &activation)?,
-        }))
+            write,
+        })))
     }
 
     /// The whole date of birth, which is what the patient will be asked for.

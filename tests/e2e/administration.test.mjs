@@ -43,7 +43,13 @@ test('an administrator invites a provider, who sets up a second factor', async (
     TableName: portal.outputs.AccountsTableName,
     Key: { pk: { S: `ACCOUNT#${own.json.id}` } },
   });
-  practitioner = row.Item.practitioner.S;
+  const treats = row.Item.practitioner.S;
+  const listed = await dynamodb('Scan', {
+    TableName: portal.outputs.DirectoryTableName,
+    FilterExpression: 'begins_with(pk, :one) AND NOT pk = :own AND attribute_not_exists(merged_into)',
+    ExpressionAttributeValues: { ':one': { S: 'PRACTITIONER#' }, ':own': { S: `PRACTITIONER#${treats}` } },
+  });
+  practitioner = listed.Items[0].pk.S.split('#')[1];
 
   const body = { role: 'provider', email, practitioner };
   const headers = { 'idempotency-key': randomUUID() };
@@ -51,6 +57,9 @@ test('an administrator invites a provider, who sets up a second factor', async (
   const refused = await api('POST', '/v1/users', { token: admin, body: unknown, headers });
   assert.equal(refused.status, 400, refused.text);
   assert.equal(refused.json.errors[0].pointer, '/practitioner');
+  const taken = await api('POST', '/v1/users', { token: admin, body: { ...body, practitioner: treats }, headers });
+  assert.equal(taken.status, 409, taken.text);
+  assert.equal(taken.json.type, '/problems/practitioner-taken');
   const answer = await api('POST', '/v1/users', { token: admin, body, headers });
   assert.equal(answer.status, 201, answer.text);
   invited = answer.json.id;
@@ -162,13 +171,21 @@ test('a role that watches over others takes a second administrator', async () =>
     headers: { 'if-match': '"0"' },
   });
   assert.equal(self.status, 403, self.text);
-  // The demo's administrator is alone again.
+  // The demo's administrator is the only one again, and grants nothing alone by that.
   const alone = await api('PATCH', `/v1/users/${second.json.id}`, {
     token: admin,
     body: { status: 'disabled' },
     headers: { 'if-match': '"0"' },
   });
   assert.equal(alone.status, 200, alone.text);
+  const another = await invite({ role: 'admin', email: `another.${address}` });
+  assert.equal(another.status, 202, another.text);
+  // As if it were a week later, for whatever comes next on this stack.
+  await dynamodb('UpdateItem', {
+    TableName: portal.outputs.AccountsTableName,
+    Key: { pk: { S: 'ADMINISTRATORS' } },
+    UpdateExpression: 'REMOVE removed_at',
+  });
 });
 
 test('what somebody changes in Cognito behind the portal is put right', async () => {

@@ -641,17 +641,168 @@ async fn old_requests_are_not_consented_to() {
     );
 }
 
+/// Whoever removes the others is not alone by it: for seven days they need consent as before.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_removes_the_others_grants_nothing_alone() {
+    let world = World::new().await;
+    for (version, change) in [
+        json!({"status": "disabled"}),
+        json!({"role": "provider", "practitioner": world.practitioner}),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let other = admin(&world).await;
+        let request = update(world.by_admin(), other, 0, &change);
+        assert_eq!(respond(&world, "update-user", request).await.status, 200);
+        assert_eq!(
+            administrators(&world.stack).await,
+            [world.admin.to_string()]
+        );
+        let grant = update(
+            world.by_admin(),
+            world.officer,
+            0,
+            &json!({"role": "admin"}),
+        );
+        let response = respond(&world, "update-user", grant).await;
+        assert_eq!(response.status, 202, "{}", body(&response));
+        for role in ["admin", "privacy-officer"] {
+            let address = format!("{role}-{version}@example.org");
+            let invite = json!({"role": role, "email": address});
+            let request = world.by_admin().header("idempotency-key", "some-key");
+            let response = respond(&world, "invite-user", request.json(&invite)).await;
+            assert_eq!(response.status, 202, "{}", body(&response));
+            assert!(users(&world.stack, &address).await.is_empty());
+        }
+    }
+    // Seven days later there is nobody to wait for.
+    let ago = jiff::Timestamp::now().as_second() - 7 * 86_400;
+    for (removed_at, status) in [(ago + 60, 202), (ago - 1, 200)] {
+        let set = json!({
+            "pk": {"S": "ADMINISTRATORS"}, "accounts": {"SS": [world.admin]},
+            "removed_at": {"N": removed_at.to_string()},
+        });
+        world.stack.put(Resource::AccountsTable, set).await;
+        let grant = update(
+            world.by_admin(),
+            world.officer,
+            0,
+            &json!({"role": "admin"}),
+        );
+        let response = respond(&world, "update-user", grant).await;
+        assert_eq!(response.status, status, "{}", body(&response));
+    }
+}
+
+/// What the privacy officer hears of at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn powers_given_and_taken_raise_alarms() {
+    let world = World::new().await;
+    let counted = |operation: &str, metric: &str| {
+        let lines = crate::harness::lines::kept();
+        let lines = lines
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let is_one = |line: &Value| line["operation"] == operation && line[metric] == 1;
+        lines.filter(is_one).count()
+    };
+    let before = counted("update-user", "PowersChanged");
+    let disable = update(
+        world.by_admin(),
+        world.officer,
+        0,
+        &json!({"status": "disabled"}),
+    );
+    assert_eq!(respond(&world, "update-user", disable).await.status, 200);
+    assert!(counted("update-user", "PowersChanged") > before);
+    let before = counted("invite-user", "PowersGranted");
+    let invite = json!({"role": "privacy-officer", "email": "officer@example.org"});
+    let request = world.by_admin().header("idempotency-key", "some-key");
+    let response = respond(&world, "invite-user", request.json(&invite)).await;
+    assert_eq!(response.status, 201, "{}", body(&response));
+    assert!(counted("invite-user", "PowersGranted") > before);
+}
+
+/// Two accounts of one practitioner would be two people who act as one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_practitioner_has_one_account() {
+    let world = World::new().await;
+    let stack = &world.stack;
+    let owner = async |practitioner: PractitionerId| {
+        let key = format!("PRACTITIONER-OF#{practitioner}");
+        let mut rows = stack.items(Resource::AccountsTable).await.into_iter();
+        let row = rows.find(|row| row["pk"] == key.as_str());
+        row.map(|row| row["account"].as_str().unwrap().to_owned())
+    };
+    let taken = |response: &Response| {
+        assert_eq!(response.status, 409, "{}", body(response));
+        assert_eq!(body(response)["type"], "/problems/practitioner-taken");
+    };
+    let invite = |email: &str| invitation(&world, world.by_admin(), email, "key-of-inviting");
+    let response = respond(&world, "invite-user", invite("first@example.org")).await;
+    assert_eq!(response.status, 201, "{}", body(&response));
+    let first: AccountId = body(&response)["id"].as_str().unwrap().parse().unwrap();
+    assert_eq!(owner(world.practitioner).await, Some(first.to_string()));
+
+    // Nobody else is mailed, and no other account becomes the practitioner's.
+    taken(&respond(&world, "invite-user", invite("second@example.org")).await);
+    assert!(users(stack, "second@example.org").await.is_empty());
+    let as_practitioner = json!({"role": "provider", "practitioner": world.practitioner});
+    let other = stack.account(Role::PrivacyOfficer, Whose::Nobody).await;
+    let change = |version| update(world.by_admin(), other, version, &as_practitioner);
+    taken(&respond(&world, "update-user", change(0)).await);
+    assert_eq!(row(stack, other).await["role"], "privacy-officer");
+
+    // Disabled it keeps the practitioner, and is enabled again.
+    for (version, status) in [(0, "disabled"), (1, "active")] {
+        let request = update(world.by_admin(), first, version, &json!({"status": status}));
+        assert_eq!(respond(&world, "update-user", request).await.status, 200);
+        taken(&respond(&world, "update-user", change(0)).await);
+    }
+
+    // As somebody else it makes room.
+    let colleague = json!({"practitioner": world.colleague});
+    let request = update(world.by_admin(), first, 2, &colleague);
+    assert_eq!(respond(&world, "update-user", request).await.status, 200);
+    assert_eq!(owner(world.practitioner).await, None);
+    assert_eq!(owner(world.colleague).await, Some(first.to_string()));
+    let response = respond(&world, "update-user", change(0)).await;
+    assert_eq!(response.status, 200, "{}", body(&response));
+    assert_eq!(owner(world.practitioner).await, Some(other.to_string()));
+    let request = update(
+        world.by_admin(),
+        other,
+        1,
+        &json!({"role": "privacy-officer"}),
+    );
+    assert_eq!(respond(&world, "update-user", request).await.status, 200);
+    assert_eq!(owner(world.practitioner).await, None);
+
+    // Of two invitations at once one is done.
+    let functions = [(); 2].map(|()| Function::new(stack, "invite-user"));
+    let (one, two) = tokio::join!(
+        functions[0].respond(invite("one@example.org")),
+        functions[1].respond(invite("two@example.org")),
+    );
+    let statuses = [one.status.as_u16(), two.status.as_u16()];
+    let done = statuses.iter().filter(|status| **status == 201).count();
+    assert!(done <= 1, "{statuses:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn searches_find_accounts_and_say_nothing_of_records() {
     let world = World::new().await;
     for number in 0..5 {
-        let email = format!("dr.search-{number}@example.org");
-        let request = invitation(
-            &world,
-            world.by_admin(),
-            &email,
-            &format!("key-number-{number}"),
-        );
+        let practitioner = world.stack.practitioner("Dr. Search").await;
+        let request = world
+            .by_admin()
+            .header("idempotency-key", &format!("key-number-{number}"))
+            .json(&json!({
+                "role": "provider",
+                "email": format!("dr.search-{number}@example.org"),
+                "practitioner": practitioner,
+            }));
         assert_eq!(respond(&world, "invite-user", request).await.status, 201);
     }
     let list = Function::new(&world.stack, "list-users");
@@ -770,6 +921,81 @@ async fn an_administrators_letter_opens_an_account() {
     assert_eq!(world.stack.items(Resource::AccountsTable).await, accounts);
 }
 
+/// Letter after letter would be guess after guess.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_patient_gets_three_codes_a_day() {
+    let world = World::new().await;
+    let issue = async || {
+        let request = world.by_admin().json(&json!({"mrn": world.mrn}));
+        respond(&world, "issue-activation", request).await
+    };
+    let profile = signed_in(world.account, Role::Patient).patient(world.patient);
+    let profile = body(&respond(&world, "get-profile", profile).await);
+    let activate = async |code: &Value| {
+        let body = json!({
+            "mrn": world.mrn, "birth_date": profile["birth_date"], "code": code,
+            "email": "ann@example.org",
+        });
+        let request = crate::harness::request::anonymous();
+        let request = request.header("idempotency-key", "the-patients-key");
+        respond(&world, "activate-account", request.json(&body))
+            .await
+            .status
+    };
+    let row = || crate::harness::letter::activation_row(&world);
+    let wrong = json!("AAAA-AAAA-AAAA-AAAA");
+    for failed in ["0", "1"] {
+        assert_eq!(issue().await.status, 201);
+        assert_eq!(row().await["attempts"], failed, "a code gives none back");
+        assert_eq!(activate(&wrong).await, 403);
+    }
+    let last = issue().await;
+    assert_eq!(last.status, 201);
+    let before = world.stack.audit().await;
+    let response = issue().await;
+    assert_eq!(response.status, 429, "{}", body(&response));
+    assert_eq!(body(&response)["type"], "/problems/too-many-codes");
+    assert_eq!(response.retry_after, Some(u16::MAX));
+    let records = new_records(&world.stack, &before).await;
+    assert_eq!(records.len(), 1);
+    assert_eq!(
+        (&records[0]["outcome"], &records[0]["patient"]),
+        (&json!("denied"), &json!(world.patient.to_string()))
+    );
+    // The last letter is as good as it was.
+    assert_eq!(row().await["attempts"], "2");
+    assert_eq!(activate(&body(&last)["code"]).await, 201);
+
+    // A day after the first it begins anew.
+    let age = async |seconds: i64| {
+        let accounts = world.stack.names[&Resource::AccountsTable].clone();
+        let since = jiff::Timestamp::now().as_second() - seconds;
+        let age = json!({
+            "TableName": accounts, "Key": {"pk": {"S": row().await["pk"]}},
+            "UpdateExpression": "SET codes_since = :since",
+            "ExpressionAttributeValues": {":since": {"N": since.to_string()}},
+        });
+        world.stack.dynamodb("UpdateItem", age).await;
+    };
+    age(86_300).await;
+    let response = issue().await;
+    assert_eq!(response.status, 429);
+    assert!((1..=100).contains(&response.retry_after.unwrap()));
+    age(86_401).await;
+    assert_eq!(issue().await.status, 201);
+    assert_eq!(row().await["codes"], "1");
+
+    // When every attempt has failed another code would be dead before it is printed.
+    for _ in 0..5 {
+        assert_eq!(activate(&wrong).await, 403);
+    }
+    assert_eq!(issue().await.status, 429);
+    age(86_401).await;
+    let response = issue().await;
+    assert_eq!(response.status, 201);
+    assert_eq!(row().await["attempts"], "0");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn resetting_a_second_factor_is_written_down_first() {
     let world = World::new().await;
@@ -880,7 +1106,13 @@ async fn every_drift_is_mended_or_reported() {
     let deployed =
         Recorder::failing(|call| call.actions[0] == "cognito-idp:AdminListGroupsForUser");
     let failing = Function::recorded(stack, "reconcile-accounts", deployed);
-    failing.handle(json!({})).await.unwrap_err();
+    let answer = failing.handle(json!({})).await.unwrap();
+    // Each of the five who have an account, and nobody kept from being looked at by another.
+    assert_eq!(
+        (&answer["not_mended"], &answer["complete"]),
+        (&json!(5), &json!(true)),
+        "{answer}"
+    );
     assert_eq!(users(stack, "torn@example.org").await.len(), 1);
 
     let before = stack.audit().await;
@@ -945,6 +1177,38 @@ async fn every_drift_is_mended_or_reported() {
         (&json!(1), &json!(1)),
         "{answer}"
     );
+}
+
+/// Somebody sends the invitation again while the user that the first try left is being removed.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_made_meanwhile_keeps_its_user() {
+    let world = std::sync::Arc::new(World::new().await);
+    let stack = &world.stack;
+    let torn = Recorder::failing(|call| call.actions.len() > 1);
+    let torn = Function::recorded(stack, "invite-user", torn);
+    let request = invitation(&world, world.by_admin(), "torn@example.org", "the-torn-key");
+    assert_eq!(torn.respond(request).await.status, 503);
+    let user = users(stack, "torn@example.org").await.remove(0);
+    let item = json!({
+        "pk": {"S": format!("ACCOUNT#{}", user["Username"].as_str().unwrap())},
+        "role": {"S": "provider"}, "status": {"S": "active"},
+        "practitioner": {"S": world.practitioner},
+    });
+    let meanwhile = std::sync::Arc::clone(&world);
+    let recorder = Recorder::failing(move |call| {
+        if call.actions == ["dynamodb:PutItem"] && call.body.contains("abandoned") {
+            let put = meanwhile.stack.put(Resource::AccountsTable, item.clone());
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(put));
+        }
+        false
+    });
+    let answer = reconcile(stack, recorder).await.unwrap();
+    assert_eq!(
+        (&answer["mended"], &answer["not_mended"]),
+        (&json!(0), &json!(0)),
+        "{answer}"
+    );
+    assert_eq!(users(stack, "torn@example.org").await.len(), 1);
 }
 
 /// More users than a page has: a run that has no more time goes on where it broke off.

@@ -274,9 +274,9 @@ fn depths(measured: &Measured) {
     get-profile             patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-profile             provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
     grant-proxy             patient         cold 7 deep, 8 calls; warm 5 deep, 6 calls
-    invite-user             admin           cold 6 deep, 7 calls; warm 6 deep, 7 calls
+    invite-user             admin           cold 6 deep, 8 calls; warm 6 deep, 8 calls
     invite-user             approving       cold 5 deep, 7 calls; warm 7 deep, 9 calls
-    issue-activation        admin           cold 7 deep, 7 calls; warm 6 deep, 6 calls
+    issue-activation        admin           cold 7 deep, 8 calls; warm 6 deep, 7 calls
     list-access-concerns    privacy-officer cold 3 deep, 3 calls; warm 3 deep, 3 calls
     list-lab-results        patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-lab-results        provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls

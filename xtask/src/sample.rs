@@ -219,13 +219,21 @@ async fn staff(
         "status": {"S": "active"},
         "created_at": {"S": jiff::Timestamp::now().to_string()},
     });
-    if let (Some(practitioner), Some(item)) = (practitioner, item.as_object_mut()) {
+    if let (Some(practitioner), Some(item)) = (&practitioner, item.as_object_mut()) {
         item.insert("practitioner".to_owned(), json!({"S": practitioner}));
     }
-    let put = json!({"TableName": output(portal, "AccountsTableName")?, "Item": item});
-    aws.call("dynamodb", "DynamoDB_20120810.PutItem", &put)
-        .await?
-        .ok()?;
+    let of_practitioner = practitioner.map(|practitioner| {
+        json!({
+            "pk": {"S": format!("PRACTITIONER-OF#{practitioner}")},
+            "account": {"S": sub},
+        })
+    });
+    for item in [Some(item), of_practitioner].into_iter().flatten() {
+        let put = json!({"TableName": output(portal, "AccountsTableName")?, "Item": item});
+        aws.call("dynamodb", "DynamoDB_20120810.PutItem", &put)
+            .await?
+            .ok()?;
+    }
     if role == Role::Admin {
         // As README.md says of the first administrator.
         let count = json!({

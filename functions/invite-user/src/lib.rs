@@ -5,13 +5,18 @@ use http::StatusCode;
 use jiff::Timestamp;
 use shared::Fault;
 use shared::access::{Access, Practice, Role};
-use shared::api::users::{Decided, Invitation, InviteUser, Invited, unknown_practitioner};
+use shared::api::Operation;
+use shared::api::users::{
+    Decided, Invitation, InviteUser, Invited, practitioner_taken, unknown_practitioner,
+};
 use shared::aws::{Aws, Resource};
 use shared::http::{Change, Changed, Problem, changes};
 use shared::identity::{User, Users};
+use shared::ids::PractitionerId;
 use shared::phi::{BlindIndex, Opener, Phi, Term};
 use shared::serve::Service;
 use shared::store::{AccountRow, Accounts, Administrators, Consent, Directory, Write};
+use shared::telemetry;
 
 struct Handler {
     accounts: Accounts,
@@ -30,11 +35,10 @@ impl Change<InviteUser> for Handler {
     ) -> Result<Changed<Decided<Invited>>, Problem> {
         let (by, role) = (access.account(), invitation.role);
         let address = invitation.email.as_str();
-        if let Some(practitioner) = invitation.practitioner
-            && !self.directory.is_practitioner(practitioner).await?
-        {
-            return Err(unknown_practitioner());
-        }
+        let taken = match invitation.practitioner {
+            Some(practitioner) => self.is_taken(practitioner).await?,
+            None => false,
+        };
         let actor = by.to_string();
         let origin = self.index.mac(Term::Invitation {
             by: &actor,
@@ -50,6 +54,10 @@ impl Change<InviteUser> for Handler {
             },
             None => None,
         };
+        // Before anybody is mailed; the transaction asks once more.
+        if taken {
+            return Err(practitioner_taken());
+        }
 
         let mut writes = Vec::new();
         if role.takes_two() {
@@ -78,8 +86,24 @@ impl Change<InviteUser> for Handler {
         if role == Role::Admin {
             writes.push(self.administrators.add(user.account)?);
         }
-        Ok(done(writes, &user, role))
+        if let Some(practitioner) = invitation.practitioner {
+            let take = self.accounts.take_practitioner(practitioner, user.account);
+            writes.push(take?);
+        }
+        let made = done(writes, &user, role);
+        Ok(made.follow_up(tell(role), std::convert::identity))
     }
+}
+
+/// A new account that may do much raises an alarm.
+async fn tell(role: Role) -> Result<(), Fault> {
+    if role.takes_two() {
+        telemetry::count(InviteUser::SPEC.id, "PowersGranted");
+    }
+    if role == Role::Provider {
+        telemetry::count(InviteUser::SPEC.id, "ProvidersMade");
+    }
+    Ok(())
 }
 
 /// A user who has the address already, and may have it.
@@ -91,6 +115,19 @@ enum Found {
 }
 
 impl Handler {
+    /// Has the practitioner an account already?
+    async fn is_taken(&self, practitioner: PractitionerId) -> Result<bool, Problem> {
+        let (is_one, account) = tokio::try_join!(
+            self.directory.is_practitioner(practitioner),
+            self.accounts.of_practitioner(practitioner),
+        )?;
+        if is_one {
+            Ok(account.is_some())
+        } else {
+            Err(unknown_practitioner())
+        }
+    }
+
     /// The same request again, or the same invitation to somebody who has not followed the first:
     /// they get another password. Anybody else's address is taken.
     async fn found(

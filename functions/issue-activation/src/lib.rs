@@ -1,9 +1,10 @@
 //! Gives a patient a code to make an account with.
 
+use http::StatusCode;
 use jiff::Timestamp;
 use shared::Fault;
 use shared::access::{Access, Practice};
-use shared::activation::Activations;
+use shared::activation::{Activations, Issue};
 use shared::api::users::{ActivationLetter, IssueActivation, Recipient};
 use shared::aws::Aws;
 use shared::http::{Change, Changed, Problem, changes};
@@ -26,9 +27,19 @@ impl Change<IssueActivation> for Handler {
             .activations
             .issue(access, mrn, Timestamp::now())
             .await?;
-        // Somebody who tries numbers shows in the denials.
-        let Some(issued) = issued else {
-            return Ok(Changed::refused(Vec::new(), Problem::not_found()));
+        // Somebody who tries numbers, or prints letter after letter, shows in the denials.
+        let issued = match issued {
+            Issue::Done(issued) => issued,
+            Issue::UnknownNumber => {
+                return Ok(Changed::refused(Vec::new(), Problem::not_found()));
+            }
+            Issue::TooMany {
+                patient,
+                retry_after,
+            } => {
+                let problem = too_many_codes(retry_after);
+                return Ok(Changed::refused(Vec::new(), problem).about(Some(patient)));
+            }
         };
         let letter = ActivationLetter {
             code: issued.code.grouped(),
@@ -36,6 +47,19 @@ impl Change<IssueActivation> for Handler {
                 .map_err(|_| Fault::Defect("an expiry"))?,
         };
         Ok(Changed::done(vec![issued.write], Phi::new(letter)).about(Some(issued.patient)))
+    }
+}
+
+fn too_many_codes(retry_after: u16) -> Problem {
+    Problem {
+        retry_after: Some(retry_after),
+        ..Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too-many-codes",
+            "There are no more codes for this patient today",
+            "The last letter still opens the account unless its code was mistyped too often. Find \
+             out why it takes so many, and wait as many seconds as Retry-After says.",
+        )
     }
 }
 

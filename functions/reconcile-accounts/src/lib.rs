@@ -1,7 +1,7 @@
 //! Makes the user pool what the account rows say. A change of an account is committed before Cognito
 //! hears of it, so whatever Cognito missed is found here, within the hour.
 
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+use futures_util::stream::{self, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use shared::Fault;
@@ -10,7 +10,7 @@ use shared::api::users::RECONCILE_ACCOUNTS;
 use shared::audit::{Audit, Outcome, Record};
 use shared::aws::Aws;
 use shared::event::{Handle, Handled, events};
-use shared::identity::{Listed, Page, Users};
+use shared::identity::{Listed, Page, User, Users};
 use shared::ids::AccountId;
 use shared::serve::Service;
 use shared::store::{AccountRow, Accounts, Administrators, Status};
@@ -66,20 +66,23 @@ impl Handle for Handler {
         let (mut users, mut mended, mut not_mended) = (0, 0, 0);
         let mut page = self.first_page().await?;
         let next = loop {
-            for seen in self.look_at(page.users, &counted, record).await? {
+            for seen in self.look_at(page.users, &counted, record).await {
                 users += 1;
                 mended += usize::from(seen.mended);
                 not_mended += usize::from(seen.not_mended);
                 let Some((account, is_one)) = seen.miscounted else {
                     continue;
                 };
+                let told = record.regarding(format!("{account} miscounted"), Outcome::Success);
+                if self.audit.write(&told).await.is_err() {
+                    not_mended += 1;
+                    continue;
+                }
                 if is_one {
                     actual.insert(account);
                 } else {
                     actual.remove(&account);
                 }
-                let told = record.regarding(format!("{account} miscounted"), Outcome::Success);
-                self.audit.write(&told).await?;
                 mended += 1;
             }
             match page.next {
@@ -99,7 +102,7 @@ impl Handle for Handler {
         let mut writes = vec![self.accounts.reconcile_from(next.as_deref(), now)?];
         // An empty set would let anybody grant anything alone.
         if actual != counted && !actual.is_empty() {
-            writes.push(self.administrators.correct(&counted, &actual)?);
+            writes.push(self.administrators.correct(&counted, &actual, now)?);
         }
         Ok(Handled {
             answer: json!({
@@ -131,12 +134,37 @@ impl Handler {
         users: Vec<Listed>,
         administrators: &BTreeSet<AccountId>,
         record: &Record,
-    ) -> Result<Vec<Seen>, Fault> {
+    ) -> Vec<Seen> {
         stream::iter(users)
-            .map(|user| self.look(user, administrators, record))
+            .map(|user| self.try_to_look(user, administrators, record))
             .buffered(AT_ONCE)
-            .try_collect()
+            .collect()
             .await
+    }
+
+    /// Whatever goes wrong with one user, the others are looked at.
+    async fn try_to_look(
+        &self,
+        listed: Listed,
+        administrators: &BTreeSet<AccountId>,
+        record: &Record,
+    ) -> Seen {
+        let account = listed.user.account;
+        match self.look(listed, administrators, record).await {
+            Ok(seen) => seen,
+            Err(_) => {
+                let told = format!("{account} not-compared");
+                // Where it was the record that failed, the alarm tells of it all the same.
+                let _ = self
+                    .audit
+                    .write(&record.regarding(told, Outcome::Failure))
+                    .await;
+                Seen {
+                    not_mended: true,
+                    ..Seen::default()
+                }
+            }
+        }
     }
 
     async fn look(
@@ -169,17 +197,27 @@ impl Handler {
         let told = format!("{account} {told}");
         self.audit.write(&record.regarding(&*told, outcome)).await?;
         let mended = match drift {
-            Drift::Abandoned => self.users.remove(&listed.user).await,
-            Drift::Misaligned => self.realign(account).await,
-            Drift::Unknown => Ok(()),
+            Drift::Abandoned => self.remove(&listed.user).await,
+            Drift::Misaligned => self.realign(account).await.map(|()| true),
+            Drift::Unknown => Ok(false),
         };
-        if mending && mended.is_err() {
+        if mending && !matches!(mended, Ok(true)) {
             let record = record.regarding(told, Outcome::Failure);
             self.audit.write(&record).await?;
         }
-        seen.mended = mending && mended.is_ok();
-        seen.not_mended = !seen.mended;
+        seen.mended = matches!(mended, Ok(true));
+        // Who was not removed because there is an account after all needs nobody to look.
+        seen.not_mended = mended.is_err() || !mending;
         Ok(seen)
+    }
+
+    /// Removes a user, unless the same invitation was sent again meanwhile and made the account.
+    async fn remove(&self, user: &User) -> Result<bool, Fault> {
+        if self.accounts.account(user.account).await?.is_some() {
+            return Ok(false);
+        }
+        self.users.remove(user).await?;
+        Ok(true)
     }
 
     /// To the row as it is now: an administrator may have changed it since it was looked at.

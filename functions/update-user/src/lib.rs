@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use shared::Fault;
 use shared::access::{Access, Role};
+use shared::api::Operation;
 use shared::api::users::{
     Decided, SignInService, UpdateUser, UpdatedUser, VersionedUserChange, unknown_practitioner,
 };
@@ -14,6 +15,7 @@ use shared::ids::AccountId;
 use shared::phi::{Opener, Phi};
 use shared::serve::Service;
 use shared::store::{AccountRow, Accounts, Administrators, Consent, Directory, Status, Write};
+use shared::telemetry;
 
 struct Handler {
     accounts: Accounts,
@@ -59,6 +61,7 @@ impl Change<UpdateUser> for Handler {
             }
         }
         writes.extend(self.writes(access, &before, &after, now)?);
+        writes.extend(self.practitioners(&before, &after).await?);
         let answer = Decided::Done(UpdatedUser {
             id: whose,
             role: after.role,
@@ -87,22 +90,61 @@ impl Handler {
         let [was, is] = [before, after].map(|row| row.acts_as(Role::Admin));
         match (was, is) {
             (false, true) => writes.push(self.administrators.add(after.account)?),
-            (true, false) => writes.push(self.administrators.remove(after.account)?),
+            (true, false) => writes.push(self.administrators.remove(after.account, now)?),
             _ => {}
         }
         Ok(writes)
     }
 }
 
+impl Handler {
+    /// One account for each practitioner. A disabled one keeps it, so that it can be enabled again.
+    async fn practitioners(
+        &self,
+        before: &AccountRow,
+        after: &AccountRow,
+    ) -> Result<Vec<Write>, Fault> {
+        let account = after.account;
+        let mut writes = Vec::new();
+        if let Some(taken) = after.practitioner
+            && (before.practitioner != Some(taken) || is_back(before, after))
+        {
+            writes.push(self.accounts.take_practitioner(taken, account)?);
+        }
+        if let Some(left) = before.practitioner
+            && after.practitioner != Some(left)
+            && self.accounts.of_practitioner(left).await? == Some(account)
+        {
+            writes.push(self.accounts.leave_practitioner(left, account)?);
+        }
+        Ok(writes)
+    }
+}
+
+fn is_back(before: &AccountRow, after: &AccountRow) -> bool {
+    before.status != Status::Active && after.status == Status::Active
+}
+
 /// Does somebody come to watch over others who did not?
 fn grants(before: &AccountRow, after: &AccountRow) -> bool {
     let is_new = before.role != after.role;
-    let is_back = before.status != Status::Active && after.status == Status::Active;
-    after.role.takes_two() && (is_new || is_back)
+    after.role.takes_two() && (is_new || is_back(before, after))
 }
 
-/// A change that changes nothing still makes Cognito what the row says.
+/// The role in which an account watches over others.
+fn powers(row: &AccountRow) -> Option<Role> {
+    (row.status == Status::Active && row.role.takes_two()).then_some(row.role)
+}
+
+/// A change that changes nothing still makes Cognito what the row says. Whoever comes to watch over
+/// others, or does so no more, raises an alarm, and so does who comes to treat patients as somebody.
 async fn align(users: Users, before: AccountRow, after: AccountRow) -> Result<(), Fault> {
+    if powers(&before) != powers(&after) {
+        telemetry::count(UpdateUser::SPEC.id, "PowersChanged");
+    }
+    if after.practitioner.is_some() && after.practitioner != before.practitioner {
+        telemetry::count(UpdateUser::SPEC.id, "PractitionersChanged");
+    }
     users.align(&after).await?;
     if before != after {
         users.sign_out(after.account).await?;

@@ -5,9 +5,10 @@ use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::access::{Practice, Role};
 use crate::aws::Capability::{
     AlignUsers, ComputeIndex, CreateAccounts, DescribeUsers, FindPatients, InviteUsers,
-    IssueActivations, KeepAdministrators, KeepApprovals, ListUsers as SearchPool, ManageAccounts,
-    NoteReconciliation, NoteSessions, ReadAccounts, ReadDirectory, ReadPatients, RemoveUsers,
-    ResetSecondFactors, SignOutUsers, UnwrapDataKeys, WriteAudit,
+    IssueActivations, KeepAdministrators, KeepApprovals, KeepPractitioners,
+    ListUsers as SearchPool, ManageAccounts, NoteReconciliation, NoteSessions, ReadAccounts,
+    ReadDirectory, ReadPatients, RemoveUsers, ResetSecondFactors, SignOutUsers, UnwrapDataKeys,
+    WriteAudit,
 };
 use crate::http::{Cursor, Problem, Request};
 use crate::ids::{AccountId, PractitionerId};
@@ -72,6 +73,17 @@ pub fn unknown_practitioner() -> Problem {
     )
 }
 
+/// What to say where a practitioner has an account already, enabled or not.
+pub const fn practitioner_taken() -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "practitioner-taken",
+        "This practitioner has an account",
+        "Change that account, or enable it again. Another may have the practitioner once that one \
+         has another practitioner or another role.",
+    )
+}
+
 /// A member of staff is invited: Cognito mails them a password for the first sign-in.
 pub struct InviteUser;
 
@@ -111,6 +123,7 @@ impl Operation for InviteUser {
             CreateAccounts,
             KeepAdministrators,
             KeepApprovals,
+            KeepPractitioners,
             ReadDirectory,
             ComputeIndex,
             InviteUsers,
@@ -405,6 +418,7 @@ impl Operation for UpdateUser {
             ManageAccounts,
             KeepAdministrators,
             KeepApprovals,
+            KeepPractitioners,
             ReadDirectory,
             AlignUsers,
             SignOutUsers,

@@ -23,6 +23,8 @@ pub enum Capability {
     KeepAdministrators,
     /// Let a grant wait for a second administrator.
     KeepApprovals,
+    /// Keep which account is a practitioner's.
+    KeepPractitioners,
     /// Give a patient a code to make an account with.
     IssueActivations,
     /// Note how far the comparison with the user pool came.
@@ -109,7 +111,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -119,6 +121,7 @@ impl Capability {
         Self::ManageAccounts,
         Self::KeepAdministrators,
         Self::KeepApprovals,
+        Self::KeepPractitioners,
         Self::IssueActivations,
         Self::NoteReconciliation,
         Self::ReadPatients,
@@ -167,6 +170,7 @@ impl Capability {
             | Self::ManageAccounts
             | Self::KeepAdministrators
             | Self::KeepApprovals
+            | Self::KeepPractitioners
             | Self::IssueActivations
             | Self::NoteReconciliation
             | Self::KeepSessions => Resource::AccountsTable,
@@ -212,7 +216,9 @@ impl Capability {
                 &["dynamodb:PutItem"]
             }
             Self::ManageAccounts | Self::KeepAdministrators => &["dynamodb:UpdateItem"],
-            Self::KeepApprovals => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
+            Self::KeepApprovals | Self::KeepPractitioners => {
+                &["dynamodb:DeleteItem", "dynamodb:PutItem"]
+            }
             Self::FindPatients => &["dynamodb:GetItem"],
             Self::CountRequests | Self::NoteSessions | Self::KeepSessions => {
                 &["dynamodb:UpdateItem"]

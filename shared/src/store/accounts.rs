@@ -1,16 +1,20 @@
 //! The accounts table: `ACCOUNT#<sub>` rows, and `ACTIVATION#<MAC of the MRN>` rows that wait for
 //! a patient to prove who they are; `RATE#` rows count requests; `RECONCILIATION` says how far the
-//! last comparison with the user pool came. Nothing in it is PHI. The rows about administrators are
+//! last comparison with the user pool came; `PRACTITIONER-OF#<practitioner>` rows say which account is
+//! a practitioner's. Nothing in it is PHI. The rows about administrators are
 //! in administrators.rs.
 
 use super::{Item, Write, b, bytes, n, number, s, string};
 use crate::Fault;
 use crate::access::Role;
+use crate::api::users::practitioner_taken;
 use crate::aws::{Aws, Resource, fault};
 use crate::http::Problem;
 use crate::ids::{AccountId, PatientId, PractitionerId, SessionId};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValue, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Delete, Put, ReturnValue, TransactWriteItem, Update,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -233,14 +237,36 @@ impl Activation {
     }
 }
 
+/// The codes that administrators gave one patient within a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Codes {
+    pub issued: u64,
+    /// When the first of them was, in seconds since the epoch.
+    pub since: i64,
+}
+
+impl Codes {
+    /// When another day begins, in seconds since the epoch.
+    pub const fn until(self) -> i64 {
+        self.since.saturating_add(DAY)
+    }
+}
+
 /// An activation row: a counter of attempts, and the activation if there is one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ActivationRow {
     pub attempts: u64,
+    /// Even those of a day that is over.
+    pub codes: Option<Codes>,
     pub activation: Option<Activation>,
 }
 
 impl ActivationRow {
+    /// The codes of the day that is not over yet.
+    pub fn codes_of_today(&self, now: Timestamp) -> Option<Codes> {
+        self.codes.filter(|codes| now.as_second() < codes.until())
+    }
+
     fn from_item(item: &Item) -> Result<Self, Fault> {
         const TORN: Fault = Fault::Corrupt("an activation row");
         let activation = match bytes(item, "proof") {
@@ -262,8 +288,11 @@ impl ActivationRow {
                 },
             }),
         };
+        let since = number(item, "codes_since").map(i64::try_from);
+        let codes = number(item, "codes").zip(since.transpose().map_err(|_| TORN)?);
         Ok(Self {
             attempts: number(item, "attempts").unwrap_or(0),
+            codes: codes.map(|(issued, since)| Codes { issued, since }),
             activation,
         })
     }
@@ -401,6 +430,59 @@ impl Accounts {
         )
     }
 
+    /// Whose account is this practitioner's, if there is one?
+    pub async fn of_practitioner(
+        &self,
+        practitioner: PractitionerId,
+    ) -> Result<Option<AccountId>, Fault> {
+        const TORN: Fault = Fault::Corrupt("the row of a practitioner's account");
+        let row = self.item(practitioner_key(practitioner)).await?;
+        let account = row.map(|row| {
+            let account = string(&row, "account").ok_or(TORN)?;
+            account.parse().map_err(|_| TORN)
+        });
+        account.transpose()
+    }
+
+    /// The write that makes it the practitioner's one account.
+    pub fn take_practitioner(
+        &self,
+        practitioner: PractitionerId,
+        account: AccountId,
+    ) -> Result<Write, Fault> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .item("pk", s(practitioner_key(practitioner)))
+            .item("account", s(account.to_string()))
+            .condition_expression("attribute_not_exists(pk) OR account = :account")
+            .expression_attribute_values(":account", s(account.to_string()))
+            .build()
+            .map_err(|_| Fault::Defect("a put"))?;
+        Ok(Write {
+            item: TransactWriteItem::builder().put(put).build(),
+            conflict: practitioner_taken(),
+        })
+    }
+
+    /// The write that makes room for another account of the practitioner.
+    pub fn leave_practitioner(
+        &self,
+        practitioner: PractitionerId,
+        account: AccountId,
+    ) -> Result<Write, Fault> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .key("pk", s(practitioner_key(practitioner)))
+            .condition_expression("account = :account")
+            .expression_attribute_values(":account", s(account.to_string()))
+            .build()
+            .map_err(|_| Fault::Defect("a delete"))?;
+        Ok(Write {
+            item: TransactWriteItem::builder().delete(delete).build(),
+            conflict: Problem::changed_meanwhile(),
+        })
+    }
+
     /// Where the comparison with the user pool broke off.
     pub async fn reconciled_to(&self) -> Result<Option<String>, Fault> {
         let row = self.item(RECONCILIATION.to_owned()).await?;
@@ -501,13 +583,54 @@ impl Accounts {
 
     /// The write of a new activation; the code before it dies.
     pub fn issue_activation(&self, mrn_mac: &str, activation: &Activation) -> Result<Write, Fault> {
-        let put = Put::builder()
+        self.put_activation(mrn_mac, activation, 0, Put::builder())
+    }
+
+    /// The same, counted. Attempts that failed on the day of the first code are not given back by
+    /// another. Nothing happens if there was an attempt or a code meanwhile.
+    pub fn issue_counted(
+        &self,
+        mrn_mac: &str,
+        activation: &Activation,
+        former: &ActivationRow,
+        now: Timestamp,
+    ) -> Result<Write, Fault> {
+        let (attempts, codes) = match former.codes_of_today(now) {
+            Some(Codes { issued, since }) => (former.attempts, (issued.saturating_add(1), since)),
+            None => (0, (1, now.as_second())),
+        };
+        let mut condition = "(attribute_not_exists(attempts) OR attempts = :attempts)".to_owned();
+        let mut put = Put::builder()
+            .item("codes", n(codes.0))
+            .item("codes_since", n(codes.1))
+            .expression_attribute_values(":attempts", n(former.attempts));
+        match former.codes {
+            None => condition.push_str(" AND attribute_not_exists(codes)"),
+            Some(Codes { issued, since }) => {
+                condition.push_str(" AND codes = :codes AND codes_since = :since");
+                put = put
+                    .expression_attribute_values(":codes", n(issued))
+                    .expression_attribute_values(":since", n(since));
+            }
+        }
+        let put = put.condition_expression(condition);
+        self.put_activation(mrn_mac, activation, attempts, put)
+    }
+
+    fn put_activation(
+        &self,
+        mrn_mac: &str,
+        activation: &Activation,
+        attempts: u64,
+        put: aws_sdk_dynamodb::types::builders::PutBuilder,
+    ) -> Result<Write, Fault> {
+        let put = put
             .table_name(&self.table)
             .item("pk", s(activation_key(mrn_mac)))
             .item("patient", s(activation.patient.to_string()))
             .item("proof", b(activation.proof.clone()))
             .item("code_expires_at", n(activation.expires_at))
-            .item("attempts", n(0))
+            .item("attempts", n(attempts))
             .item("expires_at", n(activation.expires_at + DAY))
             .build()
             .map_err(|_| Fault::Defect("a put"))?;
@@ -515,6 +638,12 @@ impl Accounts {
             item: TransactWriteItem::builder().put(put).build(),
             conflict: Problem::changed_meanwhile(),
         })
+    }
+
+    /// What waits for whoever has a medical record number, and what was tried.
+    pub async fn activation(&self, mrn_mac: &str) -> Result<ActivationRow, Fault> {
+        let row = self.item(activation_key(mrn_mac)).await?;
+        ActivationRow::from_item(&row.unwrap_or_default())
     }
 
     /// Takes one of the attempts at a medical record number, before anything is compared: guesses
@@ -657,6 +786,10 @@ fn wait(ends: i64, now: Timestamp) -> Result<u16, Fault> {
 
 fn account_key(account: AccountId) -> String {
     format!("ACCOUNT#{account}")
+}
+
+fn practitioner_key(practitioner: PractitionerId) -> String {
+    format!("PRACTITIONER-OF#{practitioner}")
 }
 
 fn activation_key(mrn_mac: &str) -> String {

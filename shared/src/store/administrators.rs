@@ -2,7 +2,7 @@
 //!
 //! `ADMINISTRATORS` is the set of active administrators' accounts. It changes in the transaction that
 //! changes an account, so of two administrators who remove each other one comes first, and the other
-//! stays. `APPROVAL#<whom>#<role>` rows are grants of a role that watches over others
+//! stays; when one was last removed stands with it. `APPROVAL#<whom>#<role>` rows are grants of a role that watches over others
 //! (45 CFR 164.308(a)(4)(ii)(C)), asked for by one administrator.
 
 use super::{Item, Write, n, number, s, string};
@@ -19,7 +19,8 @@ use std::collections::BTreeSet;
 
 const ADMINISTRATORS: &str = "ADMINISTRATORS";
 
-/// How long a grant waits for a second administrator.
+/// How long a grant waits for a second administrator, and so long after one was removed the last may
+/// not grant alone: else whoever removes the others needs nobody's consent.
 const WAITS_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// A grant that an administrator asked for.
@@ -41,6 +42,40 @@ impl Approval {
                 .ok_or(TORN)?,
             expires_at: Timestamp::from_second(expires_at).map_err(|_| TORN)?,
         })
+    }
+}
+
+/// The row of administrators.
+struct Count {
+    accounts: BTreeSet<AccountId>,
+    /// When one was last removed.
+    removed_at: Option<Timestamp>,
+}
+
+impl Count {
+    fn from_item(item: &Item) -> Result<Self, Fault> {
+        const TORN: Fault = Fault::Corrupt("the row of administrators");
+        let accounts = item.get("accounts");
+        let accounts = accounts.and_then(|accounts| accounts.as_ss().ok());
+        let removed_at = number(item, "removed_at").map(|at| {
+            let at = at.try_into().map_err(|_| TORN)?;
+            Timestamp::from_second(at).map_err(|_| TORN)
+        });
+        Ok(Self {
+            accounts: accounts
+                .into_iter()
+                .flatten()
+                .map(|account| account.parse())
+                .collect::<Result<_, _>>()
+                .map_err(|_| TORN)?,
+            removed_at: removed_at.transpose()?,
+        })
+    }
+
+    /// Is there nobody to ask, and was there nobody for as long as a grant may wait?
+    fn is_alone(&self, by: AccountId, now: Timestamp) -> bool {
+        let lately = |at| now.duration_since(at) < WAITS_FOR;
+        self.accounts.iter().all(|one| *one == by) && !self.removed_at.is_some_and(lately)
     }
 }
 
@@ -70,15 +105,12 @@ impl Administrators {
 
     /// The accounts of all active administrators.
     pub async fn active(&self) -> Result<BTreeSet<AccountId>, Fault> {
+        Ok(self.count().await?.accounts)
+    }
+
+    async fn count(&self) -> Result<Count, Fault> {
         let row = self.item(ADMINISTRATORS.to_owned()).await?;
-        let accounts = row.as_ref().and_then(|row| row.get("accounts"));
-        let accounts = accounts.and_then(|accounts| accounts.as_ss().ok());
-        accounts
-            .into_iter()
-            .flatten()
-            .map(|account| account.parse())
-            .collect::<Result<_, _>>()
-            .map_err(|_| Fault::Corrupt("the row of administrators"))
+        Count::from_item(&row.unwrap_or_default())
     }
 
     /// The write that counts one more.
@@ -88,9 +120,10 @@ impl Administrators {
     }
 
     /// The write that counts one less. The last one stays.
-    pub fn remove(&self, account: AccountId) -> Result<Write, Fault> {
+    pub fn remove(&self, account: AccountId, now: Timestamp) -> Result<Write, Fault> {
         let update = Update::builder()
-            .update_expression("DELETE accounts :account")
+            .update_expression("SET removed_at = :now DELETE accounts :account")
+            .expression_attribute_values(":now", n(now.as_second()))
             .condition_expression("size(accounts) > :one AND contains(accounts, :id)")
             .expression_attribute_values(":one", n(1))
             .expression_attribute_values(":id", s(account.to_string()));
@@ -102,6 +135,7 @@ impl Administrators {
         &self,
         former: &BTreeSet<AccountId>,
         actual: &BTreeSet<AccountId>,
+        now: Timestamp,
     ) -> Result<Write, Fault> {
         let set = |accounts: &BTreeSet<AccountId>| {
             AttributeValue::Ss(accounts.iter().map(AccountId::to_string).collect())
@@ -109,8 +143,14 @@ impl Administrators {
         let mut update = Update::builder()
             .table_name(&self.table)
             .key("pk", s(ADMINISTRATORS))
-            .update_expression("SET accounts = :actual")
             .expression_attribute_values(":actual", set(actual));
+        update = if former.is_subset(actual) {
+            update.update_expression("SET accounts = :actual")
+        } else {
+            update
+                .update_expression("SET accounts = :actual, removed_at = :now")
+                .expression_attribute_values(":now", n(now.as_second()))
+        };
         update = if former.is_empty() {
             update.condition_expression("attribute_not_exists(accounts)")
         } else {
@@ -142,7 +182,7 @@ impl Administrators {
         })
     }
 
-    /// May this administrator grant the role? Alone only while there is no other; else the first who
+    /// May this administrator grant the role? Alone only while there is no other, and was none lately; else the first who
     /// asks leaves a row, and the second consents by asking for the same. `whom` is an id, or the MAC
     /// of an address.
     pub async fn consent(
@@ -153,14 +193,14 @@ impl Administrators {
         now: Timestamp,
     ) -> Result<Consent, Fault> {
         let key = format!("APPROVAL#{whom}#{}", role.as_str());
-        let (active, row) = tokio::try_join!(self.active(), self.item(key.clone()))?;
-        if active.iter().all(|one| *one == by) {
+        let (count, row) = tokio::try_join!(self.count(), self.item(key.clone()))?;
+        if count.is_alone(by, now) {
             return Ok(Consent::Given(Vec::new()));
         }
         let former = row.as_ref().map(Approval::from_item).transpose()?;
         // What somebody asked for who is no administrator any more counts for nothing.
         let waiting =
-            former.filter(|one| now < one.expires_at && active.contains(&one.requested_by));
+            former.filter(|one| now < one.expires_at && count.accounts.contains(&one.requested_by));
         match waiting {
             Some(waiting) if waiting.requested_by != by => {
                 Ok(Consent::Given(vec![self.approve(&key, &waiting)?]))

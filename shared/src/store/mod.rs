@@ -16,7 +16,7 @@ pub mod proxies;
 pub mod records;
 
 pub use accounts::{
-    AccountRow, Accounts, Activation, ActivationRow, Allowance, Session, Status, Turn,
+    AccountRow, Accounts, Activation, ActivationRow, Allowance, Codes, Session, Status, Turn,
 };
 pub use administrators::{Administrators, Approval, Consent};
 pub use break_glass::Hour;

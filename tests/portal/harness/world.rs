@@ -155,7 +155,7 @@ impl World {
                 .json(&json!({
                     "role": "provider",
                     "email": format!("{}@example.org", Uuid::new_v4().simple()),
-                    "practitioner": self.practitioner,
+                    "practitioner": self.stack.practitioner("A new colleague").await,
                 })),
             "issue-activation" => self.by_admin().json(&json!({"mrn": self.mrn})),
             "list-users" => self.by_admin().json(&json!({"role": "admin", "limit": 3})),
@@ -165,7 +165,7 @@ impl World {
                 .header("if-match", "\"0\"")
                 .json(&json!({
                     "role": "provider",
-                    "practitioner": self.practitioner,
+                    "practitioner": self.stack.practitioner("A new colleague").await,
                     "status": "disabled",
                 })),
             "sign-out-user" => self.by_admin().account(self.somebody().await),
