@@ -789,3 +789,19 @@ async fn a_summary_counts_what_the_file_has() {
     let team = world.stack.care_team(patient).await.len();
     assert_eq!(summary["care_team"], team);
 }
+
+/// Numbers tried one after the other, slowly.
+#[tokio::test(flavor = "multi_thread")]
+async fn searches_of_half_a_day_have_an_end() {
+    let world = World::new().await;
+    let search = Function::new(&world.stack, "find-patient");
+    let request = || world.by_provider().json(&json!({"mrn": world.mrn}));
+    assert_eq!(search.respond(request()).await.status, 200);
+    let rate = format!("RATE#{}#find-patient#43200#", world.provider);
+    let rows = world.stack.scan(Resource::AccountsTable).await;
+    let is_count = |row: &Value| row["pk"]["S"].as_str().unwrap().starts_with(&rate);
+    let mut count = rows.into_iter().find(is_count).unwrap();
+    count["taken"]["N"] = "300".into();
+    world.stack.put(Resource::AccountsTable, count).await;
+    assert_eq!(search.respond(request()).await.status, 429);
+}

@@ -323,6 +323,25 @@ async fn one_at_a_time() {
         assert_eq!(other.reads().await, [200, 200]);
     }
 }
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_in_an_hour() {
+    let world = World::new().await;
+    let stranger = Stranger::new(&world).await;
+    assert_eq!(stranger.breaks().await.status, 201);
+    stranger.until(Timestamp::now()).await;
+    let rate = format!("RATE#{}#break-glass#", stranger.account());
+    let rows = world.stack.scan(Resource::AccountsTable).await;
+    let is_count = |row: &Value| row["pk"]["S"].as_str().unwrap().starts_with(&rate);
+    let mut count = rows.into_iter().find(is_count).unwrap();
+    assert_eq!(count["taken"]["N"], "1");
+    count["taken"]["N"] = "10".into();
+    world.stack.put(Resource::AccountsTable, count).await;
+    let refused = stranger.breaks().await;
+    assert_eq!(kind(&refused), "429 /problems/too-many-requests");
+    assert_eq!(stranger.reads().await, [404, 404]);
+    // Somebody else still may.
+    assert_eq!(Stranger::new(&world).await.breaks().await.status, 201);
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_of_it_or_nothing() {
