@@ -253,7 +253,8 @@ impl<T: Asked> Requests<T> {
         }
         if let Some(about) = self.about(patient, new) {
             let own = about
-                .condition_expression("request = :request")
+                .condition_expression("#request = :request")
+                .expression_attribute_names("#request", "request")
                 .expression_attribute_values(":request", s(new.id().to_string()));
             writes.push(put(own, taken)?);
         }
