@@ -93,6 +93,14 @@ id!(
     RecordId
 );
 id!(
+    /// A request to refill a prescription. Younger ones sort behind older ones.
+    RefillId
+);
+id!(
+    /// A request to amend the record. Younger ones sort behind older ones.
+    AmendmentId
+);
+id!(
     /// A concern about an access. Younger ones sort behind older ones.
     ConcernId
 );

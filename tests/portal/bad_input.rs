@@ -13,10 +13,12 @@ use serde_json::{Value, json};
 use shared::access::Role;
 use shared::api::access_concerns::{ResolveAccessConcern, ReviewBreakGlass};
 use shared::api::account::ActivateAccount;
+use shared::api::amendments::{RequestAmendment, ReviewAmendment, SubmitDisagreement};
 use shared::api::break_glass::BreakGlass;
 use shared::api::care_team::ChangeCareTeam;
 use shared::api::profile::UpdateProfile;
 use shared::api::proxies::GrantProxy;
+use shared::api::refills::{RequestRefill, ReviewRefill};
 use shared::api::search::FindPatient;
 use shared::api::users::{InviteUser, IssueActivation, ListUsers, ResetUserMfa, UpdateUser};
 use shared::api::{Operation, Trigger};
@@ -156,6 +158,16 @@ fn without_body(world: &World, id: &str) -> Request {
             .by_patient()
             .patient(world.patient)
             .header("idempotency-key", "a-key-of-its-own"),
+        "request-refill" | "request-amendment" => world
+            .by_patient()
+            .patient(world.patient)
+            .header("idempotency-key", "a-key-of-its-own"),
+        "review-refill" => world.review_refill(&Uuid::nil().to_string(), &Value::Null),
+        "review-amendment" => world.review_amendment(&Uuid::nil().to_string(), &Value::Null),
+        "submit-disagreement" => world
+            .by_patient()
+            .patient(world.patient)
+            .amendment(&Uuid::nil().to_string()),
         "find-patient" => world.by_provider(),
         "change-care-team" => world.change_team(0, &Value::Null),
         "issue-activation" | "list-users" => world.by_admin(),
@@ -201,6 +213,23 @@ fn bodies() -> Vec<(&'static str, Value)> {
             "change-care-team",
             json!({"expire": {"practitioner": practitioner, "until": "2999-01-31T17:00:00Z"}}),
         ),
+        (
+            "request-refill",
+            json!({"prescription": practitioner, "note": "four left"}),
+        ),
+        (
+            "review-refill",
+            json!({"decision": "denied", "reason": "a blood test first"}),
+        ),
+        (
+            "request-amendment",
+            json!({"part": "other", "entry": practitioner, "change": "this", "reason": "that"}),
+        ),
+        (
+            "review-amendment",
+            json!({"deny": {"basis": "not-in-record-set", "explanation": "a draft"}}),
+        ),
+        ("submit-disagreement", json!({"statement": "I disagree"})),
         (
             "break-glass",
             json!({"reason": "other", "explanation": "found on the floor"}),
@@ -682,7 +711,7 @@ async fn headers_and_paths() {
         let Trigger::Http { path, .. } = spec.trigger else {
             continue;
         };
-        for name in ["patient", "concern"] {
+        for name in ["patient", "concern", "refill", "amendment"] {
             if !path.contains(&format!("{{{name}}}")) {
                 continue;
             }
@@ -704,14 +733,15 @@ async fn headers_and_paths() {
                 "00000000-0000-0000-0000-000000000000#CONTEXT",
             ] {
                 let mut request = abused.world.allowed(spec).await;
-                request.path = vec![(name.to_owned(), wrong.to_owned())];
+                request.path.retain(|(other, _)| other != name);
+                request.path.push((name.to_owned(), wrong.to_owned()));
                 abused.before = tables(&abused.world).await;
                 abused
                     .refused(spec.id, wrong, request, 400, &*pointer)
                     .await;
             }
             let mut request = abused.world.allowed(spec).await;
-            request.path.clear();
+            request.path.retain(|(other, _)| other != name);
             abused.before = tables(&abused.world).await;
             abused
                 .refused(spec.id, "no path", request, 400, &*pointer)
@@ -922,6 +952,104 @@ async fn proxies() {
     abused.settled().await;
 }
 
+/// What requests to the practice have and no other body.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_to_the_practice() {
+    let mut abused = Abused::new().await;
+    for (id, body, pointer) in [
+        ("request-refill", json!({"note": "four left"}), ""),
+        (
+            "request-amendment",
+            json!({"part": "other", "change": "this"}),
+            "",
+        ),
+        (
+            "request-amendment",
+            json!({"part": "other", "reason": "that"}),
+            "",
+        ),
+        (
+            "request-amendment",
+            json!({"change": "this", "reason": "that"}),
+            "",
+        ),
+        ("review-refill", json!({}), ""),
+        ("review-refill", json!({"reason": "no"}), ""),
+        ("review-refill", json!({"decision": "denied"}), "/reason"),
+        (
+            "review-refill",
+            json!({"decision": "withdrawn"}),
+            "/decision",
+        ),
+        ("review-amendment", json!({}), ""),
+        ("review-amendment", json!({"accept": {}}), "/accept"),
+        ("review-amendment", json!({"accept": ["done"]}), "/accept"),
+        (
+            "review-amendment",
+            json!({"deny": {"explanation": "no"}}),
+            "/deny",
+        ),
+        (
+            "review-amendment",
+            json!({"deny": {"basis": "not-in-record-set"}}),
+            "/deny",
+        ),
+        (
+            "review-amendment",
+            json!({"deny": {"basis": ECHO, "explanation": "no"}}),
+            "/deny/basis",
+        ),
+        (
+            "review-amendment",
+            json!({"extend": {ECHO: ECHO}}),
+            "/extend",
+        ),
+        (
+            "review-amendment",
+            json!({"accept": {"done": "a"}, "extend": {"reason": "b"}}),
+            "",
+        ),
+        ("submit-disagreement", json!({}), ""),
+    ] {
+        let request = abused.request(id).json(&body);
+        let what = body.to_string();
+        abused.refused(id, &what, request, 400, pointer).await;
+    }
+    let pointer = "header/idempotency-key";
+    for id in ["request-refill", "request-amendment"] {
+        let request = abused.labs().json(&body_of(id));
+        abused.refused(id, "no key", request, 400, pointer).await;
+        for key in ["", "short", &ECHO.repeat(10)] {
+            let request = abused.labs().header("idempotency-key", key);
+            let request = request.json(&body_of(id));
+            abused.refused(id, key, request, 400, pointer).await;
+        }
+    }
+    for id in [
+        "list-prescriptions",
+        "list-refill-requests",
+        "list-amendments",
+    ] {
+        for (name, value) in [("limit", "0"), ("limit", ECHO), ("cursor", ECHO)] {
+            let request = abused.labs().query(name, value);
+            let pointer = format!("query/{name}");
+            abused.refused(id, value, request, 400, &*pointer).await;
+        }
+    }
+    let request = abused.labs().query("status", ECHO);
+    abused
+        .refused("list-prescriptions", ECHO, request, 400, "query/status")
+        .await;
+    for (id, request) in [
+        ("list-open-refills", abused.world.by_provider()),
+        ("list-open-amendments", abused.world.by_officer()),
+    ] {
+        let request = request.query("limit", "51");
+        abused.refused(id, "51", request, 400, "query/limit").await;
+    }
+    abused.settled().await;
+}
+
 fn naughty() -> Vec<String> {
     let file = std::fs::read(root().join("tests/data/corpora/strings/blns.json")).unwrap();
     serde_json::from_slice(&file).unwrap()
@@ -939,6 +1067,8 @@ fn naughty_strings_get_no_echo() {
                     .header("if-match", "\"0\"")
                     .header("idempotency-key", "a-key-of-its-own")
                     .concern(&Uuid::nil().to_string())
+                    .refill(&Uuid::nil().to_string())
+                    .amendment(&Uuid::nil().to_string())
                     .json(&with(&right, &pointer, json!(text)));
                 let request = Request {
                     claims: signed_in(AccountId::new(Uuid::nil()), Role::Admin).claims,
@@ -957,6 +1087,11 @@ fn naughty_strings_get_no_echo() {
                     "break-glass" => BreakGlass::parse(&request).map(|_| ()),
                     "review-break-glass" => ReviewBreakGlass::parse(&request).map(|_| ()),
                     "resolve-access-concern" => ResolveAccessConcern::parse(&request).map(|_| ()),
+                    "request-refill" => RequestRefill::parse(&request).map(|_| ()),
+                    "review-refill" => ReviewRefill::parse(&request).map(|_| ()),
+                    "request-amendment" => RequestAmendment::parse(&request).map(|_| ()),
+                    "review-amendment" => ReviewAmendment::parse(&request).map(|_| ()),
+                    "submit-disagreement" => SubmitDisagreement::parse(&request).map(|_| ()),
                     _ => ActivateAccount::parse(&request).map(|_| ()),
                 };
                 match parsed {
@@ -1091,6 +1226,14 @@ const KNOWN: &[&str] = &[
     "expire",
     "practitioner",
     "until",
+    "prescription",
+    "decision",
+    "part",
+    "entry",
+    "change",
+    "deny",
+    "basis",
+    "statement",
 ];
 
 /// JSON of any shape, with the fields that are known more often than chance would have them.

@@ -281,7 +281,7 @@ async fn as_it_should_be(canary: &mut Canary) {
         let spec = specs().into_iter().find(|spec| spec.id == id).unwrap();
         let marked = match id {
             "activate-account" | "get-access-concern" | "list-my-patients" | "find-patient" => true,
-            "list-proxied-patients" => true,
+            "list-proxied-patients" | "list-open-refills" | "list-open-amendments" => true,
             // An id and a time are all that they answer.
             "break-glass" | "revoke-proxy" => false,
             _ => is_about_a_patient(spec),
@@ -348,12 +348,15 @@ async fn bad_input(canary: &mut Canary) {
         r#"{"phone": "CANARY-880, expected CANARY-881", "email": "CANARY-882, expected CANARY-883"}"#,
         r#"{"reason": "CANARY-894", "verdict": "CANARY-895", "outcome": "CANARY-896"}"#,
         r#"{"explanation": "CANARY-897\u0000", "note": "CANARY-898\u0000"}"#,
+        r#"{"prescription": "CANARY-921", "decision": "CANARY-922", "statement": {"CANARY-923": 1}}"#,
+        r#"{"part": "CANARY-931", "accept": {"done": "CANARY-932\u0000"}}"#,
         r#"{"phone": "CANARY-884"#,
         r#"CANARY-885"#,
         r#""CANARY-886""#,
         r#"["CANARY-887"]"#,
     ] {
         let officer = || canary.world.by_officer().concern(&Uuid::nil().to_string());
+        let own = || canary.world.by_patient().patient(canary.world.patient);
         let provider = canary.world.by_stranger().await;
         for (id, request) in [
             ("update-profile", canary.change(2)),
@@ -362,6 +365,27 @@ async fn bad_input(canary: &mut Canary) {
             ("break-glass", provider),
             ("review-break-glass", officer()),
             ("resolve-access-concern", officer()),
+            (
+                "request-refill",
+                canary.world.ask_for(&Uuid::nil().to_string()),
+            ),
+            (
+                "review-refill",
+                canary
+                    .world
+                    .review_refill(&Uuid::nil().to_string(), &Value::Null),
+            ),
+            ("request-amendment", canary.world.amend("other")),
+            (
+                "review-amendment",
+                canary
+                    .world
+                    .review_amendment(&Uuid::nil().to_string(), &Value::Null),
+            ),
+            (
+                "submit-disagreement",
+                own().amendment(&Uuid::nil().to_string()),
+            ),
             ("find-patient", canary.world.by_provider()),
             (
                 "change-care-team",
@@ -468,6 +492,11 @@ async fn corrupted(canary: &mut Canary) {
                 "get-care-team",
                 "get-patient-summary",
                 "list-my-patients",
+                "list-prescriptions",
+                "list-refill-requests",
+                "list-open-refills",
+                "list-amendments",
+                "list-open-amendments",
             ] {
                 let spec = specs().into_iter().find(|spec| spec.id == id);
                 let request = canary.request(spec.unwrap(), 3).await;

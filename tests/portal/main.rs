@@ -12,6 +12,7 @@
 mod access_matrix;
 mod accounts;
 mod administration;
+mod amendments;
 mod audit_coverage;
 mod bad_input;
 mod canary;
@@ -20,6 +21,7 @@ mod emergencies;
 mod harness;
 mod import;
 mod misuse;
+mod prescriptions;
 mod proxies;
 mod round_trips;
 mod sessions;

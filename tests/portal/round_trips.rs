@@ -90,6 +90,9 @@ async fn measured() -> Measured {
         "list-lab-results",
         "list-proxies",
         "get-care-team",
+        "list-prescriptions",
+        "list-refill-requests",
+        "list-amendments",
     ] {
         let function = Function::new(&world.stack, id);
         let request = || signed_in(world.provider, Role::Provider).patient(world.patient);
@@ -99,6 +102,10 @@ async fn measured() -> Measured {
             [cold, respond(&function, request()).await],
         );
     }
+    let function = Function::new(&world.stack, "list-open-amendments");
+    let cold = respond(&function, world.by_provider()).await;
+    let warm = respond(&function, world.by_provider()).await;
+    runs.insert(("list-open-amendments", "provider"), [cold, warm]);
     // The second time is a client that did not get the answer.
     let letter = Letter::to_the_patient(&world).await;
     let function = Function::new(&world.stack, "activate-account");

@@ -5,6 +5,7 @@
 
 pub mod access_concerns;
 pub mod account;
+pub mod amendments;
 pub mod break_glass;
 pub mod care_team;
 mod codes;
@@ -13,8 +14,11 @@ pub mod import;
 pub mod lab_results;
 pub mod my_patients;
 pub mod page;
+pub mod prescriptions;
 pub mod profile;
 pub mod proxies;
+pub mod refills;
+pub mod requests;
 pub mod search;
 pub mod sessions;
 pub mod summary;
@@ -136,7 +140,7 @@ pub trait Operation: Send + Sync + 'static {
     const SPEC: &'static Spec;
     /// Whose data it touches; what Cedar calls the resource.
     type Subject: Resource;
-    type Input: Send + 'static;
+    type Input: Send + Sync + 'static;
     type Output: Serialize + Send + 'static;
 
     /// Turns a request into types that cannot hold invalid values.
@@ -178,6 +182,19 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<profile::GetProfile>();
     visitor.operation::<profile::UpdateProfile>();
     visitor.operation::<lab_results::ListLabResults>();
+    // Prescriptions
+    visitor.operation::<prescriptions::ListPrescriptions>();
+    visitor.operation::<refills::RequestRefill>();
+    visitor.operation::<refills::WithdrawRefill>();
+    visitor.operation::<refills::ListRefillRequests>();
+    visitor.operation::<refills::ListOpenRefills>();
+    visitor.operation::<refills::ReviewRefill>();
+    // Amendments
+    visitor.operation::<amendments::RequestAmendment>();
+    visitor.operation::<amendments::ListAmendments>();
+    visitor.operation::<amendments::ListOpenAmendments>();
+    visitor.operation::<amendments::ReviewAmendment>();
+    visitor.operation::<amendments::SubmitDisagreement>();
     // Proxies
     visitor.operation::<proxies::GrantProxy>();
     visitor.operation::<proxies::ListProxies>();

@@ -54,6 +54,18 @@ pub enum Capability {
     ReadConcerns,
     /// Move a concern from the open ones to the resolved ones.
     CloseConcerns,
+    /// Read the practice's work list of refill requests.
+    ReadOpenRefills,
+    /// Write a refill request, or a step of one.
+    RaiseRefills,
+    /// Take a refill request off the work list.
+    CloseRefills,
+    /// Read the practice's work list of amendment requests.
+    ReadOpenAmendments,
+    /// Write an amendment request, or a step of one.
+    RaiseAmendments,
+    /// Take an amendment request off the work list.
+    CloseAmendments,
     ReadRecords,
     WriteRecords,
     ReadDirectory,
@@ -111,7 +123,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 52] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -139,6 +151,12 @@ impl Capability {
         Self::EndBreakGlass,
         Self::ReadConcerns,
         Self::CloseConcerns,
+        Self::ReadOpenRefills,
+        Self::RaiseRefills,
+        Self::CloseRefills,
+        Self::ReadOpenAmendments,
+        Self::RaiseAmendments,
+        Self::CloseAmendments,
         Self::ReadRecords,
         Self::WriteRecords,
         Self::ReadDirectory,
@@ -187,6 +205,12 @@ impl Capability {
             | Self::EndBreakGlass
             | Self::ReadConcerns
             | Self::CloseConcerns
+            | Self::ReadOpenRefills
+            | Self::RaiseRefills
+            | Self::CloseRefills
+            | Self::ReadOpenAmendments
+            | Self::RaiseAmendments
+            | Self::CloseAmendments
             | Self::GrantProxies
             | Self::RevokeProxies => Resource::PatientsTable,
             Self::ReadRecords | Self::WriteRecords => Resource::RecordsTable,
@@ -238,6 +262,9 @@ impl Capability {
             Self::EndBreakGlass => &["dynamodb:UpdateItem"],
             Self::ReadConcerns => &["dynamodb:GetItem", "dynamodb:Query"],
             Self::CloseConcerns => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
+            Self::ReadOpenRefills | Self::ReadOpenAmendments => &["dynamodb:Query"],
+            Self::RaiseRefills | Self::RaiseAmendments => &["dynamodb:PutItem"],
+            Self::CloseRefills | Self::CloseAmendments => &["dynamodb:DeleteItem"],
             Self::WriteRecords => &[
                 "dynamodb:BatchWriteItem",
                 "dynamodb:DeleteItem",

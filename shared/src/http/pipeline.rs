@@ -50,6 +50,50 @@ pub trait Change<Op: Operation>: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Changed<Op::Output>, Problem>> + Send;
 }
 
+/// What is particular to a change of something that is there: what it goes by is fetched while the
+/// account row is still on its way, as in a [`Read`].
+pub trait Revise<Op: Operation>: Send + Sync + 'static {
+    /// Sealed rows.
+    type Found: Send;
+
+    /// Fetches what the change goes by.
+    fn find(
+        &self,
+        whose: &Unproven<Op::Subject>,
+        input: &Op::Input,
+    ) -> impl Future<Output = Result<Self::Found, Problem>> + Send;
+
+    /// Says, like a [`Change`], which writes make the change.
+    fn revise(
+        &self,
+        access: &Access<Op::Subject>,
+        opener: &Opener,
+        found: Self::Found,
+        input: Op::Input,
+    ) -> impl Future<Output = Result<Changed<Op::Output>, Problem>> + Send;
+}
+
+/// A change that goes by nothing but the caller and the patient's context.
+struct Alone<H>(H);
+
+impl<Op: Operation, H: Change<Op>> Revise<Op> for Alone<H> {
+    type Found = ();
+
+    async fn find(&self, _: &Unproven<Op::Subject>, _: &Op::Input) -> Result<(), Problem> {
+        Ok(())
+    }
+
+    async fn revise(
+        &self,
+        access: &Access<Op::Subject>,
+        opener: &Opener,
+        (): (),
+        input: Op::Input,
+    ) -> Result<Changed<Op::Output>, Problem> {
+        self.0.change(access, opener, input).await
+    }
+}
+
 /// What a change comes to. The writes are committed together with the audit record.
 pub struct Changed<T> {
     writes: Vec<Write>,
@@ -152,6 +196,14 @@ where
 
 /// A service that runs a changing operation.
 pub fn changes<Op>(aws: &Aws, handler: impl Change<Op>) -> Result<Service, Fault>
+where
+    Op: Operation,
+{
+    revises::<Op>(aws, Alone(handler))
+}
+
+/// A service that runs an operation which changes what it found.
+pub fn revises<Op>(aws: &Aws, handler: impl Revise<Op>) -> Result<Service, Fault>
 where
     Op: Operation,
 {
@@ -270,7 +322,7 @@ async fn read<Op: Operation, H: Read<Op>>(
     Ok(phi.disclose(&receipt))
 }
 
-async fn change<Op: Operation, H: Change<Op>>(
+async fn change<Op: Operation, H: Revise<Op>>(
     pipeline: &Pipeline,
     handler: &H,
     request: &Request,
@@ -279,19 +331,21 @@ async fn change<Op: Operation, H: Change<Op>>(
     let named = Op::Subject::named(request);
     record.patient = named.as_ref().ok().and_then(Subject::patient);
     record.resource = named.as_ref().ok().and_then(Subject::resource);
-    let (caller, context) = match &named {
-        Ok(named) => {
-            let (caller, context) = tokio::join!(pipeline.caller(request), pipeline.context(named));
-            (caller, context)
+    let input = Op::parse(request);
+    let (caller, found) = match (named, input) {
+        (Ok(named), Ok(input)) => {
+            let whose = Unproven::new(named.clone());
+            let (caller, context, found) = tokio::join!(
+                pipeline.caller(request),
+                pipeline.context(&named),
+                handler.find(&whose, &input),
+            );
+            (caller, Ok((named, input, context, found)))
         }
-        Err(_) => (
-            pipeline.caller(request).await,
-            Ok(PatientContext::default()),
-        ),
+        (Err(problem), _) | (_, Err(problem)) => (pipeline.caller(request).await, Err(problem)),
     };
     let caller = pipeline.admit(caller, record)?;
-    let subject = named.map_err(Refusal::invalid)?;
-    let input = Op::parse(request).map_err(Refusal::invalid)?;
+    let (subject, input, context, found) = found.map_err(Refusal::invalid)?;
     let context = pipeline.aged(&subject, caller.as_ref(), context?).await?;
     let permitted = pipeline.permit::<Op>(&subject, caller.as_ref(), &context, record)?;
     let by = <Op::Subject as Subject>::By::from_caller(caller.clone())
@@ -299,6 +353,7 @@ async fn change<Op: Operation, H: Change<Op>>(
     let key = pipeline
         .unwrap(&subject, &context, subject.patient().is_some())
         .await?;
+    let found = found.map_err(Refusal::judged)?;
     let access = Access::new(subject, by, &permitted);
     let opener = Opener {
         key,
@@ -307,7 +362,7 @@ async fn change<Op: Operation, H: Change<Op>>(
     };
 
     let changed = handler
-        .change(&access, &opener, input)
+        .revise(&access, &opener, found, input)
         .await
         .map_err(Refusal::judged)?;
     let Changed {

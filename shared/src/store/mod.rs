@@ -14,6 +14,7 @@ pub mod panel;
 pub mod patients;
 pub mod proxies;
 pub mod records;
+pub mod requests;
 
 pub use accounts::{
     AccountRow, Accounts, Activation, ActivationRow, Allowance, Codes, Session, Status, Turn,
@@ -31,6 +32,7 @@ pub use panel::Panel;
 pub use patients::{Basis, BreakGlass, ImportState, PatientContext, Patients, Proxy};
 pub use proxies::{Proxied, ProxiedPage, Proxies, ProxyIndex};
 pub use records::{Entries, LinkedPractitioner, Links, Records, Section, StoredEntry};
+pub use requests::{Asked, Requests, WorkList};
 
 use crate::aws::fault;
 use crate::http::Problem;

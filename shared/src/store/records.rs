@@ -3,14 +3,16 @@
 
 use super::{SealedRow, patient_key, s};
 use crate::Fault;
-use crate::access::Unproven;
+use crate::access::{Access, Practice, Unproven};
 use crate::aws::{Aws, Resource, fault};
 use crate::ids::{PatientId, PractitionerId, RecordId};
 use crate::phi::Opener;
 use aws_sdk_dynamodb::Client;
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::collections::HashSet;
 
 pub(crate) const TABLE: &str = "records";
 const BY_ARRIVAL: &str = "by-arrival";
@@ -155,6 +157,59 @@ impl Records {
                 .exclusive_start_key("sk", s(sk));
         }
         self.page(query).await
+    }
+
+    /// All entries of a section that is short, such as what a patient takes now.
+    pub async fn whole(
+        &self,
+        whose: &Unproven<PatientId>,
+        section: Section,
+    ) -> Result<Vec<SealedRow>, Fault> {
+        let pk = patient_key(whose.patient());
+        let mut rows = Vec::new();
+        let mut start = None;
+        loop {
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("pk = :pk AND begins_with(sk, :section)")
+                .expression_attribute_values(":pk", s(&pk))
+                .expression_attribute_values(":section", s(section.prefix()))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| fault("DynamoDB", &error))?;
+            let items = answer.items.unwrap_or_default().into_iter();
+            rows.extend(items.map(|item| SealedRow::new(TABLE, item)));
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(rows);
+            }
+        }
+    }
+
+    /// Which entries of a short section there are.
+    pub async fn ids(
+        &self,
+        whose: &Unproven<PatientId>,
+        section: Section,
+    ) -> Result<HashSet<RecordId>, Fault> {
+        let rows = self.whole(whose, section).await?;
+        rows.iter().map(SealedRow::entry_id).collect()
+    }
+
+    /// The same of several patients, side by side.
+    pub async fn ids_of(
+        &self,
+        _: &Access<Practice>,
+        patients: impl Iterator<Item = PatientId>,
+        section: Section,
+    ) -> Result<HashSet<RecordId>, Fault> {
+        let each = patients.map(async |patient| self.ids(&Unproven::new(patient), section).await);
+        let each = try_join_all(each).await?;
+        Ok(each.into_iter().flatten().collect())
     }
 
     /// Entries of a section by arrival, latest first.

@@ -41,6 +41,8 @@ pub trait With: Sized {
     fn patient(self, patient: PatientId) -> Self;
     fn proxy(self, proxy: ProxyId) -> Self;
     fn concern(self, id: &str) -> Self;
+    fn refill(self, id: &str) -> Self;
+    fn amendment(self, id: &str) -> Self;
     /// The caller signed in so many seconds ago.
     fn since(self, seconds: i64) -> Self;
     fn account(self, account: AccountId) -> Self;
@@ -63,6 +65,16 @@ impl With for Request {
 
     fn concern(mut self, id: &str) -> Self {
         self.path.push(("concern".to_owned(), id.to_owned()));
+        self
+    }
+
+    fn refill(mut self, id: &str) -> Self {
+        self.path.push(("refill".to_owned(), id.to_owned()));
+        self
+    }
+
+    fn amendment(mut self, id: &str) -> Self {
+        self.path.push(("amendment".to_owned(), id.to_owned()));
         self
     }
 

@@ -4,14 +4,17 @@ use super::function::Function;
 use super::recorder::Recorder;
 use super::request::{With, anonymous, body, signed_in};
 use super::{Stack, Whose};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::access::Role;
 use shared::api::{Auth, Operation, Spec, Trigger, Visitor, visit_all};
 use shared::aws::{Aws, Resource};
 use shared::http::{Request, Response};
 use shared::ids::{AccountId, PatientId, PractitionerId, ProxyId};
+use shared::phi::{DataKeys, Place, seal};
 use uuid::Uuid;
 
 struct Specs(Vec<&'static Spec>);
@@ -91,6 +94,13 @@ impl World {
         }
     }
 
+    /// Another patient in the same stack, and their account.
+    pub async fn another(&self) -> (PatientId, AccountId) {
+        let patient = self.stack.sample("Noel_Reynolds").await;
+        let account = Whose::Patient(patient);
+        (patient, self.stack.account(Role::Patient, account).await)
+    }
+
     /// A request that the operation takes, by somebody who may: it succeeds each time that it is
     /// made anew.
     pub async fn allowed(&self, spec: &Spec) -> Request {
@@ -132,6 +142,46 @@ impl World {
                     self.stack.account(Role::Patient, whose).await,
                     Role::Patient,
                 )
+            }
+            "request-refill" => self.ask_for(&self.prescription().await),
+            "withdraw-refill" => {
+                let refill = self.refill(&self.prescription().await).await;
+                self.by_patient().patient(self.patient).refill(&refill)
+            }
+            "list-refill-requests" => {
+                self.refill(&self.prescription().await).await;
+                self.by_patient().patient(self.patient)
+            }
+            "list-open-refills" => {
+                self.refill(&self.prescription().await).await;
+                self.by_provider()
+            }
+            "review-refill" => {
+                let refill = self.refill(&self.prescription().await).await;
+                self.review_refill(&refill, &json!({"decision": "approved"}))
+            }
+            "request-amendment" => self.amend("health-record"),
+            "list-amendments" => {
+                self.amendment().await;
+                self.by_patient().patient(self.patient)
+            }
+            "list-open-amendments" => {
+                self.amendment().await;
+                self.by_officer()
+            }
+            "review-amendment" => {
+                let amendment = self.amendment().await;
+                self.review_amendment(&amendment, &json!({"accept": {"done": NOTE}}))
+            }
+            "submit-disagreement" => {
+                let amendment = self.amendment().await;
+                let deny = json!({"basis": "accurate-and-complete", "explanation": NOTE});
+                let deny = self.review_amendment(&amendment, &json!({"deny": deny}));
+                self.done("review-amendment", deny).await;
+                let request = self.by_patient().patient(self.patient);
+                request
+                    .amendment(&amendment)
+                    .json(&json!({"statement": EXPLANATION}))
             }
             "break-glass" => self.emergency().await,
             "list-access-concerns" => self.by_officer(),
@@ -176,6 +226,109 @@ impl World {
             _ if is_about_a_patient(spec) => self.by_patient().patient(self.patient),
             _ => self.by_patient(),
         }
+    }
+
+    /// Sends a request that must succeed.
+    pub async fn done(&self, id: &str, request: Request) -> Value {
+        let response = Function::new(&self.stack, id).respond(request).await;
+        let answer = body(&response);
+        assert!(response.status.is_success(), "{id}: {answer}");
+        answer
+    }
+
+    /// A new active prescription of the patient's, as an import would have left it.
+    pub async fn prescription(&self) -> String {
+        let resource = json!({
+            "resourceType": "MedicationRequest", "id": Uuid::new_v4(), "status": "active",
+            "intent": "order", "authoredOn": "2024-03-01",
+            "medicationCodeableConcept": {"text": "CANARY-920 10 mg"},
+        });
+        self.entry("MEDICATION#ACTIVE#2024-03-01T00:00:00.000Z", &resource)
+            .await
+    }
+
+    /// A new entry of the patient's record.
+    pub async fn entry(&self, section_and_time: &str, resource: &Value) -> String {
+        let id = Uuid::new_v4().to_string();
+        let aws = self.stack.aws(&Recorder::default());
+        let pk = format!("PATIENT#{}", self.patient);
+        let sk = format!("{section_and_time}#{id}");
+        let rows = self.stack.scan(Resource::PatientsTable).await.into_iter();
+        let mut rows = rows.filter(|row| row["pk"]["S"] == *pk);
+        let row = rows.find(|row| row["sk"]["S"] == "CONTEXT#KEY").unwrap();
+        let wrapped = STANDARD.decode(row["wrapped"]["B"].as_str().unwrap());
+        let keys = DataKeys::new(aws.kms().clone(), aws.name(Resource::PhiKey).unwrap());
+        let key = keys.unwrap(self.patient, &wrapped.unwrap()).await.unwrap();
+        let place = Place {
+            table: "records",
+            pk: &pk,
+            sk: &sk,
+            attribute: "sealed",
+        };
+        let content = json!({"resource": resource}).to_string();
+        let sealed = seal(&key, &place, content.as_bytes()).unwrap();
+        let item = json!({
+            "pk": {"S": pk},
+            "sk": {"S": sk},
+            "sealed": {"B": STANDARD.encode(sealed)},
+        });
+        self.stack.put(Resource::RecordsTable, item).await;
+        id
+    }
+
+    /// Asks for a refill.
+    pub fn ask_for(&self, prescription: &str) -> Request {
+        self.by_patient()
+            .patient(self.patient)
+            .header("idempotency-key", &Uuid::new_v4().to_string())
+            .json(&json!({"prescription": prescription, "note": EXPLANATION}))
+    }
+
+    /// The same, asked.
+    pub async fn refill(&self, prescription: &str) -> String {
+        let answer = self
+            .done("request-refill", self.ask_for(prescription))
+            .await;
+        answer["id"].as_str().unwrap().to_owned()
+    }
+
+    pub fn review_refill(&self, refill: &str, answer: &Value) -> Request {
+        let request = self.by_provider().patient(self.patient);
+        request.refill(refill).json(answer)
+    }
+
+    /// Asks for an amendment.
+    pub fn amend(&self, part: &str) -> Request {
+        self.by_patient()
+            .patient(self.patient)
+            .header("idempotency-key", &Uuid::new_v4().to_string())
+            .json(&json!({"part": part, "change": EXPLANATION, "reason": "CANARY-930"}))
+    }
+
+    /// The same, asked, after the privacy officer has answered those before: twenty may wait.
+    pub async fn amendment(&self) -> String {
+        let list = self.by_patient().patient(self.patient);
+        let amendments = self.done("list-amendments", list).await;
+        let amendments = amendments["amendments"].as_array().unwrap().clone();
+        let mut open = amendments
+            .iter()
+            .filter(|one| one["state"] == "requested")
+            .skip(15);
+        if let Some(oldest) = open.next() {
+            let accept = json!({"accept": {"done": NOTE}});
+            let id = oldest["id"].as_str().unwrap();
+            self.done("review-amendment", self.review_amendment(id, &accept))
+                .await;
+        }
+        let answer = self
+            .done("request-amendment", self.amend("health-record"))
+            .await;
+        answer["id"].as_str().unwrap().to_owned()
+    }
+
+    pub fn review_amendment(&self, amendment: &str, answer: &Value) -> Request {
+        let request = self.by_officer().patient(self.patient);
+        request.amendment(amendment).json(answer)
     }
 
     /// A grant of the patient's, for a year.
@@ -273,7 +426,7 @@ impl World {
     }
 
     /// A change of the patient's care team.
-    pub fn change_team(&self, version: u64, change: &serde_json::Value) -> Request {
+    pub fn change_team(&self, version: u64, change: &Value) -> Request {
         self.by_provider()
             .patient(self.patient)
             .header("if-match", &format!("\"{version}\""))

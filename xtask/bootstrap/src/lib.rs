@@ -9,7 +9,7 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 33] = [
+pub const SERVICES: [(&str, Make); 44] = [
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
     ("break-glass", break_glass::service),
@@ -27,22 +27,33 @@ pub const SERVICES: [(&str, Make); 33] = [
     ("invite-user", invite_user::service),
     ("issue-activation", issue_activation::service),
     ("list-access-concerns", list_access_concerns::service),
+    ("list-amendments", list_amendments::service),
     ("list-lab-results", list_lab_results::service),
     ("list-my-patients", list_my_patients::service),
+    ("list-open-amendments", list_open_amendments::service),
+    ("list-open-refills", list_open_refills::service),
+    ("list-prescriptions", list_prescriptions::service),
     ("list-proxied-patients", list_proxied_patients::service),
     ("list-proxies", list_proxies::service),
+    ("list-refill-requests", list_refill_requests::service),
     ("list-sessions", list_sessions::service),
     ("list-users", list_users::service),
     ("reconcile-accounts", reconcile_accounts::service),
     ("record-sign-in", record_sign_in::service),
+    ("request-amendment", request_amendment::service),
+    ("request-refill", request_refill::service),
     ("reset-user-mfa", reset_user_mfa::service),
     ("resolve-access-concern", resolve_access_concern::service),
+    ("review-amendment", review_amendment::service),
     ("review-break-glass", review_break_glass::service),
+    ("review-refill", review_refill::service),
     ("revoke-proxy", revoke_proxy::service),
     ("sign-out-everywhere", sign_out_everywhere::service),
     ("sign-out-user", sign_out_user::service),
+    ("submit-disagreement", submit_disagreement::service),
     ("update-profile", update_profile::service),
     ("update-user", update_user::service),
+    ("withdraw-refill", withdraw_refill::service),
 ];
 
 /// The service of one operation.
