@@ -146,6 +146,7 @@ fn without_body(world: &World, id: &str) -> Request {
             .by_patient()
             .patient(world.patient)
             .header("if-match", "\"0\""),
+        "report-access-concern" => world.report(&Uuid::nil().to_string(), &Value::Null),
         "break-glass" => signed_in(world.provider, Role::Provider)
             .since(0)
             .patient(world.patient),
@@ -177,6 +178,8 @@ fn bodies() -> Vec<(&'static str, Value)> {
         "email": "someone@example.org",
         "address": {"lines": ["1 Main Street"], "city": "Boston", "state": "MA",
             "postal_code": "02101", "country": "US"},
+        "preferred_language": "es",
+        "notifications": {"appointments": "email", "messages": "none", "documents": "email"},
     });
     let activation = json!({
         "mrn": "m-1", "birth_date": "1980-01-02", "code": "ABCDEFGHJKMNPQRS",
@@ -204,6 +207,10 @@ fn bodies() -> Vec<(&'static str, Value)> {
         (
             "break-glass",
             json!({"reason": "other", "explanation": "found on the floor"}),
+        ),
+        (
+            "report-access-concern",
+            json!({"explanation": "a neighbour of mine"}),
         ),
         (
             "review-break-glass",

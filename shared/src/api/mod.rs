@@ -15,11 +15,13 @@ pub mod my_patients;
 pub mod page;
 pub mod profile;
 pub mod proxies;
+pub mod record_access;
 pub mod search;
 pub mod sessions;
 pub mod summary;
 pub mod text;
 pub mod users;
+pub mod words;
 
 use crate::access::Resource;
 use crate::aws::Capability;
@@ -177,7 +179,11 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<dashboard::GetDashboard>();
     visitor.operation::<profile::GetProfile>();
     visitor.operation::<profile::UpdateProfile>();
+    visitor.operation::<profile::ListProfileChanges>();
     visitor.operation::<lab_results::ListLabResults>();
+    // Record access
+    visitor.operation::<record_access::ListRecordAccess>();
+    visitor.operation::<record_access::ReportAccessConcern>();
     // Proxies
     visitor.operation::<proxies::GrantProxy>();
     visitor.operation::<proxies::ListProxies>();

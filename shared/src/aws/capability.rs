@@ -51,14 +51,20 @@ pub enum Capability {
     BreakGlass,
     /// End an emergency access before its time.
     EndBreakGlass,
+    /// Report an access to the privacy officer.
+    ReportConcerns,
     ReadConcerns,
     /// Move a concern from the open ones to the resolved ones.
     CloseConcerns,
+    /// Let the patient know what came of a concern.
+    NoteOutcomes,
     ReadRecords,
     WriteRecords,
     ReadDirectory,
     WriteDirectory,
     WriteAudit,
+    /// Read who looked at one patient's record.
+    ReadRecordAccess,
     UnwrapDataKeys,
     CreateDataKeys,
     ComputeIndex,
@@ -111,7 +117,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 49] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -137,13 +143,16 @@ impl Capability {
         Self::RemoveFromCareTeams,
         Self::BreakGlass,
         Self::EndBreakGlass,
+        Self::ReportConcerns,
         Self::ReadConcerns,
         Self::CloseConcerns,
+        Self::NoteOutcomes,
         Self::ReadRecords,
         Self::WriteRecords,
         Self::ReadDirectory,
         Self::WriteDirectory,
         Self::WriteAudit,
+        Self::ReadRecordAccess,
         Self::UnwrapDataKeys,
         Self::CreateDataKeys,
         Self::ComputeIndex,
@@ -185,13 +194,15 @@ impl Capability {
             | Self::RemoveFromCareTeams
             | Self::BreakGlass
             | Self::EndBreakGlass
+            | Self::ReportConcerns
             | Self::ReadConcerns
             | Self::CloseConcerns
+            | Self::NoteOutcomes
             | Self::GrantProxies
             | Self::RevokeProxies => Resource::PatientsTable,
             Self::ReadRecords | Self::WriteRecords => Resource::RecordsTable,
             Self::ReadDirectory | Self::WriteDirectory => Resource::DirectoryTable,
-            Self::WriteAudit => Resource::AuditTable,
+            Self::WriteAudit | Self::ReadRecordAccess => Resource::AuditTable,
             Self::UnwrapDataKeys | Self::CreateDataKeys => Resource::PhiKey,
             Self::ComputeIndex => Resource::IndexKey,
             Self::ActivateUsers
@@ -234,8 +245,8 @@ impl Capability {
             Self::GrantProxies => &["dynamodb:PutItem"],
             Self::RevokeProxies => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
             Self::RemoveFromCareTeams => &["dynamodb:DeleteItem"],
-            Self::BreakGlass => &["dynamodb:PutItem"],
-            Self::EndBreakGlass => &["dynamodb:UpdateItem"],
+            Self::BreakGlass | Self::ReportConcerns => &["dynamodb:PutItem"],
+            Self::EndBreakGlass | Self::NoteOutcomes => &["dynamodb:UpdateItem"],
             Self::ReadConcerns => &["dynamodb:GetItem", "dynamodb:Query"],
             Self::CloseConcerns => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
             Self::WriteRecords => &[
@@ -246,6 +257,7 @@ impl Capability {
             Self::ReadDirectory => &["dynamodb:GetItem"],
             Self::WriteDirectory => &["dynamodb:PutItem"],
             Self::WriteAudit => &["dynamodb:PutItem"],
+            Self::ReadRecordAccess => &["dynamodb:Query"],
             Self::UnwrapDataKeys => &["kms:Decrypt"],
             Self::CreateDataKeys => &["kms:GenerateDataKey"],
             Self::ComputeIndex => &["kms:GenerateMac"],

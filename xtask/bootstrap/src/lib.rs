@@ -9,7 +9,7 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 33] = [
+pub const SERVICES: [(&str, Make); 36] = [
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
     ("break-glass", break_glass::service),
@@ -29,12 +29,15 @@ pub const SERVICES: [(&str, Make); 33] = [
     ("list-access-concerns", list_access_concerns::service),
     ("list-lab-results", list_lab_results::service),
     ("list-my-patients", list_my_patients::service),
+    ("list-profile-changes", list_profile_changes::service),
     ("list-proxied-patients", list_proxied_patients::service),
     ("list-proxies", list_proxies::service),
+    ("list-record-access", list_record_access::service),
     ("list-sessions", list_sessions::service),
     ("list-users", list_users::service),
     ("reconcile-accounts", reconcile_accounts::service),
     ("record-sign-in", record_sign_in::service),
+    ("report-access-concern", report_access_concern::service),
     ("reset-user-mfa", reset_user_mfa::service),
     ("resolve-access-concern", resolve_access_concern::service),
     ("review-break-glass", review_break_glass::service),
