@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use shared::access::Role;
 use shared::api::record_access::{Kind, ground};
 use shared::api::words::WORDS;
-use shared::api::{Category, Operation, words};
+use shared::api::{Category, words};
 use shared::aws::Resource;
 use shared::http::{Request, Response};
 use shared::ids::{AccountId, PatientId};
@@ -171,7 +171,7 @@ async fn every_access_is_in_the_list_once() {
             assert_ne!(words, words::of("no-such-operation"), "{operation}");
             let done = entry["outcome"]["code"] == "done";
             assert_eq!(text, if done { words.did } else { words.tried });
-            assert_eq!(done && entry["why"].is_null(), false, "{entry}");
+            assert!(!(done && entry["why"].is_null()), "{entry}");
         }
     }
 }
@@ -577,6 +577,13 @@ async fn parents_see_it_as_long_as_the_patient_is_a_child() {
     assert_eq!(seen["who"]["text"], "A Parent, who acts for you");
     let text = "A parent or guardian may see the record of a child.";
     assert_eq!(seen["why"]["text"], text);
+    let mut revoke = by(parent, world.patient);
+    revoke.path.push(("proxy".to_owned(), grant));
+    assert_eq!(ask(&world, "revoke-proxy", revoke).await.status, 200);
+    let later = listed(&world).await;
+    let later = later.iter().find(|one| one["id"] == seen["id"]).unwrap();
+    assert_eq!(later["who"], seen["who"]);
+    assert_eq!(later["why"]["text"], text);
 }
 
 /// 45 CFR 164.502(f): the record of somebody who died is protected, and whoever stands in for them

@@ -18,7 +18,7 @@ use crate::aws::Capability::{
 use crate::http::{Problem, Request};
 use crate::ids::{AccessId, AccountId, PatientId};
 use crate::phi::Opener;
-use crate::store::{AccessNotes, AccessRecord, Basis, Emergency, ReportRow};
+use crate::store::{AccessNotes, AccessRecord, Basis, Emergency, ReportRow, SealedRow};
 use ::http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -292,14 +292,20 @@ impl<'a> Teller<'a> {
             (Some(Role::Admin), _) => Kind::Administrator,
             (Some(Role::PrivacyOfficer), _) => Kind::PrivacyOfficer,
             (Some(Role::Patient), Some("self")) => Kind::Patient,
-            (Some(Role::Patient), _) if self.is_proxy(actor) => Kind::Proxy,
+            (Some(Role::Patient), _) if self.grant(record).is_some() => Kind::Proxy,
             _ => Kind::Other,
         }
     }
 
-    /// Is the account one that acts for the patient, or did?
-    fn is_proxy(&self, account: AccountId) -> bool {
-        self.opener.context().proxy(account).is_some() || self.notes.proxy(account).is_some()
+    /// The proxy's grant that the access rests on, else the last one that the account had.
+    fn grant(&self, record: &AccessRecord) -> Option<&SealedRow> {
+        let actor = record.actor?;
+        let current = self.opener.context().proxy(actor).map(|proxy| &proxy.row);
+        let grants = || self.notes.proxies(actor).chain(current);
+        let rests_on = record.grant.map(|grant| grant.to_string());
+        grants()
+            .find(|row| rests_on.is_some() && row.string("grant") == rests_on.as_deref())
+            .or_else(|| grants().last())
     }
 
     fn who(&self, record: &AccessRecord) -> Result<Who, Fault> {
@@ -346,13 +352,8 @@ impl<'a> Teller<'a> {
         }
     }
 
-    /// The name in the grant that the access rests on, else in the account's last one.
     fn proxy(&self, record: &AccessRecord) -> Result<Option<String>, Fault> {
-        let context = self.opener.context();
-        let current = record.actor.and_then(|actor| context.proxy(actor));
-        let former = record.actor.and_then(|actor| self.notes.proxy(actor));
-        let row = current.map(|proxy| &proxy.row).or(former);
-        let Some(row) = row else {
+        let Some(row) = self.grant(record) else {
             return Ok(None);
         };
         let person: Person = serde_json::from_slice(&row.open(self.opener)?)
@@ -378,11 +379,8 @@ impl<'a> Teller<'a> {
     }
 
     fn is_parental(&self, record: &AccessRecord) -> bool {
-        let context = self.opener.context();
-        let current = record.actor.and_then(|actor| context.proxy(actor));
-        current.is_some_and(|proxy| {
-            Some(proxy.grant) == record.grant && proxy.basis == Basis::Parental
-        })
+        let basis = self.grant(record).and_then(|row| row.string("basis"));
+        basis == Some(Basis::Parental.as_str())
     }
 }
 

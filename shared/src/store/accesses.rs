@@ -311,8 +311,8 @@ impl ReportRow {
 pub struct AccessNotes {
     emergencies: HashMap<Uuid, Emergency>,
     reports: HashMap<AccessId, ReportRow>,
-    /// The last grant of each that has ended.
-    proxies: HashMap<AccountId, SealedRow>,
+    /// The grants that have ended or were replaced, of each account the oldest first.
+    proxies: Vec<(AccountId, SealedRow)>,
 }
 
 impl AccessNotes {
@@ -324,9 +324,10 @@ impl AccessNotes {
         self.reports.get(&access)
     }
 
-    /// Who the account was when it acted for the patient.
-    pub fn proxy(&self, account: AccountId) -> Option<&SealedRow> {
-        self.proxies.get(&account)
+    /// What the account was granted, and is no more.
+    pub fn proxies(&self, account: AccountId) -> impl Iterator<Item = &SealedRow> {
+        let of_account = self.proxies.iter().filter(move |(of, _)| *of == account);
+        of_account.map(|(_, row)| row)
     }
 
     fn note(&mut self, row: SealedRow) -> Result<(), Fault> {
@@ -344,8 +345,8 @@ impl AccessNotes {
             self.reports.insert(access, ReportRow::from_row(&row)?);
         } else if let Some(proxy) = sk.strip_prefix(PROXY) {
             let account = proxy.split('#').next().unwrap_or_default();
-            // A later grant of the same account replaces an earlier one.
-            self.proxies.insert(account.parse().map_err(|_| TORN)?, row);
+            let account = account.parse().map_err(|_| TORN)?;
+            self.proxies.push((account, row));
         }
         Ok(())
     }
