@@ -17,6 +17,7 @@ use shared::api::break_glass::BreakGlass;
 use shared::api::care_team::ChangeCareTeam;
 use shared::api::profile::UpdateProfile;
 use shared::api::proxies::GrantProxy;
+use shared::api::record_access::ReportAccessConcern;
 use shared::api::search::FindPatient;
 use shared::api::users::{InviteUser, IssueActivation, ListUsers, ResetUserMfa, UpdateUser};
 use shared::api::{Operation, Trigger};
@@ -946,6 +947,7 @@ fn naughty_strings_get_no_echo() {
                     .header("if-match", "\"0\"")
                     .header("idempotency-key", "a-key-of-its-own")
                     .concern(&Uuid::nil().to_string())
+                    .access(&Uuid::nil().to_string())
                     .json(&with(&right, &pointer, json!(text)));
                 let request = Request {
                     claims: signed_in(AccountId::new(Uuid::nil()), Role::Admin).claims,
@@ -961,6 +963,7 @@ fn naughty_strings_get_no_echo() {
                     "update-user" => UpdateUser::parse(&request).map(|_| ()),
                     "reset-user-mfa" => ResetUserMfa::parse(&request).map(|_| ()),
                     "update-profile" => UpdateProfile::parse(&request).map(|_| ()),
+                    "report-access-concern" => ReportAccessConcern::parse(&request).map(|_| ()),
                     "break-glass" => BreakGlass::parse(&request).map(|_| ()),
                     "review-break-glass" => ReviewBreakGlass::parse(&request).map(|_| ()),
                     "resolve-access-concern" => ResolveAccessConcern::parse(&request).map(|_| ()),
@@ -990,7 +993,9 @@ fn naughty_strings_get_no_echo() {
     must be a time such as 2027-01-31T17:00:00Z
     must be active or disabled
     must be an e-mail address such as name@example.org
+    must be email or sms or none
     must be emergency-treatment or covering-colleague or patient-unresponsive or public-health-emergency or other
+    must be en or es or ar or zh or fr or ht or ko or pt or ru or tl or vi
     must be exact or prefix
     must be in-person-photo-id, video-call-photo-id or callback-to-number-on-file
     must be justified or not-justified
@@ -1073,6 +1078,8 @@ const KNOWN: &[&str] = &[
     "phone",
     "email",
     "address",
+    "preferred_language",
+    "notifications",
     "lines",
     "city",
     "mrn",

@@ -536,13 +536,11 @@ async fn proxies_see_it_only_with_a_grant_of_everything() {
             .any(|one| one["who"]["text"] == "You, for the patient")
     );
 
-    let mut request = by(trusted, world.patient).json(&json!({}));
-    request.path.push(("access".to_owned(), access.clone()));
+    let request = by(trusted, world.patient).access(&access).json(&json!({}));
     assert_eq!(ask(&world, REPORTING, request).await.status, 201);
     let refused = ask(&world, LIST, by(other, world.patient)).await;
     assert_eq!(refused.status, 404);
-    let mut request = by(other, world.patient).json(&json!({}));
-    request.path.push(("access".to_owned(), access));
+    let request = by(other, world.patient).access(&access).json(&json!({}));
     assert_eq!(ask(&world, REPORTING, request).await.status, 404);
     for request in [world.by_provider(), world.by_admin(), world.by_officer()] {
         let response = ask(&world, LIST, request.patient(world.patient)).await;

@@ -464,7 +464,7 @@ impl Report {
 fn outcome(record: &AccessRecord, kind: Kind) -> Outcome {
     let (code, text) = match record.outcome.as_str() {
         "success" if record.reason.as_deref() == Some("begun") => {
-            (Ended::Done, "It began, and has not finished.")
+            (Ended::NotDone, "It began, and has not finished.")
         }
         "success" => (Ended::Done, "It was done."),
         "denied" if record.via.is_some() => (

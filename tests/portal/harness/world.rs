@@ -186,9 +186,8 @@ impl World {
 
     /// The patient asks the privacy officer about an access.
     pub fn report(&self, access: &str, words: &serde_json::Value) -> Request {
-        let mut request = self.by_patient().patient(self.patient).json(words);
-        request.path.push(("access".to_owned(), access.to_owned()));
-        request
+        let request = self.by_patient().patient(self.patient);
+        request.access(access).json(words)
     }
 
     /// The provider looks at the profile: the id of the record of it.
