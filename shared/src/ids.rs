@@ -1,5 +1,6 @@
 //! The portal's opaque identifiers, a type each, so that one cannot stand in for another.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -104,6 +105,19 @@ id!(
     /// A concern about an access. Younger ones sort behind older ones.
     ConcernId
 );
+id!(
+    /// An access to a patient's record: the id of its audit record.
+    AccessId
+);
+
+impl AccessId {
+    /// When the record was made, to the millisecond; none if no record has such an id.
+    pub fn made(self) -> Option<Timestamp> {
+        let (seconds, nanoseconds) = self.0.get_timestamp()?.to_unix();
+        let seconds = i64::try_from(seconds).ok()?;
+        Timestamp::new(seconds, i32::try_from(nanoseconds).ok()?).ok()
+    }
+}
 
 #[cfg(test)]
 mod tests {

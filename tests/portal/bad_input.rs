@@ -18,6 +18,7 @@ use shared::api::break_glass::BreakGlass;
 use shared::api::care_team::ChangeCareTeam;
 use shared::api::profile::UpdateProfile;
 use shared::api::proxies::GrantProxy;
+use shared::api::record_access::ReportAccessConcern;
 use shared::api::refills::{RequestRefill, ReviewRefill};
 use shared::api::search::FindPatient;
 use shared::api::users::{InviteUser, IssueActivation, ListUsers, ResetUserMfa, UpdateUser};
@@ -148,6 +149,7 @@ fn without_body(world: &World, id: &str) -> Request {
             .by_patient()
             .patient(world.patient)
             .header("if-match", "\"0\""),
+        "report-access-concern" => world.report(&Uuid::nil().to_string(), &Value::Null),
         "break-glass" => signed_in(world.provider, Role::Provider)
             .since(0)
             .patient(world.patient),
@@ -189,6 +191,8 @@ fn bodies() -> Vec<(&'static str, Value)> {
         "email": "someone@example.org",
         "address": {"lines": ["1 Main Street"], "city": "Boston", "state": "MA",
             "postal_code": "02101", "country": "US"},
+        "preferred_language": "es",
+        "notifications": {"appointments": "email", "messages": "none", "documents": "email"},
     });
     let activation = json!({
         "mrn": "m-1", "birth_date": "1980-01-02", "code": "ABCDEFGHJKMNPQRS",
@@ -233,6 +237,10 @@ fn bodies() -> Vec<(&'static str, Value)> {
         (
             "break-glass",
             json!({"reason": "other", "explanation": "found on the floor"}),
+        ),
+        (
+            "report-access-concern",
+            json!({"explanation": "a neighbour of mine"}),
         ),
         (
             "review-break-glass",
@@ -1069,6 +1077,7 @@ fn naughty_strings_get_no_echo() {
                     .concern(&Uuid::nil().to_string())
                     .refill(&Uuid::nil().to_string())
                     .amendment(&Uuid::nil().to_string())
+                    .access(&Uuid::nil().to_string())
                     .json(&with(&right, &pointer, json!(text)));
                 let request = Request {
                     claims: signed_in(AccountId::new(Uuid::nil()), Role::Admin).claims,
@@ -1084,6 +1093,7 @@ fn naughty_strings_get_no_echo() {
                     "update-user" => UpdateUser::parse(&request).map(|_| ()),
                     "reset-user-mfa" => ResetUserMfa::parse(&request).map(|_| ()),
                     "update-profile" => UpdateProfile::parse(&request).map(|_| ()),
+                    "report-access-concern" => ReportAccessConcern::parse(&request).map(|_| ()),
                     "break-glass" => BreakGlass::parse(&request).map(|_| ()),
                     "review-break-glass" => ReviewBreakGlass::parse(&request).map(|_| ()),
                     "resolve-access-concern" => ResolveAccessConcern::parse(&request).map(|_| ()),
@@ -1118,7 +1128,9 @@ fn naughty_strings_get_no_echo() {
     must be a time such as 2027-01-31T17:00:00Z
     must be active or disabled
     must be an e-mail address such as name@example.org
+    must be email or sms or none
     must be emergency-treatment or covering-colleague or patient-unresponsive or public-health-emergency or other
+    must be en or es or ar or zh or fr or ht or ko or pt or ru or tl or vi
     must be exact or prefix
     must be in-person-photo-id, video-call-photo-id or callback-to-number-on-file
     must be justified or not-justified
@@ -1201,6 +1213,8 @@ const KNOWN: &[&str] = &[
     "phone",
     "email",
     "address",
+    "preferred_language",
+    "notifications",
     "lines",
     "city",
     "mrn",

@@ -283,7 +283,9 @@ async fn as_it_should_be(canary: &mut Canary) {
             "activate-account" | "get-access-concern" | "list-my-patients" | "find-patient" => true,
             "list-proxied-patients" | "list-open-refills" | "list-open-amendments" => true,
             // An id and a time are all that they answer.
-            "break-glass" | "revoke-proxy" => false,
+            "break-glass" | "revoke-proxy" | "report-access-concern" => false,
+            // Names of whoever acts for the patient are all the PHI there may be.
+            "list-record-access" => false,
             _ => is_about_a_patient(spec),
         };
         let text = String::from_utf8_lossy(&response.body);
@@ -363,6 +365,10 @@ async fn bad_input(canary: &mut Canary) {
             ("activate-account", attempt("ABCDEFGHJKMNPQRS")),
             ("grant-proxy", canary.grant()),
             ("break-glass", provider),
+            (
+                "report-access-concern",
+                canary.world.report(&Uuid::nil().to_string(), &Value::Null),
+            ),
             ("review-break-glass", officer()),
             ("resolve-access-concern", officer()),
             (
@@ -489,6 +495,8 @@ async fn corrupted(canary: &mut Canary) {
                 "update-profile",
                 "grant-proxy",
                 "list-proxies",
+                "list-profile-changes",
+                "list-record-access",
                 "get-care-team",
                 "get-patient-summary",
                 "list-my-patients",
@@ -600,5 +608,6 @@ fn lines_say_nothing(canary: &Canary) {
     }
     assert!(captured.contains("ImportsRefused"));
     assert!(captured.contains("GlassBroken"));
+    assert!(captured.contains("AccessReported"));
     assert!(captured.contains("\"message\":\"panic\""));
 }

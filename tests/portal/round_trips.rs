@@ -288,12 +288,15 @@ fn depths(measured: &Measured) {
     list-lab-results        patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-lab-results        provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-my-patients        provider        cold 5 deep, 5 calls; warm 4 deep, 4 calls
+    list-profile-changes    patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-proxied-patients   patient         cold 5 deep, 5 calls; warm 4 deep, 4 calls
     list-proxies            patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     list-proxies            provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
+    list-record-access      patient         cold 2 deep, 8 calls; warm 2 deep, 7 calls
     list-sessions           patient         cold 2 deep, 3 calls; warm 2 deep, 3 calls
     list-users              admin           cold 4 deep, 9 calls; warm 4 deep, 9 calls
     record-sign-in          service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
+    report-access-concern   patient         cold 4 deep, 6 calls; warm 3 deep, 5 calls
     reset-user-mfa          admin           cold 4 deep, 4 calls; warm 4 deep, 4 calls
     resolve-access-concern  privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
     review-break-glass      privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls

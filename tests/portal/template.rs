@@ -245,6 +245,14 @@ fn no_policy_has_a_wildcard_action_and_only_tracing_a_wildcard_resource() {
 fn the_audit_table_is_written_once() {
     for (sid, (_, statement)) in statements() {
         if statement["Resource"].to_string().contains("AuditTableArn") {
+            // And read by one capability, a patient's partition at a time.
+            if sid == "ReadRecordAccess" {
+                assert_eq!(strings(&statement["Action"]), ["dynamodb:Query"]);
+                let condition = &statement["Condition"];
+                let keys = &condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+                assert_eq!(strings(keys), ["PATIENT#*"]);
+                continue;
+            }
             assert_eq!(strings(&statement["Action"]), ["dynamodb:PutItem"], "{sid}");
         }
     }

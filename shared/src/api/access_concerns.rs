@@ -7,11 +7,11 @@ use super::text::Line;
 use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::access::Practice;
 use crate::aws::Capability::{
-    CloseConcerns, EndBreakGlass, ReadAccounts, ReadConcerns, ReadPatients, UnwrapDataKeys,
-    WriteAudit,
+    CloseConcerns, EndBreakGlass, NoteOutcomes, ReadAccounts, ReadConcerns, ReadPatients,
+    UnwrapDataKeys, WriteAudit,
 };
 use crate::http::{Problem, Request};
-use crate::ids::{AccountId, ConcernId, PatientId};
+use crate::ids::{AccessId, AccountId, ConcernId, PatientId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -103,9 +103,21 @@ pub struct Concern {
     pub grant: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// The entry that a patient reported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access: Option<Reported>,
     pub opened_at: Timestamp,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Closed>,
+}
+
+/// An access as the audit log has it, for whoever looks into it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reported {
+    /// The id of the audit record.
+    pub id: AccessId,
+    pub operation: String,
+    pub at: Timestamp,
 }
 
 /// How it ended.
@@ -119,8 +131,9 @@ pub struct Closed {
 /// What people wrote about a concern: PHI, sealed under the patient's key.
 #[derive(Serialize, Deserialize)]
 pub struct Words {
-    /// By whoever raised it, or broke the glass.
-    pub explanation: String,
+    /// By whoever raised it, or broke the glass. A patient need not say why they ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<String>,
     /// By the privacy officer who closed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -254,6 +267,7 @@ impl Operation for ReviewBreakGlass {
             ReadPatients,
             UnwrapDataKeys,
             CloseConcerns,
+            NoteOutcomes,
             EndBreakGlass,
             WriteAudit,
         ],
@@ -298,6 +312,7 @@ impl Operation for ResolveAccessConcern {
             ReadPatients,
             UnwrapDataKeys,
             CloseConcerns,
+            NoteOutcomes,
             WriteAudit,
         ],
     };

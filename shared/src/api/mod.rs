@@ -17,6 +17,7 @@ pub mod page;
 pub mod prescriptions;
 pub mod profile;
 pub mod proxies;
+pub mod record_access;
 pub mod refills;
 pub mod requests;
 pub mod search;
@@ -24,6 +25,7 @@ pub mod sessions;
 pub mod summary;
 pub mod text;
 pub mod users;
+pub mod words;
 
 use crate::access::Resource;
 use crate::aws::Capability;
@@ -181,6 +183,7 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<dashboard::GetDashboard>();
     visitor.operation::<profile::GetProfile>();
     visitor.operation::<profile::UpdateProfile>();
+    visitor.operation::<profile::ListProfileChanges>();
     visitor.operation::<lab_results::ListLabResults>();
     // Prescriptions
     visitor.operation::<prescriptions::ListPrescriptions>();
@@ -195,6 +198,9 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<amendments::ListOpenAmendments>();
     visitor.operation::<amendments::ReviewAmendment>();
     visitor.operation::<amendments::SubmitDisagreement>();
+    // Record access
+    visitor.operation::<record_access::ListRecordAccess>();
+    visitor.operation::<record_access::ReportAccessConcern>();
     // Proxies
     visitor.operation::<proxies::GrantProxy>();
     visitor.operation::<proxies::ListProxies>();

@@ -51,6 +51,8 @@ pub enum Capability {
     BreakGlass,
     /// End an emergency access before its time.
     EndBreakGlass,
+    /// Report an access to the privacy officer.
+    ReportConcerns,
     ReadConcerns,
     /// Move a concern from the open ones to the resolved ones.
     CloseConcerns,
@@ -66,11 +68,15 @@ pub enum Capability {
     RaiseAmendments,
     /// Take an amendment request off the work list.
     CloseAmendments,
+    /// Let the patient know what came of a concern.
+    NoteOutcomes,
     ReadRecords,
     WriteRecords,
     ReadDirectory,
     WriteDirectory,
     WriteAudit,
+    /// Read who looked at one patient's record.
+    ReadRecordAccess,
     UnwrapDataKeys,
     CreateDataKeys,
     ComputeIndex,
@@ -123,7 +129,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 52] = [
+    pub const ALL: [Self; 55] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -149,6 +155,7 @@ impl Capability {
         Self::RemoveFromCareTeams,
         Self::BreakGlass,
         Self::EndBreakGlass,
+        Self::ReportConcerns,
         Self::ReadConcerns,
         Self::CloseConcerns,
         Self::ReadOpenRefills,
@@ -157,11 +164,13 @@ impl Capability {
         Self::ReadOpenAmendments,
         Self::RaiseAmendments,
         Self::CloseAmendments,
+        Self::NoteOutcomes,
         Self::ReadRecords,
         Self::WriteRecords,
         Self::ReadDirectory,
         Self::WriteDirectory,
         Self::WriteAudit,
+        Self::ReadRecordAccess,
         Self::UnwrapDataKeys,
         Self::CreateDataKeys,
         Self::ComputeIndex,
@@ -203,6 +212,7 @@ impl Capability {
             | Self::RemoveFromCareTeams
             | Self::BreakGlass
             | Self::EndBreakGlass
+            | Self::ReportConcerns
             | Self::ReadConcerns
             | Self::CloseConcerns
             | Self::ReadOpenRefills
@@ -211,11 +221,12 @@ impl Capability {
             | Self::ReadOpenAmendments
             | Self::RaiseAmendments
             | Self::CloseAmendments
+            | Self::NoteOutcomes
             | Self::GrantProxies
             | Self::RevokeProxies => Resource::PatientsTable,
             Self::ReadRecords | Self::WriteRecords => Resource::RecordsTable,
             Self::ReadDirectory | Self::WriteDirectory => Resource::DirectoryTable,
-            Self::WriteAudit => Resource::AuditTable,
+            Self::WriteAudit | Self::ReadRecordAccess => Resource::AuditTable,
             Self::UnwrapDataKeys | Self::CreateDataKeys => Resource::PhiKey,
             Self::ComputeIndex => Resource::IndexKey,
             Self::ActivateUsers
@@ -258,8 +269,8 @@ impl Capability {
             Self::GrantProxies => &["dynamodb:PutItem"],
             Self::RevokeProxies => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
             Self::RemoveFromCareTeams => &["dynamodb:DeleteItem"],
-            Self::BreakGlass => &["dynamodb:PutItem"],
-            Self::EndBreakGlass => &["dynamodb:UpdateItem"],
+            Self::BreakGlass | Self::ReportConcerns => &["dynamodb:PutItem"],
+            Self::EndBreakGlass | Self::NoteOutcomes => &["dynamodb:UpdateItem"],
             Self::ReadConcerns => &["dynamodb:GetItem", "dynamodb:Query"],
             Self::CloseConcerns => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
             Self::ReadOpenRefills | Self::ReadOpenAmendments => &["dynamodb:Query"],
@@ -273,6 +284,7 @@ impl Capability {
             Self::ReadDirectory => &["dynamodb:GetItem"],
             Self::WriteDirectory => &["dynamodb:PutItem"],
             Self::WriteAudit => &["dynamodb:PutItem"],
+            Self::ReadRecordAccess => &["dynamodb:Query"],
             Self::UnwrapDataKeys => &["kms:Decrypt"],
             Self::CreateDataKeys => &["kms:GenerateDataKey"],
             Self::ComputeIndex => &["kms:GenerateMac"],

@@ -499,7 +499,11 @@ impl Pipeline {
             Some(_) => Refusal::judged(problem),
             None => Refusal::denied(problem),
         })?;
-        record.role = caller.as_ref().map(|caller| caller.row.role);
+        if let Some(Caller { row, .. }) = &caller {
+            record.role = Some(row.role);
+            record.practitioner = row.practitioner;
+            record.name.clone_from(&row.name);
+        }
         Ok(caller)
     }
 

@@ -62,6 +62,8 @@ pub struct AccountRow {
     pub status: Status,
     pub patient: Option<PatientId>,
     pub practitioner: Option<PractitionerId>,
+    /// What the directory called the practitioner when the account became theirs.
+    pub name: Option<String>,
     /// Tokens of sign-ins up to this second are refused.
     pub signed_out_at: Option<i64>,
     pub last_sign_in: Option<Timestamp>,
@@ -140,6 +142,7 @@ impl AccountRow {
             status: Status::Active,
             patient: None,
             practitioner: None,
+            name: None,
             signed_out_at: None,
             last_sign_in: None,
             previous_sign_in: None,
@@ -178,6 +181,7 @@ impl AccountRow {
                 .map(str::parse)
                 .transpose()
                 .map_err(|_| TORN)?,
+            name: id("name").map(str::to_owned),
             signed_out_at: number(item, "signed_out_at")
                 .map(i64::try_from)
                 .transpose()
@@ -206,6 +210,9 @@ impl AccountRow {
         }
         if let Some(practitioner) = self.practitioner {
             item.insert("practitioner".to_owned(), s(practitioner.to_string()));
+        }
+        if let Some(name) = &self.name {
+            item.insert("name".to_owned(), s(name));
         }
         item
     }
@@ -408,13 +415,23 @@ impl Accounts {
             expression.push_str(", signed_out_at = :out");
             update = update.expression_attribute_values(":out", n(at));
         }
-        match after.practitioner {
-            Some(practitioner) => {
-                expression.push_str(", practitioner = :practitioner");
-                update = update
-                    .expression_attribute_values(":practitioner", s(practitioner.to_string()));
+        let optional = [
+            ("practitioner", after.practitioner.map(|id| id.to_string())),
+            ("name", after.name.clone()),
+        ];
+        let mut removed = Vec::new();
+        for (name, value) in optional {
+            update = update.expression_attribute_names(format!("#{name}"), name);
+            match value {
+                Some(value) => {
+                    expression.push_str(&format!(", #{name} = :{name}"));
+                    update = update.expression_attribute_values(format!(":{name}"), s(value));
+                }
+                None => removed.push(format!("#{name}")),
             }
-            None => expression.push_str(" REMOVE practitioner"),
+        }
+        if !removed.is_empty() {
+            expression.push_str(&format!(" REMOVE {}", removed.join(", ")));
         }
         update = if before.version == 0 {
             update.condition_expression("attribute_exists(pk) AND attribute_not_exists(version)")

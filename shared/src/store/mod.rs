@@ -1,5 +1,6 @@
 //! DynamoDB as the portal uses it: keys, sealed rows, and changes committed with their audit record.
 
+pub mod accesses;
 pub mod accounts;
 pub mod administrators;
 pub mod break_glass;
@@ -16,6 +17,7 @@ pub mod proxies;
 pub mod records;
 pub mod requests;
 
+pub use accesses::{AccessLog, AccessNotes, AccessRecord, Emergency, Position, Range, ReportRow};
 pub use accounts::{
     AccountRow, Accounts, Activation, ActivationRow, Allowance, Codes, Session, Status, Turn,
 };

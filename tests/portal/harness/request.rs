@@ -43,6 +43,7 @@ pub trait With: Sized {
     fn concern(self, id: &str) -> Self;
     fn refill(self, id: &str) -> Self;
     fn amendment(self, id: &str) -> Self;
+    fn access(self, id: &str) -> Self;
     /// The caller signed in so many seconds ago.
     fn since(self, seconds: i64) -> Self;
     fn account(self, account: AccountId) -> Self;
@@ -75,6 +76,11 @@ impl With for Request {
 
     fn amendment(mut self, id: &str) -> Self {
         self.path.push(("amendment".to_owned(), id.to_owned()));
+        self
+    }
+
+    fn access(mut self, id: &str) -> Self {
+        self.path.push(("access".to_owned(), id.to_owned()));
         self
     }
 

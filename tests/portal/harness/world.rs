@@ -41,6 +41,8 @@ pub fn is_about_a_patient(spec: &Spec) -> bool {
 
 /// What a provider writes who breaks the glass, and a privacy officer who looks at it.
 pub const EXPLANATION: &str = "CANARY-900 was found on the floor, and nobody is with them";
+/// What a patient writes who asks about an access.
+pub const REPORT: &str = "CANARY-902 is my neighbour, who does not treat me";
 pub const NOTE: &str = "CANARY-901 was never in our emergency department";
 
 /// A stack with a patient who has an account, a provider who treats the patient and a colleague who
@@ -111,6 +113,10 @@ impl World {
                 .patient(self.patient)
                 .header("if-match", "\"0\"")
                 .json(&json!({"phone": "555-010-0199"})),
+            "report-access-concern" => {
+                let access = self.an_access().await;
+                self.report(&access, &json!({"explanation": REPORT}))
+            }
             "list-my-patients" => self.by_provider(),
             "find-patient" => self.by_provider().json(&json!({"mrn": self.mrn})),
             "get-patient-summary" => self.by_provider().patient(self.patient),
@@ -331,6 +337,23 @@ impl World {
         request.amendment(amendment).json(answer)
     }
 
+    /// The patient asks the privacy officer about an access.
+    pub fn report(&self, access: &str, words: &Value) -> Request {
+        let request = self.by_patient().patient(self.patient);
+        request.access(access).json(words)
+    }
+
+    /// The provider looks at the profile: the id of the record of it.
+    pub async fn an_access(&self) -> String {
+        let profile = Function::new(&self.stack, "get-profile");
+        let request = self.by_provider().patient(self.patient);
+        let id = request.request_id.clone();
+        assert_eq!(profile.respond(request).await.status, 200);
+        let mut records = self.stack.audit().await.into_iter();
+        let record = records.find(|record| record["request_id"] == *id).unwrap();
+        record["id"].as_str().unwrap().to_owned()
+    }
+
     /// A grant of the patient's, for a year.
     pub fn grant(&self, email: &str, categories: &[&str]) -> Request {
         let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
@@ -393,21 +416,34 @@ impl World {
         self.by_stranger().await.json(&why)
     }
 
-    /// The id of a new concern about the patient. Only broken glass raises any by itself: one of
-    /// another kind is made of that.
+    /// The id of a new concern about the patient.
     pub async fn concern(&self, kind: &str) -> String {
-        let spec = specs().into_iter().find(|spec| spec.id == "break-glass");
+        let (id, request) = match kind {
+            "break-glass" => (kind, self.emergency().await),
+            _ => {
+                let access = self.an_access().await;
+                let request = self.report(&access, &json!({"explanation": REPORT}));
+                ("report-access-concern", request)
+            }
+        };
+        let spec = specs().into_iter().find(|spec| spec.id == id).unwrap();
+        let before = self.concerns().await;
         let aws = self.stack.aws(&Recorder::default());
-        let broken = body(&call(&aws, spec.unwrap(), self.emergency().await).await);
-        let rows = self.stack.scan(Resource::PatientsTable).await.into_iter();
-        let mut row = rows
-            .filter(|row| row["pk"]["S"] == "CONCERNS#open")
-            .find(|row| row["grant"]["S"] == broken["grant"])
-            .unwrap();
-        let id = row["sk"]["S"].as_str().unwrap().to_owned();
-        row["kind"]["S"] = kind.into();
-        self.stack.put(Resource::PatientsTable, row).await;
-        id
+        let response = call(&aws, spec, request).await;
+        assert_eq!(response.status, 201, "{}", body(&response));
+        let mut new = self.concerns().await;
+        new.retain(|id| !before.contains(id));
+        new.remove(0)
+    }
+
+    /// The ids of the concerns that are open.
+    async fn concerns(&self) -> Vec<String> {
+        let mut rows = self.stack.items(Resource::PatientsTable).await;
+        rows.retain(|row| row["pk"] == "CONCERNS#open");
+        let ids = rows
+            .iter()
+            .map(|row| row["sk"].as_str().unwrap().to_owned());
+        ids.collect()
     }
 
     pub fn by_admin(&self) -> Request {

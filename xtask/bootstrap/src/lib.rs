@@ -9,7 +9,7 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 44] = [
+pub const SERVICES: [(&str, Make); 47] = [
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
     ("break-glass", break_glass::service),
@@ -33,13 +33,16 @@ pub const SERVICES: [(&str, Make); 44] = [
     ("list-open-amendments", list_open_amendments::service),
     ("list-open-refills", list_open_refills::service),
     ("list-prescriptions", list_prescriptions::service),
+    ("list-profile-changes", list_profile_changes::service),
     ("list-proxied-patients", list_proxied_patients::service),
     ("list-proxies", list_proxies::service),
+    ("list-record-access", list_record_access::service),
     ("list-refill-requests", list_refill_requests::service),
     ("list-sessions", list_sessions::service),
     ("list-users", list_users::service),
     ("reconcile-accounts", reconcile_accounts::service),
     ("record-sign-in", record_sign_in::service),
+    ("report-access-concern", report_access_concern::service),
     ("request-amendment", request_amendment::service),
     ("request-refill", request_refill::service),
     ("reset-user-mfa", reset_user_mfa::service),
