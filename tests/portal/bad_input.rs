@@ -1119,6 +1119,8 @@ fn naughty_strings_get_no_echo() {
     must be 1 to 100 characters long
     must be 1 to 1000 characters long
     must be 1 to 20 characters long
+    must be 1 to 2000 characters long
+    must be 1 to 500 characters long
     must be 1 to 64 characters long
     must be 10 to 500 characters long
     must be 2 to 60 characters long
@@ -1129,15 +1131,18 @@ fn naughty_strings_get_no_echo() {
     must be active or disabled
     must be an e-mail address such as name@example.org
     must be email or sms or none
+    must be approved or denied
     must be emergency-treatment or covering-colleague or patient-unresponsive or public-health-emergency or other
     must be en or es or ar or zh or fr or ht or ko or pt or ru or tl or vi
     must be exact or prefix
     must be in-person-photo-id, video-call-photo-id or callback-to-number-on-file
     must be justified or not-justified
     must be no-issue or corrected or sanctioned or breach-notification
+    must be not-created-here or not-in-record-set or not-open-to-access or accurate-and-complete
     must be one of profile, lab-results, prescriptions, health-record, documents, appointments and messages
     must be one of spouse-or-partner, parent, guardian, child, sibling, friend, caregiver and other
     must be patient, provider, admin or privacy-officer
+    must be profile or lab-results or prescriptions or health-record or documents or other
     must be the 16 letters and digits that the practice gave you
     must be the beginning of an e-mail address
     must hold letters

@@ -153,6 +153,12 @@ impl Canary {
             "update-profile" => self.change(version),
             "find-patient" => self.search("CANARY-001"),
             "grant-proxy" => self.grant(),
+            // What there is to list, the requests for the others leave.
+            "list-refill-requests" | "list-amendments" => {
+                self.world.by_patient().patient(self.world.patient)
+            }
+            "list-open-refills" => self.world.by_provider(),
+            "list-open-amendments" => self.world.by_officer(),
             _ => self.world.allowed(spec).await,
         }
     }

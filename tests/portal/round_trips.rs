@@ -285,27 +285,42 @@ fn depths(measured: &Measured) {
     invite-user             approving       cold 5 deep, 7 calls; warm 7 deep, 9 calls
     issue-activation        admin           cold 7 deep, 8 calls; warm 6 deep, 7 calls
     list-access-concerns    privacy-officer cold 3 deep, 3 calls; warm 3 deep, 3 calls
+    list-amendments         patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    list-amendments         provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-lab-results        patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-lab-results        provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-my-patients        provider        cold 5 deep, 5 calls; warm 4 deep, 4 calls
+    list-open-amendments    privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
+    list-open-amendments    provider        cold 5 deep, 6 calls; warm 4 deep, 5 calls
+    list-open-refills       provider        cold 5 deep, 7 calls; warm 4 deep, 6 calls
+    list-prescriptions      patient         cold 2 deep, 6 calls; warm 2 deep, 5 calls
+    list-prescriptions      provider        cold 2 deep, 6 calls; warm 2 deep, 5 calls
     list-profile-changes    patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-proxied-patients   patient         cold 5 deep, 5 calls; warm 4 deep, 4 calls
     list-proxies            patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     list-proxies            provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
     list-record-access      patient         cold 2 deep, 8 calls; warm 2 deep, 7 calls
+    list-refill-requests    patient         cold 2 deep, 6 calls; warm 2 deep, 5 calls
+    list-refill-requests    provider        cold 2 deep, 6 calls; warm 2 deep, 5 calls
     list-sessions           patient         cold 2 deep, 3 calls; warm 2 deep, 3 calls
     list-users              admin           cold 4 deep, 9 calls; warm 4 deep, 9 calls
     record-sign-in          service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
     report-access-concern   patient         cold 4 deep, 6 calls; warm 3 deep, 5 calls
+    request-amendment       patient         cold 3 deep, 6 calls; warm 2 deep, 5 calls
+    request-refill          patient         cold 3 deep, 7 calls; warm 2 deep, 6 calls
     reset-user-mfa          admin           cold 4 deep, 4 calls; warm 4 deep, 4 calls
     resolve-access-concern  privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
+    review-amendment        privacy-officer cold 3 deep, 5 calls; warm 2 deep, 4 calls
     review-break-glass      privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
+    review-refill           provider        cold 3 deep, 6 calls; warm 2 deep, 5 calls
     revoke-proxy            patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
     sign-out-everywhere     patient         cold 3 deep, 3 calls; warm 3 deep, 3 calls
     sign-out-user           admin           cold 3 deep, 3 calls; warm 3 deep, 3 calls
+    submit-disagreement     patient         cold 3 deep, 5 calls; warm 2 deep, 4 calls
     update-profile          patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
     update-user             admin           cold 9 deep, 9 calls; warm 9 deep, 9 calls
     update-user             approving       cold 4 deep, 5 calls; warm 9 deep, 10 calls
+    withdraw-refill         patient         cold 3 deep, 5 calls; warm 2 deep, 4 calls
     ");
 
     for ((id, caller), runs) in &measured.runs {
