@@ -93,6 +93,10 @@ id!(
     RecordId
 );
 id!(
+    /// What a patient's results of one analyte have in common: a MAC under the patient's data key.
+    SeriesId
+);
+id!(
     /// A concern about an access. Younger ones sort behind older ones.
     ConcernId
 );

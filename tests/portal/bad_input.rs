@@ -15,6 +15,7 @@ use shared::api::access_concerns::{ResolveAccessConcern, ReviewBreakGlass};
 use shared::api::account::ActivateAccount;
 use shared::api::break_glass::BreakGlass;
 use shared::api::care_team::ChangeCareTeam;
+use shared::api::lab_holds::HoldLabResult;
 use shared::api::profile::UpdateProfile;
 use shared::api::proxies::GrantProxy;
 use shared::api::search::FindPatient;
@@ -149,6 +150,10 @@ fn without_body(world: &World, id: &str) -> Request {
         "break-glass" => signed_in(world.provider, Role::Provider)
             .since(0)
             .patient(world.patient),
+        "hold-lab-result" => world
+            .by_provider()
+            .patient(world.patient)
+            .result(&Uuid::nil().to_string()),
         "review-break-glass" | "resolve-access-concern" => {
             world.by_officer().concern(&Uuid::nil().to_string())
         }
@@ -204,6 +209,13 @@ fn bodies() -> Vec<(&'static str, Value)> {
         (
             "break-glass",
             json!({"reason": "other", "explanation": "found on the floor"}),
+        ),
+        (
+            "hold-lab-result",
+            json!({
+                "reason": "preventing-harm", "explanation": "to be talked about first",
+                "until": "2100-01-02T12:00:00Z",
+            }),
         ),
         (
             "review-break-glass",
@@ -426,6 +438,7 @@ async fn fields_that_are_not_what_they_should_be() {
     let (contact, activation) = (body_of("update-profile"), body_of("activate-account"));
     for id in [
         "break-glass",
+        "hold-lab-result",
         "review-break-glass",
         "resolve-access-concern",
     ] {
@@ -762,6 +775,33 @@ async fn queries_and_cursors() {
         abused.refused(id, limit, request, 400, "query/limit").await;
     }
     for (name, wrong) in [
+        ("from", "2019"),
+        ("from", "2019-02-29"),
+        ("from", "qX7Echo"),
+        ("to", "2019-1-1"),
+        ("to", "2019-01-01T00:00:00Z"),
+        ("to", ""),
+        ("category", ""),
+        ("category", "qX7Echo qX7Echo"),
+        ("category", "LAB#"),
+        ("category", "a-code-of-more-than-thirty-two-letters"),
+    ] {
+        let request = abused.labs().query(name, wrong);
+        let pointer = format!("query/{name}");
+        abused.refused(id, wrong, request, 400, &*pointer).await;
+    }
+    let request = abused.labs().query("from", "2019-01-02");
+    let request = request.query("to", "2019-01-01");
+    let what = "an end before the beginning";
+    abused.refused(id, what, request, 400, "query/to").await;
+    for wrong in ["", "Conditions", "lab-results", "qX7Echo", "conditions#"] {
+        let request = abused.labs().query("section", wrong);
+        let list = "list-health-record";
+        abused
+            .refused(list, wrong, request, 400, "query/section")
+            .await;
+    }
+    for (name, wrong) in [
         ("state", "OPEN"),
         ("state", "closed"),
         ("state", ""),
@@ -823,6 +863,33 @@ async fn queries_and_cursors() {
         let request = abused.labs().query("cursor", wrong);
         abused.refused(id, what, request, 400, "query/cursor").await;
     }
+    // Nor is it good for other days, another list or another section.
+    let request = abused
+        .labs()
+        .query("cursor", &mine)
+        .query("to", "1970-01-01");
+    let what = "other days";
+    abused.refused(id, what, request, 400, "query/cursor").await;
+    let series = abused.world.series().await;
+    let mut request = abused.labs().query("cursor", &mine);
+    request.path.push(("series".to_owned(), series));
+    abused.before = tables(&abused.world).await;
+    abused
+        .refused("get-lab-trend", "a list's", request, 400, "query/cursor")
+        .await;
+    let section = |section: &str| abused.labs().query("section", section);
+    let page = section("conditions").query("limit", "1");
+    let conditions = cursor(&abused.functions["list-health-record"].respond(page).await);
+    let request = section("encounters").query("cursor", &conditions);
+    abused
+        .refused(
+            "list-health-record",
+            "another section's",
+            request,
+            400,
+            "query/cursor",
+        )
+        .await;
     // The cursor is not for another patient's list, even in the same session.
     let request = signed_in(abused.world.provider, Role::Provider).patient(other);
     let response = abused.functions[id]
@@ -939,6 +1006,7 @@ fn naughty_strings_get_no_echo() {
                     .header("if-match", "\"0\"")
                     .header("idempotency-key", "a-key-of-its-own")
                     .concern(&Uuid::nil().to_string())
+                    .result(&Uuid::nil().to_string())
                     .json(&with(&right, &pointer, json!(text)));
                 let request = Request {
                     claims: signed_in(AccountId::new(Uuid::nil()), Role::Admin).claims,
@@ -955,6 +1023,7 @@ fn naughty_strings_get_no_echo() {
                     "reset-user-mfa" => ResetUserMfa::parse(&request).map(|_| ()),
                     "update-profile" => UpdateProfile::parse(&request).map(|_| ()),
                     "break-glass" => BreakGlass::parse(&request).map(|_| ()),
+                    "hold-lab-result" => HoldLabResult::parse(&request).map(|_| ()),
                     "review-break-glass" => ReviewBreakGlass::parse(&request).map(|_| ()),
                     "resolve-access-concern" => ResolveAccessConcern::parse(&request).map(|_| ()),
                     _ => ActivateAccount::parse(&request).map(|_| ()),

@@ -175,4 +175,9 @@ impl Access<PatientId> {
     pub const fn patient(&self) -> PatientId {
         self.subject
     }
+
+    /// What it takes to fetch the patient's sealed rows.
+    pub const fn unproven(&self) -> Unproven<PatientId> {
+        Unproven(self.subject)
+    }
 }

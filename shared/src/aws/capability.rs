@@ -51,6 +51,10 @@ pub enum Capability {
     BreakGlass,
     /// End an emergency access before its time.
     EndBreakGlass,
+    /// Keep a result from the patient for a time, or no longer.
+    HoldResults,
+    /// Read what is held, whoever's it is.
+    ReadHolds,
     ReadConcerns,
     /// Move a concern from the open ones to the resolved ones.
     CloseConcerns,
@@ -111,7 +115,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 48] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -137,6 +141,8 @@ impl Capability {
         Self::RemoveFromCareTeams,
         Self::BreakGlass,
         Self::EndBreakGlass,
+        Self::HoldResults,
+        Self::ReadHolds,
         Self::ReadConcerns,
         Self::CloseConcerns,
         Self::ReadRecords,
@@ -185,6 +191,8 @@ impl Capability {
             | Self::RemoveFromCareTeams
             | Self::BreakGlass
             | Self::EndBreakGlass
+            | Self::HoldResults
+            | Self::ReadHolds
             | Self::ReadConcerns
             | Self::CloseConcerns
             | Self::GrantProxies
@@ -236,12 +244,15 @@ impl Capability {
             Self::RemoveFromCareTeams => &["dynamodb:DeleteItem"],
             Self::BreakGlass => &["dynamodb:PutItem"],
             Self::EndBreakGlass => &["dynamodb:UpdateItem"],
+            Self::HoldResults => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
+            Self::ReadHolds => &["dynamodb:Query"],
             Self::ReadConcerns => &["dynamodb:GetItem", "dynamodb:Query"],
             Self::CloseConcerns => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
             Self::WriteRecords => &[
                 "dynamodb:BatchWriteItem",
                 "dynamodb:DeleteItem",
                 "dynamodb:PutItem",
+                "dynamodb:UpdateItem",
             ],
             Self::ReadDirectory => &["dynamodb:GetItem"],
             Self::WriteDirectory => &["dynamodb:PutItem"],

@@ -17,7 +17,7 @@ use crate::ids::PatientId;
 use crate::phi::{DataKey, DataKeys, Opener, Phi, Sealed};
 use crate::practice::Practice;
 use crate::serve::Service;
-use crate::store::{Accounts, Basis, PatientContext, Patients, Write};
+use crate::store::{Accounts, Basis, PatientContext, Patients, SealedRow, Write};
 use crate::telemetry::{self, Line};
 use crate::{Fault, aws};
 use futures_util::FutureExt;
@@ -40,6 +40,16 @@ pub trait Read<Op: Operation>: Send + Sync + 'static {
 
 /// What is particular to an operation that changes something.
 pub trait Change<Op: Operation>: Send + Sync + 'static {
+    /// Fetches the row that the change depends on, while the data key is being unwrapped; it is
+    /// [`PatientContext::found`] then. Permission was given before.
+    fn look_up(
+        &self,
+        _: &Access<Op::Subject>,
+        _: &Op::Input,
+    ) -> impl Future<Output = Result<Option<SealedRow>, Problem>> + Send {
+        async { Ok(None) }
+    }
+
     /// Says which writes make the change, and what to answer. The writes are committed together
     /// with the audit record.
     fn change(
@@ -237,7 +247,10 @@ async fn read<Op: Operation, H: Read<Op>>(
     let named = Op::Subject::named(request);
     let input = Op::parse(request);
     record.patient = named.as_ref().ok().and_then(Subject::patient);
-    record.resource = named.as_ref().ok().and_then(Subject::resource);
+    record.resource = match (&named, &input) {
+        (Ok(named), Ok(input)) => named.resource().or_else(|| Op::regarding(input)),
+        (named, _) => named.as_ref().ok().and_then(Subject::resource),
+    };
     let (caller, found) = match (named, input) {
         (Ok(named), Ok(input)) => {
             let whose = Unproven::new(named.clone());
@@ -296,15 +309,18 @@ async fn change<Op: Operation, H: Change<Op>>(
     let permitted = pipeline.permit::<Op>(&subject, caller.as_ref(), &context, record)?;
     let by = <Op::Subject as Subject>::By::from_caller(caller.clone())
         .ok_or(Fault::Defect("a permission without a caller"))?;
-    let key = pipeline
-        .unwrap(&subject, &context, subject.patient().is_some())
-        .await?;
-    let access = Access::new(subject, by, &permitted);
-    let opener = Opener {
-        key,
+    let keyed = subject.patient().is_some();
+    let access = Access::new(subject.clone(), by, &permitted);
+    let (key, found) = tokio::join!(
+        pipeline.unwrap(&subject, &context, keyed),
+        handler.look_up(&access, &input),
+    );
+    let mut opener = Opener {
+        key: key?,
         context,
         caller,
     };
+    opener.context.set_found(found.map_err(Refusal::judged)?);
 
     let changed = handler
         .change(&access, &opener, input)

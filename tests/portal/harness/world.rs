@@ -5,7 +5,7 @@ use super::recorder::Recorder;
 use super::request::{With, anonymous, body, signed_in};
 use super::{Stack, Whose};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde_json::json;
 use shared::access::Role;
 use shared::api::{Auth, Operation, Spec, Trigger, Visitor, visit_all};
@@ -38,6 +38,8 @@ pub fn is_about_a_patient(spec: &Spec) -> bool {
 
 /// What a provider writes who breaks the glass, and a privacy officer who looks at it.
 pub const EXPLANATION: &str = "CANARY-900 was found on the floor, and nobody is with them";
+/// What a provider writes who holds a result.
+pub const HELD_BECAUSE: &str = "CANARY-902 is to hear of it from us, with somebody beside them";
 pub const NOTE: &str = "CANARY-901 was never in our emergency department";
 
 /// A stack with a patient who has an account, a provider who treats the patient and a colleague who
@@ -101,6 +103,37 @@ impl World {
                 .patient(self.patient)
                 .header("if-match", "\"0\"")
                 .json(&json!({"phone": "555-010-0199"})),
+            "get-lab-result" => {
+                let result = self.results().await.remove(0);
+                self.by_patient().patient(self.patient).result(&result.0)
+            }
+            "get-lab-trend" => {
+                let mut request = self.by_patient().patient(self.patient);
+                request
+                    .path
+                    .push(("series".to_owned(), self.series().await));
+                request
+            }
+            // It is always the oldest that is held, and the others can be seen.
+            "hold-lab-result" => {
+                let (result, held) = self.results().await.pop().unwrap();
+                if held {
+                    self.done("release-lab-result", self.release(&result)).await;
+                }
+                self.hold(&result)
+            }
+            "release-lab-result" => {
+                let (result, held) = self.results().await.pop().unwrap();
+                if !held {
+                    self.done("hold-lab-result", self.hold(&result)).await;
+                }
+                self.release(&result)
+            }
+            "list-lab-holds" => self.by_officer(),
+            "list-health-record" => {
+                let request = self.by_patient().patient(self.patient);
+                request.query("section", "conditions")
+            }
             "list-my-patients" => self.by_provider(),
             "find-patient" => self.by_provider().json(&json!({"mrn": self.mrn})),
             "get-patient-summary" => self.by_provider().patient(self.patient),
@@ -176,6 +209,53 @@ impl World {
             _ if is_about_a_patient(spec) => self.by_patient().patient(self.patient),
             _ => self.by_patient(),
         }
+    }
+
+    /// The patient's results as a provider sees them, newest first: each id, and whether it is held.
+    pub async fn results(&self) -> Vec<(String, bool)> {
+        let list = self.by_provider().patient(self.patient);
+        let answer = self.done("list-lab-results", list).await;
+        let results = answer["results"].as_array().unwrap().iter();
+        results
+            .map(|result| {
+                let id = result["id"].as_str().unwrap();
+                (id.to_owned(), result["hold"].is_object())
+            })
+            .collect()
+    }
+
+    /// The series of the patient's newest result.
+    pub async fn series(&self) -> String {
+        let list = self.by_provider().patient(self.patient);
+        let answer = self.done("list-lab-results", list).await;
+        let series = answer["results"][0]["series"].as_str().unwrap();
+        series.to_owned()
+    }
+
+    /// The provider holds a result, for a week.
+    pub fn hold(&self, result: &str) -> Request {
+        let until = Timestamp::now() + SignedDuration::from_hours(7 * 24);
+        self.by_provider()
+            .patient(self.patient)
+            .result(result)
+            .json(&json!({
+                "reason": "preventing-harm",
+                "explanation": HELD_BECAUSE,
+                "until": until.to_string(),
+            }))
+    }
+
+    pub fn release(&self, result: &str) -> Request {
+        let request = self.by_provider().patient(self.patient);
+        request.result(result)
+    }
+
+    /// The answer to a request that succeeds.
+    pub async fn done(&self, id: &str, request: Request) -> serde_json::Value {
+        let response = Function::new(&self.stack, id).respond(request).await;
+        let answer = body(&response);
+        assert!(response.status.is_success(), "{id}: {answer}");
+        answer
     }
 
     /// A grant of the patient's, for a year.

@@ -1,0 +1,95 @@
+//! Keeps a laboratory result from its patient for a time.
+
+use http::StatusCode;
+use jiff::{SignedDuration, Timestamp};
+use shared::Fault;
+use shared::access::Access;
+use shared::api::lab_holds::{Held, HoldLabResult, Holding};
+use shared::aws::Aws;
+use shared::http::{Change, Changed, Problem, changes};
+use shared::ids::PatientId;
+use shared::phi::{Opener, Phi};
+use shared::serve::Service;
+use shared::store::{Hold, Patients, Records, SealedRow, Section};
+
+/// The longest hold: a request for access is answered within 30 days (45 CFR 164.524(b)(2)).
+const LONGEST: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+struct Handler {
+    patients: Patients,
+    records: Records,
+}
+
+impl Change<HoldLabResult> for Handler {
+    async fn look_up(
+        &self,
+        access: &Access<PatientId>,
+        holding: &Holding,
+    ) -> Result<Option<SealedRow>, Problem> {
+        let whose = access.unproven();
+        let result = self
+            .records
+            .entry(&whose, Section::LabResults, holding.result);
+        Ok(result.await?)
+    }
+
+    async fn change(
+        &self,
+        access: &Access<PatientId>,
+        opener: &Opener,
+        holding: Holding,
+    ) -> Result<Changed<Held>, Problem> {
+        let now = Timestamp::now();
+        let regarding = holding.result.to_string();
+        if opener.context().found().is_none() {
+            return Ok(Changed::refused(Vec::new(), Problem::not_found()).regarding(regarding));
+        }
+        if holding.until <= now || holding.until > now + LONGEST {
+            return Err(Problem::field(
+                "/until",
+                "must be to come, and at most 30 days from now",
+            ));
+        }
+        let former = opener.context().hold(holding.result);
+        if former.is_some_and(|former| former.is_current(now)) {
+            return Err(already_held());
+        }
+        let hold = Hold::new(
+            holding.result,
+            holding.reason,
+            access.account(),
+            now,
+            holding.until,
+        );
+        let explanation = holding.explanation.as_str();
+        let writes = self
+            .patients
+            .hold(access, opener, &hold, explanation, &already_held())?;
+        let answer = Held {
+            result: hold.result,
+            reason: hold.reason,
+            held_at: hold.held_at,
+            until: hold.until,
+        };
+        Ok(Changed::done(writes, Phi::new(answer)).regarding(regarding))
+    }
+}
+
+const fn already_held() -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "already-held",
+        "This result is held already",
+        "Release it first to hold it for another reason or another time.",
+    )
+}
+
+pub fn service(aws: &Aws) -> Result<Service, Fault> {
+    changes::<HoldLabResult>(
+        aws,
+        Handler {
+            patients: Patients::new(aws)?,
+            records: Records::new(aws)?,
+        },
+    )
+}
