@@ -878,9 +878,9 @@ async fn queries_and_cursors() {
         .refused("get-lab-trend", "a list's", request, 400, "query/cursor")
         .await;
     let section = |section: &str| abused.labs().query("section", section);
-    let page = section("conditions").query("limit", "1");
-    let conditions = cursor(&abused.functions["list-health-record"].respond(page).await);
-    let request = section("encounters").query("cursor", &conditions);
+    let page = section("encounters").query("limit", "1");
+    let encounters = cursor(&abused.functions["list-health-record"].respond(page).await);
+    let request = section("vital-signs").query("cursor", &encounters);
     abused
         .refused(
             "list-health-record",
@@ -1060,6 +1060,7 @@ fn naughty_strings_get_no_echo() {
     must be one of profile, lab-results, prescriptions, health-record, documents, appointments and messages
     must be one of spouse-or-partner, parent, guardian, child, sibling, friend, caregiver and other
     must be patient, provider, admin or privacy-officer
+    must be preventing-harm or erroneous-data or privacy-precondition or individual-request
     must be the 16 letters and digits that the practice gave you
     must be the beginning of an e-mail address
     must hold letters

@@ -220,7 +220,7 @@ async fn reports_with_words_stay_documents() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trend_keeps_units_apart_and_analytes_from_each_other() {
     let mut molar = lab("molar", "2021-03-01");
-    molar["valueQuantity"] = json!({"value": 4.650, "unit": "mmol/L"});
+    molar["valueQuantity"] = json!({"value": 4.65, "unit": "mmol/L"});
     let mut worded = lab("worded", "2021-02-01");
     worded.as_object_mut().unwrap().remove("valueQuantity");
     worded["valueString"] = json!("haemolysed");
@@ -268,7 +268,7 @@ async fn a_trend_keeps_units_apart_and_analytes_from_each_other() {
     let expected = ["high", "low"].map(|id| world.id("Observation", id));
     assert_eq!(ids(lines[0]), expected);
     assert_eq!(lines[0]["points"][0]["flags"], json!(["critical", "high"]));
-    assert_eq!(lines[1]["points"][0]["value"], "4.650");
+    assert_eq!(lines[1]["points"][0]["value"], "4.65");
     assert_eq!(lines[1]["points"][0]["number"], 4.65);
     assert_eq!(trend["others"][0]["display"], "haemolysed");
 
@@ -453,18 +453,18 @@ async fn a_held_result_shows_no_value() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hold_that_is_over_holds_nothing() {
     let world = World::new().await;
-    let (result, _) = world.results().await.remove(0);
-    world.done("hold-lab-result", world.hold(&result)).await;
-    let rows = world.stack.scan(Resource::PatientsTable).await;
-    let held = format!("CONTEXT#HOLD#{result}");
-    let mut row = rows
-        .iter()
-        .find(|row| row["sk"]["S"] == held.as_str())
-        .unwrap()
-        .clone();
+    let mut results = world.results().await.into_iter().map(|(id, _)| id);
+    let (result, other) = (results.next().unwrap(), results.next().unwrap());
     let over = Timestamp::now() - SignedDuration::from_secs(1);
-    row["until"]["S"] = over.to_string().into();
-    world.stack.put(Resource::PatientsTable, row).await;
+    for id in [&result, &other] {
+        world.done("hold-lab-result", world.hold(id)).await;
+        let held = format!("CONTEXT#HOLD#{id}");
+        let rows = world.stack.scan(Resource::PatientsTable).await;
+        let mut rows = rows.into_iter();
+        let mut row = rows.find(|row| row["sk"]["S"] == held.as_str()).unwrap();
+        row["until"]["S"] = over.to_string().into();
+        world.stack.put(Resource::PatientsTable, row).await;
+    }
     let request = world.by_patient().patient(world.patient).result(&result);
     let answer = world.done("get-lab-result", request).await;
     assert!(answer["hold"].is_null() && answer["name"].is_string());
@@ -472,12 +472,41 @@ async fn a_hold_that_is_over_holds_nothing() {
     assert_eq!(release.respond(world.release(&result)).await.status, 404);
     world.done("hold-lab-result", world.hold(&result)).await;
     let rows = world.stack.items(Resource::PatientsTable).await;
-    let mut history = rows
-        .iter()
-        .filter(|row| row["sk"].as_str().unwrap().starts_with("HISTORY#HOLD#"));
-    let former = history.next().unwrap();
-    assert_eq!(former["until"], over.to_string());
-    assert!(former["ended_by"].is_null() && history.next().is_none());
+    let of = |prefix: &'static str| {
+        let all = rows.iter();
+        all.filter(move |row| row["sk"].as_str().unwrap().starts_with(prefix))
+    };
+    assert_eq!(of("HISTORY#HOLD#").count(), 2);
+    for former in of("HISTORY#HOLD#") {
+        assert_eq!(former["until"], over.to_string());
+        assert!(former["ended_by"].is_null());
+    }
+    // Of what is over nothing stays where every request reads it.
+    assert_eq!(of("CONTEXT#HOLD#").count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn there_is_an_end_to_what_can_be_held() {
+    let world = World::new().await;
+    let mut results = world.results().await.into_iter().map(|(id, _)| id);
+    let (result, other) = (results.next().unwrap(), results.next().unwrap());
+    world.done("hold-lab-result", world.hold(&result)).await;
+    let held = format!("CONTEXT#HOLD#{result}");
+    let rows = world.stack.scan(Resource::PatientsTable).await;
+    let mut rows = rows.into_iter();
+    let row = rows.find(|row| row["sk"]["S"] == held.as_str()).unwrap();
+    for _ in 1..20 {
+        let mut another = row.clone();
+        another["sk"]["S"] = format!("CONTEXT#HOLD#{}", Uuid::new_v4()).into();
+        world.stack.put(Resource::PatientsTable, another).await;
+    }
+    let function = Function::new(&world.stack, "hold-lab-result");
+    let response = function.respond(world.hold(&other)).await;
+    assert_eq!(body(&response)["type"], "/problems/too-many-holds");
+    world
+        .done("release-lab-result", world.release(&result))
+        .await;
+    world.done("hold-lab-result", world.hold(&other)).await;
 }
 
 /// What is no result of the patient's cannot be held, nor for longer than the law gives.
@@ -494,10 +523,10 @@ async fn holds_are_for_results_and_for_a_month() {
         row.unwrap()["id"].as_str().unwrap().to_owned()
     };
     let theirs = id_of(&format!("PATIENT#{other}"), "LAB#");
-    let condition = id_of(&format!("PATIENT#{}", world.patient), "CONDITION#");
+    let visit = id_of(&format!("PATIENT#{}", world.patient), "ENCOUNTER#");
     let hold = Function::new(&world.stack, "hold-lab-result");
     let get = Function::new(&world.stack, "get-lab-result");
-    for wrong in [theirs, condition, Uuid::new_v4().to_string()] {
+    for wrong in [theirs, visit, Uuid::new_v4().to_string()] {
         assert_eq!(hold.respond(world.hold(&wrong)).await.status, 404);
         let request = world.by_patient().patient(world.patient).result(&wrong);
         assert_eq!(get.respond(request).await.status, 404);
@@ -700,8 +729,9 @@ fn compare(listed: &Value, resource: &Value) {
             says("interpretation_supplied", &json!(false));
             if let Some(quantity) = resource.get("valueQuantity") {
                 let shown = &listed["value"]["of"];
-                let digits: f64 = shown["value"].as_str().unwrap().parse().unwrap();
-                assert_eq!(json!(digits), json!(quantity["value"].as_f64()), "{id}");
+                let digits = shown["value"].as_str().unwrap();
+                let number: Value = serde_json::from_str(digits).unwrap();
+                assert_eq!(number, quantity["value"], "{id}");
                 assert_eq!(shown["unit"], quantity["unit"], "{id}");
             }
             let parts = resource["component"].as_array();

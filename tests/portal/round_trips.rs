@@ -274,14 +274,22 @@ fn depths(measured: &Measured) {
     get-care-team           patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-care-team           provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-dashboard           patient         cold 2 deep, 6 calls; warm 2 deep, 5 calls
+    get-lab-result          patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    get-lab-result          provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    get-lab-trend           patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    get-lab-trend           provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
     get-patient-summary     provider        cold 2 deep, 8 calls; warm 2 deep, 7 calls
     get-profile             patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-profile             provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
     grant-proxy             patient         cold 7 deep, 8 calls; warm 5 deep, 6 calls
+    hold-lab-result         provider        cold 3 deep, 5 calls; warm 3 deep, 4 calls
     invite-user             admin           cold 6 deep, 8 calls; warm 6 deep, 8 calls
     invite-user             approving       cold 5 deep, 7 calls; warm 7 deep, 9 calls
     issue-activation        admin           cold 7 deep, 8 calls; warm 6 deep, 7 calls
     list-access-concerns    privacy-officer cold 3 deep, 3 calls; warm 3 deep, 3 calls
+    list-health-record      patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    list-health-record      provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    list-lab-holds          privacy-officer cold 3 deep, 3 calls; warm 3 deep, 3 calls
     list-lab-results        patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-lab-results        provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-my-patients        provider        cold 5 deep, 5 calls; warm 4 deep, 4 calls
@@ -291,6 +299,7 @@ fn depths(measured: &Measured) {
     list-sessions           patient         cold 2 deep, 3 calls; warm 2 deep, 3 calls
     list-users              admin           cold 4 deep, 9 calls; warm 4 deep, 9 calls
     record-sign-in          service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
+    release-lab-result      provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
     reset-user-mfa          admin           cold 4 deep, 4 calls; warm 4 deep, 4 calls
     resolve-access-concern  privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
     review-break-glass      privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls

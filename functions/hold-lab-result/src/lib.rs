@@ -15,6 +15,10 @@ use shared::store::{Hold, Patients, Records, SealedRow, Section};
 /// The longest hold: a request for access is answered within 30 days (45 CFR 164.524(b)(2)).
 const LONGEST: SignedDuration = SignedDuration::from_hours(30 * 24);
 
+/// The most results of one patient that are held at once. Each is a row of the patient's context, and
+/// one transaction can move all of them to the history.
+const MOST: usize = 20;
+
 struct Handler {
     patients: Patients,
     records: Records,
@@ -50,9 +54,13 @@ impl Change<HoldLabResult> for Handler {
                 "must be to come, and at most 30 days from now",
             ));
         }
-        let former = opener.context().hold(holding.result);
-        if former.is_some_and(|former| former.is_current(now)) {
+        let holds = opener.context().holds().iter();
+        let mut current = holds.filter(|hold| hold.is_current(now));
+        if current.clone().any(|hold| hold.result == holding.result) {
             return Err(already_held());
+        }
+        if current.nth(MOST - 1).is_some() {
+            return Err(too_many_holds());
         }
         let hold = Hold::new(
             holding.result,
@@ -81,6 +89,15 @@ const fn already_held() -> Problem {
         "already-held",
         "This result is held already",
         "Release it first to hold it for another reason or another time.",
+    )
+}
+
+const fn too_many_holds() -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "too-many-holds",
+        "Twenty results of this patient are held already",
+        "Release one of them first, or wait until a hold is over.",
     )
 }
 

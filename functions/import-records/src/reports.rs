@@ -144,15 +144,17 @@ impl Reports {
             })
             .collect();
         for stored in candidates {
+            let known = stored.report.as_ref();
             let place = self.of_result.get(&stored.id);
-            let listed = place.is_none_or(|(_, report)| self.in_file.contains_key(report));
+            let is_same = place.map(|(_, report)| report) == known.map(|(report, _)| report);
+            let is_listed = place.is_some_and(|(_, report)| self.in_file.contains_key(report));
             // A report that is not in the file has not changed.
-            if !listed && stored.report.is_some() {
+            if is_same && !is_listed {
                 continue;
             }
             let report = self.find(round, whose, stored.id).await?;
             let digest = report.as_ref().map(|one| report_digest(&whose.key, one));
-            if digest.transpose()? != stored.report {
+            if digest.transpose()?.as_ref() != known.map(|(_, digest)| digest) {
                 outdated.push((stored.sk.clone(), report));
             }
         }

@@ -93,8 +93,8 @@ pub struct Stored {
     pub arrived: Option<Timestamp>,
     /// The results that a report groups.
     pub results: Vec<RecordId>,
-    /// Tells whether what a result says of its report changed.
-    pub report: Option<Vec<u8>>,
+    /// The report that a result names, and what tells whether that changed.
+    pub report: Option<(RecordId, Vec<u8>)>,
 }
 
 impl Stored {
@@ -103,6 +103,7 @@ impl Stored {
         let sk = string(item, "sk").ok_or(TORN)?;
         let id = sk.rsplit('#').next().and_then(|id| id.parse().ok());
         let arrived = string(item, "arrived").and_then(|text| text.rsplit('#').nth(1));
+        let report = string(item, "report_id").and_then(|id| id.parse().ok());
         let results = item.get("results").and_then(|value| value.as_ss().ok());
         let results = results.into_iter().flatten().map(|id| id.parse());
         Ok(Self {
@@ -111,7 +112,7 @@ impl Stored {
             digest: bytes(item, "digest").unwrap_or_default().to_vec(),
             arrived: arrived.and_then(|at| at.parse().ok()),
             results: results.collect::<Result<_, _>>().map_err(|_| TORN)?,
-            report: bytes(item, "report_digest").map(<[u8]>::to_vec),
+            report: report.zip(bytes(item, "report_digest").map(<[u8]>::to_vec)),
         })
     }
 
@@ -207,7 +208,11 @@ impl NewEntry<'_> {
         }
         if let Some(report) = self.report {
             let (digest, sealed) = linked(patient, key, &sk, report)?;
-            more.extend([("report_digest", b(digest)), (REPORT, b(sealed))]);
+            more.extend([
+                ("report_id", s(report.id.to_string())),
+                ("report_digest", b(digest)),
+                (REPORT, b(sealed)),
+            ]);
         }
         if let Some(series) = self.series.and_then(|series| series_key(series, &sk)) {
             more.push(("series", s(series)));
@@ -240,7 +245,7 @@ impl Records {
                 .table_name(&self.table)
                 .key_condition_expression("pk = :pk")
                 .expression_attribute_values(":pk", s(patient_key(patient)))
-                .projection_expression("sk, digest, arrived, results, report_digest")
+                .projection_expression("sk, digest, arrived, results, report_id, report_digest")
                 .consistent_read(true)
                 .set_exclusive_start_key(start)
                 .send()
@@ -307,11 +312,14 @@ impl Records {
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_names("#report", REPORT);
         update = match report {
-            None => update.update_expression("REMOVE #report, report_digest"),
+            None => update.update_expression("REMOVE #report, report_id, report_digest"),
             Some(report) => {
                 let (digest, sealed) = linked(patient, key, sk, report)?;
                 update
-                    .update_expression("SET #report = :report, report_digest = :digest")
+                    .update_expression(
+                        "SET #report = :report, report_id = :id, report_digest = :digest",
+                    )
+                    .expression_attribute_values(":id", s(report.id.to_string()))
                     .expression_attribute_values(":report", b(sealed))
                     .expression_attribute_values(":digest", b(digest))
             }

@@ -144,8 +144,13 @@ impl Patients {
             .item("sk", s(hold.in_work_list()))
             .item("patient", s(access.patient().to_string()));
         let mut writes = vec![write(put, taken)?, write(listed, taken)?];
-        if let Some(former) = former {
-            writes.extend(self.move_to_history(&pk, opener, former, None, taken)?);
+        // Every request about the patient reads the context: what is over does not stay there.
+        let holds = opener.context().holds().iter();
+        for over in holds.filter(|former| !former.is_current(hold.held_at)) {
+            if over.result != hold.result {
+                writes.push(self.remove(&pk, over, taken)?);
+            }
+            writes.extend(self.move_to_history(&pk, opener, over, None, taken)?);
         }
         Ok(writes)
     }
@@ -160,16 +165,7 @@ impl Patients {
     ) -> Result<Vec<Write>, Fault> {
         let pk = patient_key(access.patient());
         let conflict = Problem::not_found();
-        let sk = format!("{HOLD}{}", hold.result);
-        let delete = self
-            .delete(&pk, &sk)
-            .condition_expression("held_at = :held_at")
-            .expression_attribute_values(":held_at", s(hold.held_at.to_string()));
-        let delete = delete.build().map_err(|_| Fault::Defect("a delete"))?;
-        let mut writes = vec![Write {
-            item: TransactWriteItem::builder().delete(delete).build(),
-            conflict: conflict.clone(),
-        }];
+        let mut writes = vec![self.remove(&pk, hold, &conflict)?];
         let by = Some((access.account(), now));
         writes.extend(self.move_to_history(&pk, opener, hold, by, &conflict)?);
         Ok(writes)
@@ -180,6 +176,19 @@ impl Patients {
             .table_name(&self.table)
             .key("pk", s(pk))
             .key("sk", s(sk))
+    }
+
+    /// Out of the patient's context.
+    fn remove(&self, pk: &str, hold: &Hold, conflict: &Problem) -> Result<Write, Fault> {
+        let delete = self
+            .delete(pk, &format!("{HOLD}{}", hold.result))
+            .condition_expression("held_at = :held_at")
+            .expression_attribute_values(":held_at", s(hold.held_at.to_string()));
+        let delete = delete.build().map_err(|_| Fault::Defect("a delete"))?;
+        Ok(Write {
+            item: TransactWriteItem::builder().delete(delete).build(),
+            conflict: conflict.clone(),
+        })
     }
 
     /// Off the work list, and to what was; with who ended it, if it was ended.

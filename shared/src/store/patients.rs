@@ -230,6 +230,11 @@ impl PatientContext {
             .find(|break_glass| break_glass.account == account)
     }
 
+    /// What was held last of each result, expired or not.
+    pub fn holds(&self) -> &[Hold] {
+        &self.holds
+    }
+
     /// The hold on a result, expired or not.
     pub fn hold(&self, result: RecordId) -> Option<&Hold> {
         self.holds.iter().find(|hold| hold.result == result)

@@ -114,7 +114,7 @@ impl World {
                     .push(("series".to_owned(), self.series().await));
                 request
             }
-            // It is always the oldest that is held, and the others can be seen.
+            // The oldest is held, the one after it released, and the newest can be seen.
             "hold-lab-result" => {
                 let (result, held) = self.results().await.pop().unwrap();
                 if held {
@@ -123,7 +123,7 @@ impl World {
                 self.hold(&result)
             }
             "release-lab-result" => {
-                let (result, held) = self.results().await.pop().unwrap();
+                let (result, held) = self.results().await.into_iter().nth_back(1).unwrap();
                 if !held {
                     self.done("hold-lab-result", self.hold(&result)).await;
                 }
@@ -211,25 +211,39 @@ impl World {
         }
     }
 
-    /// The patient's results as a provider sees them, newest first: each id, and whether it is held.
+    /// The rows of the patient's results, newest first.
+    async fn result_rows(&self) -> Vec<serde_json::Value> {
+        let pk = format!("PATIENT#{}", self.patient);
+        let mut rows = self.stack.items(Resource::RecordsTable).await;
+        let sk = |row: &serde_json::Value| row["sk"].as_str().unwrap().to_owned();
+        rows.retain(|row| row["pk"] == pk.as_str() && sk(row).starts_with("LAB#"));
+        rows.sort_by_key(|row| std::cmp::Reverse(sk(row)));
+        rows
+    }
+
+    /// The patient's results, newest first: each id, and whether there is a hold on it.
     pub async fn results(&self) -> Vec<(String, bool)> {
-        let list = self.by_provider().patient(self.patient);
-        let answer = self.done("list-lab-results", list).await;
-        let results = answer["results"].as_array().unwrap().iter();
+        let pk = format!("PATIENT#{}", self.patient);
+        let rows = self.stack.items(Resource::PatientsTable).await;
+        let is_held = |id: &str| {
+            let sk = format!("CONTEXT#HOLD#{id}");
+            rows.iter()
+                .any(|row| row["pk"] == pk.as_str() && row["sk"] == sk.as_str())
+        };
+        let results = self.result_rows().await.into_iter();
         results
-            .map(|result| {
-                let id = result["id"].as_str().unwrap();
-                (id.to_owned(), result["hold"].is_object())
+            .map(|row| {
+                let id = row["id"].as_str().unwrap();
+                (id.to_owned(), is_held(id))
             })
             .collect()
     }
 
     /// The series of the patient's newest result.
     pub async fn series(&self) -> String {
-        let list = self.by_provider().patient(self.patient);
-        let answer = self.done("list-lab-results", list).await;
-        let series = answer["results"][0]["series"].as_str().unwrap();
-        series.to_owned()
+        let newest = self.result_rows().await.remove(0);
+        let key = newest["series"].as_str().unwrap().to_owned();
+        key.split('#').nth(1).unwrap().to_owned()
     }
 
     /// The provider holds a result, for a week.
