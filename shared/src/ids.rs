@@ -102,6 +102,10 @@ id!(
     AmendmentId
 );
 id!(
+    /// What a patient's results of one analyte have in common: a MAC under the patient's data key.
+    SeriesId
+);
+id!(
     /// A concern about an access. Younger ones sort behind older ones.
     ConcernId
 );

@@ -16,6 +16,7 @@ use shared::api::account::ActivateAccount;
 use shared::api::amendments::{RequestAmendment, ReviewAmendment, SubmitDisagreement};
 use shared::api::break_glass::BreakGlass;
 use shared::api::care_team::ChangeCareTeam;
+use shared::api::lab_holds::HoldLabResult;
 use shared::api::profile::UpdateProfile;
 use shared::api::proxies::GrantProxy;
 use shared::api::record_access::ReportAccessConcern;
@@ -153,6 +154,10 @@ fn without_body(world: &World, id: &str) -> Request {
         "break-glass" => signed_in(world.provider, Role::Provider)
             .since(0)
             .patient(world.patient),
+        "hold-lab-result" => world
+            .by_provider()
+            .patient(world.patient)
+            .result(&Uuid::nil().to_string()),
         "review-break-glass" | "resolve-access-concern" => {
             world.by_officer().concern(&Uuid::nil().to_string())
         }
@@ -241,6 +246,13 @@ fn bodies() -> Vec<(&'static str, Value)> {
         (
             "report-access-concern",
             json!({"explanation": "a neighbour of mine"}),
+        ),
+        (
+            "hold-lab-result",
+            json!({
+                "reason": "preventing-harm", "explanation": "to be talked about first",
+                "until": "2100-01-02T12:00:00Z",
+            }),
         ),
         (
             "review-break-glass",
@@ -463,6 +475,7 @@ async fn fields_that_are_not_what_they_should_be() {
     let (contact, activation) = (body_of("update-profile"), body_of("activate-account"));
     for id in [
         "break-glass",
+        "hold-lab-result",
         "review-break-glass",
         "resolve-access-concern",
     ] {
@@ -800,6 +813,33 @@ async fn queries_and_cursors() {
         abused.refused(id, limit, request, 400, "query/limit").await;
     }
     for (name, wrong) in [
+        ("from", "2019"),
+        ("from", "2019-02-29"),
+        ("from", "qX7Echo"),
+        ("to", "2019-1-1"),
+        ("to", "2019-01-01T00:00:00Z"),
+        ("to", ""),
+        ("category", ""),
+        ("category", "qX7Echo qX7Echo"),
+        ("category", "LAB#"),
+        ("category", "a-code-of-more-than-thirty-two-letters"),
+    ] {
+        let request = abused.labs().query(name, wrong);
+        let pointer = format!("query/{name}");
+        abused.refused(id, wrong, request, 400, &*pointer).await;
+    }
+    let request = abused.labs().query("from", "2019-01-02");
+    let request = request.query("to", "2019-01-01");
+    let what = "an end before the beginning";
+    abused.refused(id, what, request, 400, "query/to").await;
+    for wrong in ["", "Conditions", "lab-results", "qX7Echo", "conditions#"] {
+        let request = abused.labs().query("section", wrong);
+        let list = "list-health-record";
+        abused
+            .refused(list, wrong, request, 400, "query/section")
+            .await;
+    }
+    for (name, wrong) in [
         ("state", "OPEN"),
         ("state", "closed"),
         ("state", ""),
@@ -861,6 +901,33 @@ async fn queries_and_cursors() {
         let request = abused.labs().query("cursor", wrong);
         abused.refused(id, what, request, 400, "query/cursor").await;
     }
+    // Nor is it good for other days, another list or another section.
+    let request = abused
+        .labs()
+        .query("cursor", &mine)
+        .query("to", "1970-01-01");
+    let what = "other days";
+    abused.refused(id, what, request, 400, "query/cursor").await;
+    let series = abused.world.series().await;
+    let mut request = abused.labs().query("cursor", &mine);
+    request.path.push(("series".to_owned(), series));
+    abused.before = tables(&abused.world).await;
+    abused
+        .refused("get-lab-trend", "a list's", request, 400, "query/cursor")
+        .await;
+    let section = |section: &str| abused.labs().query("section", section);
+    let page = section("encounters").query("limit", "1");
+    let encounters = cursor(&abused.functions["list-health-record"].respond(page).await);
+    let request = section("vital-signs").query("cursor", &encounters);
+    abused
+        .refused(
+            "list-health-record",
+            "another section's",
+            request,
+            400,
+            "query/cursor",
+        )
+        .await;
     // The cursor is not for another patient's list, even in the same session.
     let request = signed_in(abused.world.provider, Role::Provider).patient(other);
     let response = abused.functions[id]
@@ -1078,6 +1145,7 @@ fn naughty_strings_get_no_echo() {
                     .refill(&Uuid::nil().to_string())
                     .amendment(&Uuid::nil().to_string())
                     .access(&Uuid::nil().to_string())
+                    .result(&Uuid::nil().to_string())
                     .json(&with(&right, &pointer, json!(text)));
                 let request = Request {
                     claims: signed_in(AccountId::new(Uuid::nil()), Role::Admin).claims,
@@ -1095,6 +1163,7 @@ fn naughty_strings_get_no_echo() {
                     "update-profile" => UpdateProfile::parse(&request).map(|_| ()),
                     "report-access-concern" => ReportAccessConcern::parse(&request).map(|_| ()),
                     "break-glass" => BreakGlass::parse(&request).map(|_| ()),
+                    "hold-lab-result" => HoldLabResult::parse(&request).map(|_| ()),
                     "review-break-glass" => ReviewBreakGlass::parse(&request).map(|_| ()),
                     "resolve-access-concern" => ResolveAccessConcern::parse(&request).map(|_| ()),
                     "request-refill" => RequestRefill::parse(&request).map(|_| ()),
@@ -1143,6 +1212,7 @@ fn naughty_strings_get_no_echo() {
     must be one of spouse-or-partner, parent, guardian, child, sibling, friend, caregiver and other
     must be patient, provider, admin or privacy-officer
     must be profile or lab-results or prescriptions or health-record or documents or other
+    must be preventing-harm or erroneous-data or privacy-precondition or individual-request
     must be the 16 letters and digits that the practice gave you
     must be the beginning of an e-mail address
     must hold letters

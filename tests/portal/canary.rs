@@ -50,6 +50,10 @@ fn marked_bundle() -> Vec<u8> {
     let subject = json!({"reference": "Patient/CANARY-000"});
     let visit = json!({"reference": "Encounter/CANARY-visit"});
     let text = |mark: String| json!({"text": mark});
+    let coded = |mark: String| {
+        let coding = json!([{"system": "http://loinc.org", "code": mark}]);
+        json!({"coding": coding})
+    };
     let when = "2024-03-01T09:30:00Z";
     let resources = [
         json!({"resourceType": "Patient", "id": "CANARY-000",
@@ -75,15 +79,18 @@ fn marked_bundle() -> Vec<u8> {
             "participant": [{"type": [text(mark())], "individual": {"reference": "Practitioner/doctor"}}]}),
         json!({"resourceType": "Observation", "id": "CANARY-lab-1", "status": "final",
             "category": [{"coding": [{"code": "laboratory"}]}], "subject": subject,
-            "encounter": visit, "effectiveDateTime": when, "code": text(mark()),
+            "encounter": visit, "effectiveDateTime": when, "code": coded(mark()),
             "valueQuantity": {"value": 7351.91357_f64, "unit": mark()},
             "note": [{"text": mark()}], "interpretation": [text(mark())],
             "referenceRange": [{"text": mark()}]}),
         json!({"resourceType": "Observation", "id": "CANARY-lab-2", "status": "final",
             "category": [{"coding": [{"code": "laboratory"}]}], "subject": subject,
-            "effectiveDateTime": when, "code": text(mark()),
+            "effectiveDateTime": when, "code": coded(mark()),
             "component": [{"code": text(mark()), "valueString": mark()},
                 {"code": text(mark()), "valueQuantity": {"value": 8462.02468_f64}}]}),
+        json!({"resourceType": "Observation", "id": "CANARY-lab-3", "status": "final",
+            "category": [{"coding": [{"code": "laboratory"}]}], "subject": subject,
+            "effectiveDateTime": when, "code": coded(mark()), "valueString": mark()}),
         json!({"resourceType": "MedicationRequest", "id": "CANARY-drug", "status": "active",
             "intent": "order", "subject": subject, "authoredOn": "2024-03-01",
             "medicationCodeableConcept": text(mark()), "dosageInstruction": [{"text": mark()}],
@@ -290,6 +297,7 @@ async fn as_it_should_be(canary: &mut Canary) {
             "list-proxied-patients" | "list-open-refills" | "list-open-amendments" => true,
             // An id and a time are all that they answer.
             "break-glass" | "revoke-proxy" | "report-access-concern" => false,
+            "hold-lab-result" | "release-lab-result" => false,
             // Names of whoever acts for the patient are all the PHI there may be.
             "list-record-access" => false,
             _ => is_about_a_patient(spec),
@@ -331,7 +339,13 @@ async fn bad_input(canary: &mut Canary) {
     for (id, request) in canary.requests(2).await {
         let spec = specs().into_iter().find(|spec| spec.id == id).unwrap();
         if id == "list-lab-results" {
-            for (name, value) in [("cursor", "CANARY-860"), ("limit", "CANARY-861")] {
+            for (name, value) in [
+                ("cursor", "CANARY-860"),
+                ("limit", "CANARY-861"),
+                ("from", "CANARY-865"),
+                ("to", "CANARY-866"),
+                ("category", "CANARY 867"),
+            ] {
                 let request = canary.world.allowed(spec).await.query(name, value);
                 assert_eq!(canary.send(id, request).await.status, 400, "{name}");
             }
@@ -354,6 +368,7 @@ async fn bad_input(canary: &mut Canary) {
         r#"{"address": {"CANARY-876": 1}, "mrn": {"CANARY-877": 1}}"#,
         r#"{"address": {"lines": ["CANARY-878\u0000"]}, "mrn": "CANARY-879\u0000"}"#,
         r#"{"phone": "CANARY-880, expected CANARY-881", "email": "CANARY-882, expected CANARY-883"}"#,
+        r#"{"reason": "preventing-harm", "explanation": "CANARY-893", "until": "CANARY-899"}"#,
         r#"{"reason": "CANARY-894", "verdict": "CANARY-895", "outcome": "CANARY-896"}"#,
         r#"{"explanation": "CANARY-897\u0000", "note": "CANARY-898\u0000"}"#,
         r#"{"prescription": "CANARY-921", "decision": "CANARY-922", "statement": {"CANARY-923": 1}}"#,
@@ -374,6 +389,10 @@ async fn bad_input(canary: &mut Canary) {
             (
                 "report-access-concern",
                 canary.world.report(&Uuid::nil().to_string(), &Value::Null),
+            ),
+            (
+                "hold-lab-result",
+                canary.world.hold(&Uuid::nil().to_string()),
             ),
             ("review-break-glass", officer()),
             ("resolve-access-concern", officer()),
@@ -498,6 +517,9 @@ async fn corrupted(canary: &mut Canary) {
                 "get-profile",
                 "get-dashboard",
                 "list-lab-results",
+                "get-lab-result",
+                "get-lab-trend",
+                "list-health-record",
                 "update-profile",
                 "grant-proxy",
                 "list-proxies",
@@ -575,7 +597,15 @@ async fn tables_say_nothing(stack: &Stack) {
                     continue;
                 };
                 // The digest is keyed with the patient's data key; the others are ciphertext.
-                let known = ["sealed", "wrapped", "proof", "digest"];
+                let known = [
+                    "sealed",
+                    "wrapped",
+                    "proof",
+                    "digest",
+                    "counts",
+                    "report",
+                    "report_digest",
+                ];
                 if table != Resource::DirectoryTable {
                     assert!(known.contains(&name.as_str()), "{table:?} {name}");
                 }

@@ -20,6 +20,7 @@ mod care;
 mod emergencies;
 mod harness;
 mod import;
+mod labs;
 mod misuse;
 mod prescriptions;
 mod profile;

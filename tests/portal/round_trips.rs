@@ -88,6 +88,9 @@ async fn measured() -> Measured {
     for id in [
         "get-profile",
         "list-lab-results",
+        "get-lab-result",
+        "get-lab-trend",
+        "list-health-record",
         "list-proxies",
         "get-care-team",
         "list-prescriptions",
@@ -95,12 +98,13 @@ async fn measured() -> Measured {
         "list-amendments",
     ] {
         let function = Function::new(&world.stack, id);
-        let request = || signed_in(world.provider, Role::Provider).patient(world.patient);
-        let cold = respond(&function, request()).await;
-        runs.insert(
-            (id, "provider"),
-            [cold, respond(&function, request()).await],
-        );
+        let spec = specs().into_iter().find(|spec| spec.id == id).unwrap();
+        let (mut first, mut second) = (world.allowed(spec).await, world.allowed(spec).await);
+        for request in [&mut first, &mut second] {
+            request.claims = signed_in(world.provider, Role::Provider).claims;
+        }
+        let cold = respond(&function, first).await;
+        runs.insert((id, "provider"), [cold, respond(&function, second).await]);
     }
     let function = Function::new(&world.stack, "list-open-amendments");
     let cold = respond(&function, world.by_provider()).await;
@@ -277,16 +281,24 @@ fn depths(measured: &Measured) {
     get-care-team           patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-care-team           provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-dashboard           patient         cold 2 deep, 6 calls; warm 2 deep, 5 calls
+    get-lab-result          patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    get-lab-result          provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    get-lab-trend           patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    get-lab-trend           provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
     get-patient-summary     provider        cold 2 deep, 8 calls; warm 2 deep, 7 calls
     get-profile             patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-profile             provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
     grant-proxy             patient         cold 7 deep, 8 calls; warm 5 deep, 6 calls
+    hold-lab-result         provider        cold 3 deep, 5 calls; warm 3 deep, 4 calls
     invite-user             admin           cold 6 deep, 8 calls; warm 6 deep, 8 calls
     invite-user             approving       cold 5 deep, 7 calls; warm 7 deep, 9 calls
     issue-activation        admin           cold 7 deep, 8 calls; warm 6 deep, 7 calls
     list-access-concerns    privacy-officer cold 3 deep, 3 calls; warm 3 deep, 3 calls
     list-amendments         patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-amendments         provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    list-health-record      patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    list-health-record      provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    list-lab-holds          privacy-officer cold 3 deep, 3 calls; warm 3 deep, 3 calls
     list-lab-results        patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-lab-results        provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-my-patients        provider        cold 5 deep, 5 calls; warm 4 deep, 4 calls
@@ -305,6 +317,7 @@ fn depths(measured: &Measured) {
     list-sessions           patient         cold 2 deep, 3 calls; warm 2 deep, 3 calls
     list-users              admin           cold 4 deep, 9 calls; warm 4 deep, 9 calls
     record-sign-in          service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
+    release-lab-result      provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
     report-access-concern   patient         cold 4 deep, 6 calls; warm 3 deep, 5 calls
     request-amendment       patient         cold 3 deep, 6 calls; warm 2 deep, 5 calls
     request-refill          patient         cold 3 deep, 7 calls; warm 2 deep, 6 calls

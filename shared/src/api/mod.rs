@@ -10,9 +10,14 @@ pub mod break_glass;
 pub mod care_team;
 mod codes;
 pub mod dashboard;
+pub mod days;
+pub mod health_record;
 pub mod import;
+pub mod lab_holds;
 pub mod lab_results;
+pub mod lab_trends;
 pub mod my_patients;
+pub mod observations;
 pub mod page;
 pub mod prescriptions;
 pub mod profile;
@@ -148,6 +153,11 @@ pub trait Operation: Send + Sync + 'static {
     /// Turns a request into types that cannot hold invalid values.
     fn parse(request: &Request) -> Result<Self::Input, Problem>;
 
+    /// What else a read is about: an id that tells nothing of it, for the audit record.
+    fn regarding(_: &Self::Input) -> Option<String> {
+        None
+    }
+
     /// The status of a success.
     const SUCCESS: StatusCode = StatusCode::OK;
 
@@ -184,7 +194,6 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<profile::GetProfile>();
     visitor.operation::<profile::UpdateProfile>();
     visitor.operation::<profile::ListProfileChanges>();
-    visitor.operation::<lab_results::ListLabResults>();
     // Prescriptions
     visitor.operation::<prescriptions::ListPrescriptions>();
     visitor.operation::<refills::RequestRefill>();
@@ -201,6 +210,15 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     // Record access
     visitor.operation::<record_access::ListRecordAccess>();
     visitor.operation::<record_access::ReportAccessConcern>();
+    // Laboratory results
+    visitor.operation::<lab_results::ListLabResults>();
+    visitor.operation::<lab_results::GetLabResult>();
+    visitor.operation::<lab_trends::GetLabTrend>();
+    visitor.operation::<lab_holds::HoldLabResult>();
+    visitor.operation::<lab_holds::ReleaseLabResult>();
+    visitor.operation::<lab_holds::ListLabHolds>();
+    // The health record
+    visitor.operation::<health_record::ListHealthRecord>();
     // Proxies
     visitor.operation::<proxies::GrantProxy>();
     visitor.operation::<proxies::ListProxies>();

@@ -141,6 +141,17 @@ text!(
 );
 
 text!(
+    /// A code of a terminology (<https://hl7.org/fhir/R4/datatypes.html#code>), without spaces.
+    Code,
+    |text| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+        ((1..=32).contains(&text.len()) && text.chars().all(plain))
+            .then(|| text.to_owned())
+            .ok_or("must be a code of letters, digits, hyphens, dots and underscores")
+    }
+);
+
+text!(
     /// A calendar date (RFC 3339 full-date).
     Date,
     |text| {

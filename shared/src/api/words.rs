@@ -26,6 +26,27 @@ pub const WORDS: &[(&str, Option<Words>)] = &[
     ("get-profile", words("Looked at the profile", "Tried to look at the profile")),
     ("update-profile", words("Changed the profile", "Tried to change the profile")),
     ("list-lab-results", words("Looked at the lab results", "Tried to look at the lab results")),
+    // Laboratory results
+    ("get-lab-result", words("Looked at one lab result", "Tried to look at one lab result")),
+    ("get-lab-trend", words("Looked at how a lab value changed", "Tried to look at how a lab value changed")),
+    ("hold-lab-result", words("Held a lab result back for a time", "Tried to hold a lab result back for a time")),
+    ("release-lab-result", words("Released a lab result that was held", "Tried to release a lab result that was held")),
+    ("list-lab-holds", None),
+    // The health record
+    ("list-health-record", words("Looked at the health record", "Tried to look at the health record")),
+    // Prescriptions
+    ("list-prescriptions", words("Looked at the prescriptions", "Tried to look at the prescriptions")),
+    ("request-refill", words("Asked for a refill", "Tried to ask for a refill")),
+    ("withdraw-refill", words("Took back a request for a refill", "Tried to take back a request for a refill")),
+    ("list-refill-requests", words("Looked at the requests for refills", "Tried to look at the requests for refills")),
+    ("list-open-refills", None),
+    ("review-refill", words("Answered a request for a refill", "Tried to answer a request for a refill")),
+    // Amendments
+    ("request-amendment", words("Asked to correct the record", "Tried to ask to correct the record")),
+    ("list-amendments", words("Looked at the requests to correct the record", "Tried to look at the requests to correct the record")),
+    ("list-open-amendments", None),
+    ("review-amendment", words("Answered a request to correct the record", "Tried to answer a request to correct the record")),
+    ("submit-disagreement", words("Disagreed with an answer of the practice", "Tried to disagree with an answer of the practice")),
     // Record access
     ("list-record-access", words("Looked at this list", "Tried to look at this list")),
     ("report-access-concern", words("Reported an entry of this list", "Tried to report an entry of this list")),

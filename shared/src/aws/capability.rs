@@ -53,6 +53,10 @@ pub enum Capability {
     EndBreakGlass,
     /// Report an access to the privacy officer.
     ReportConcerns,
+    /// Keep a result from the patient for a time, or no longer.
+    HoldResults,
+    /// Read what is held, whoever's it is.
+    ReadHolds,
     ReadConcerns,
     /// Move a concern from the open ones to the resolved ones.
     CloseConcerns,
@@ -129,7 +133,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 55] = [
+    pub const ALL: [Self; 57] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -156,6 +160,8 @@ impl Capability {
         Self::BreakGlass,
         Self::EndBreakGlass,
         Self::ReportConcerns,
+        Self::HoldResults,
+        Self::ReadHolds,
         Self::ReadConcerns,
         Self::CloseConcerns,
         Self::ReadOpenRefills,
@@ -213,6 +219,8 @@ impl Capability {
             | Self::BreakGlass
             | Self::EndBreakGlass
             | Self::ReportConcerns
+            | Self::HoldResults
+            | Self::ReadHolds
             | Self::ReadConcerns
             | Self::CloseConcerns
             | Self::ReadOpenRefills
@@ -271,6 +279,8 @@ impl Capability {
             Self::RemoveFromCareTeams => &["dynamodb:DeleteItem"],
             Self::BreakGlass | Self::ReportConcerns => &["dynamodb:PutItem"],
             Self::EndBreakGlass | Self::NoteOutcomes => &["dynamodb:UpdateItem"],
+            Self::HoldResults => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
+            Self::ReadHolds => &["dynamodb:Query"],
             Self::ReadConcerns => &["dynamodb:GetItem", "dynamodb:Query"],
             Self::CloseConcerns => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
             Self::ReadOpenRefills | Self::ReadOpenAmendments => &["dynamodb:Query"],
@@ -280,6 +290,7 @@ impl Capability {
                 "dynamodb:BatchWriteItem",
                 "dynamodb:DeleteItem",
                 "dynamodb:PutItem",
+                "dynamodb:UpdateItem",
             ],
             Self::ReadDirectory => &["dynamodb:GetItem"],
             Self::WriteDirectory => &["dynamodb:PutItem"],

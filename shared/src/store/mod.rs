@@ -9,6 +9,7 @@ pub mod concerns;
 pub mod directory;
 pub mod entries;
 pub mod find_index;
+pub mod holds;
 pub mod import_bucket;
 pub mod imports;
 pub mod panel;
@@ -26,14 +27,17 @@ pub use break_glass::Hour;
 pub use care_team::{CareTeamMember, Membership, Particulars};
 pub use concerns::{Casebook, Concerns};
 pub use directory::{Change, Colleague, Directory, Listed};
-pub use entries::{EntryKey, NewEntry, Stored};
+pub use entries::{EntryKey, NewEntry, Stored, report_digest};
 pub use find_index::Sought;
+pub use holds::{Hold, HoldPage, Holds};
 pub use import_bucket::{ImportBucket, Opened};
 pub use imports::{CareTeamRow, Imports, KnownNumber, Member, NewPatient, Standing};
 pub use panel::Panel;
 pub use patients::{Basis, BreakGlass, ImportState, PatientContext, Patients, Proxy};
 pub use proxies::{Proxied, ProxiedPage, Proxies, ProxyIndex};
-pub use records::{Entries, LinkedPractitioner, Links, Records, Section, StoredEntry};
+pub use records::{
+    Counts, Entries, LinkedPractitioner, LinkedReport, Links, Records, Section, Span, StoredEntry,
+};
 pub use requests::{Asked, Requests, WorkList};
 
 use crate::aws::fault;

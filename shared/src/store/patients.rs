@@ -1,16 +1,17 @@
 //! The patients table. A patient's `CONTEXT#` rows are what it takes to authorize and open anything
-//! of theirs: data key, profile, contact, care team, proxies, broken glass. `HISTORY#` rows keep
+//! of theirs: data key, profile, contact, care team, proxies, broken glass, held results. `HISTORY#` rows keep
 //! what was. `MRN#<MAC>` partitions lead from a medical record number to the patient.
 
 use super::care_team::VERSION;
+use super::holds::{HOLD, Hold};
 use super::{
-    CareTeamMember, Entries, Item, SEALED, SealedRow, Write, b, n, patient_key, s, string,
+    CareTeamMember, Counts, Entries, Item, SEALED, SealedRow, Write, b, n, patient_key, s, string,
 };
 use crate::Fault;
 use crate::access::{Access, Unproven};
 use crate::aws::{Aws, Resource, fault};
 use crate::http::Problem;
-use crate::ids::{AccountId, PatientId, PractitionerId};
+use crate::ids::{AccountId, PatientId, PractitionerId, RecordId};
 use crate::phi::{Opener, Place};
 use crate::practice::AgeBand;
 use aws_sdk_dynamodb::Client;
@@ -29,6 +30,17 @@ pub(super) const BREAK_GLASS: &str = "CONTEXT#BREAK-GLASS#";
 pub(super) const PROXY: &str = "CONTEXT#PROXY#";
 /// Counts the grants to proxies: see [`super::Proxies::grant`].
 pub(super) const PROXIES: &str = "CONTEXT#PROXIES";
+
+/// Where the counts of a patient's entries stand, sealed by themselves: an import changes them
+/// without the profile.
+pub(super) const fn counts_place(pk: &str) -> Place<'_> {
+    Place {
+        table: TABLE,
+        pk,
+        sk: PROFILE,
+        attribute: "counts",
+    }
+}
 
 /// How far the import of a patient came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +116,7 @@ pub struct PatientContext {
     proxies: Vec<Proxy>,
     proxies_version: u64,
     break_glass: Vec<BreakGlass>,
+    holds: Vec<Hold>,
     age: Option<AgeBand>,
 }
 
@@ -130,6 +143,9 @@ impl PatientContext {
                                 row,
                             });
                         }
+                    } else if let Some(result) = other.strip_prefix(HOLD) {
+                        let result = result.parse().map_err(|_| TORN)?;
+                        context.holds.push(Hold::from_row(result, row)?);
                     } else if let Some(account) = other.strip_prefix(PROXY) {
                         let account = account.parse().map_err(|_| TORN)?;
                         context.proxies.push(Proxy::from_row(account, row)?);
@@ -215,6 +231,29 @@ impl PatientContext {
         self.break_glass
             .iter()
             .find(|break_glass| break_glass.account == account)
+    }
+
+    /// What was held last of each result, expired or not.
+    pub fn holds(&self) -> &[Hold] {
+        &self.holds
+    }
+
+    /// The hold on a result, expired or not.
+    pub fn hold(&self, result: RecordId) -> Option<&Hold> {
+        self.holds.iter().find(|hold| hold.result == result)
+    }
+
+    /// How many entries each section of the record had when the last import ended.
+    pub fn counts(&self, opener: &Opener) -> Result<Counts, Fault> {
+        let profile = self.profile()?;
+        let Some(sealed) = profile.bytes("counts") else {
+            return Ok(Counts::default());
+        };
+        let pk = profile
+            .string("pk")
+            .ok_or(Fault::Corrupt("a row without a key"))?;
+        let json = opener.open(&counts_place(pk), sealed)?;
+        serde_json::from_slice(&json).map_err(|_| Fault::Corrupt("the counts of a record"))
     }
 
     /// The patient's age on the practice's date, where the policy has to know it.

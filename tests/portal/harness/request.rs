@@ -44,6 +44,7 @@ pub trait With: Sized {
     fn refill(self, id: &str) -> Self;
     fn amendment(self, id: &str) -> Self;
     fn access(self, id: &str) -> Self;
+    fn result(self, id: &str) -> Self;
     /// The caller signed in so many seconds ago.
     fn since(self, seconds: i64) -> Self;
     fn account(self, account: AccountId) -> Self;
@@ -81,6 +82,11 @@ impl With for Request {
 
     fn access(mut self, id: &str) -> Self {
         self.path.push(("access".to_owned(), id.to_owned()));
+        self
+    }
+
+    fn result(mut self, id: &str) -> Self {
+        self.path.push(("result".to_owned(), id.to_owned()));
         self
     }
 

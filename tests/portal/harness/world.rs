@@ -7,7 +7,7 @@ use super::{Stack, Whose};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde_json::{Value, json};
 use shared::access::Role;
 use shared::api::{Auth, Operation, Spec, Trigger, Visitor, visit_all};
@@ -43,6 +43,8 @@ pub fn is_about_a_patient(spec: &Spec) -> bool {
 pub const EXPLANATION: &str = "CANARY-900 was found on the floor, and nobody is with them";
 /// What a patient writes who asks about an access.
 pub const REPORT: &str = "CANARY-902 is my neighbour, who does not treat me";
+/// What a provider writes who holds a result.
+pub const HELD_BECAUSE: &str = "CANARY-903 is to hear of it from us, with somebody beside them";
 pub const NOTE: &str = "CANARY-901 was never in our emergency department";
 
 /// A stack with a patient who has an account, a provider who treats the patient and a colleague who
@@ -116,6 +118,37 @@ impl World {
             "report-access-concern" => {
                 let access = self.an_access().await;
                 self.report(&access, &json!({"explanation": REPORT}))
+            }
+            "get-lab-result" => {
+                let result = self.results().await.remove(0);
+                self.by_patient().patient(self.patient).result(&result.0)
+            }
+            "get-lab-trend" => {
+                let mut request = self.by_patient().patient(self.patient);
+                request
+                    .path
+                    .push(("series".to_owned(), self.series().await));
+                request
+            }
+            // The oldest is held, the one after it released, and the newest can be seen.
+            "hold-lab-result" => {
+                let (result, held) = self.results().await.pop().unwrap();
+                if held {
+                    self.done("release-lab-result", self.release(&result)).await;
+                }
+                self.hold(&result)
+            }
+            "release-lab-result" => {
+                let (result, held) = self.results().await.into_iter().nth_back(1).unwrap();
+                if !held {
+                    self.done("hold-lab-result", self.hold(&result)).await;
+                }
+                self.release(&result)
+            }
+            "list-lab-holds" => self.by_officer(),
+            "list-health-record" => {
+                let request = self.by_patient().patient(self.patient);
+                request.query("section", "conditions")
             }
             "list-my-patients" => self.by_provider(),
             "find-patient" => self.by_provider().json(&json!({"mrn": self.mrn})),
@@ -232,6 +265,59 @@ impl World {
             _ if is_about_a_patient(spec) => self.by_patient().patient(self.patient),
             _ => self.by_patient(),
         }
+    }
+
+    /// The rows of the patient's results, newest first.
+    async fn result_rows(&self) -> Vec<Value> {
+        let pk = format!("PATIENT#{}", self.patient);
+        let mut rows = self.stack.items(Resource::RecordsTable).await;
+        let sk = |row: &Value| row["sk"].as_str().unwrap().to_owned();
+        rows.retain(|row| row["pk"] == pk.as_str() && sk(row).starts_with("LAB#"));
+        rows.sort_by_key(|row| std::cmp::Reverse(sk(row)));
+        rows
+    }
+
+    /// The patient's results, newest first: each id, and whether there is a hold on it.
+    pub async fn results(&self) -> Vec<(String, bool)> {
+        let pk = format!("PATIENT#{}", self.patient);
+        let rows = self.stack.items(Resource::PatientsTable).await;
+        let is_held = |id: &str| {
+            let sk = format!("CONTEXT#HOLD#{id}");
+            rows.iter()
+                .any(|row| row["pk"] == pk.as_str() && row["sk"] == sk.as_str())
+        };
+        let results = self.result_rows().await.into_iter();
+        results
+            .map(|row| {
+                let id = row["id"].as_str().unwrap();
+                (id.to_owned(), is_held(id))
+            })
+            .collect()
+    }
+
+    /// The series of the patient's newest result.
+    pub async fn series(&self) -> String {
+        let newest = self.result_rows().await.remove(0);
+        let key = newest["series"].as_str().unwrap().to_owned();
+        key.split('#').nth(1).unwrap().to_owned()
+    }
+
+    /// The provider holds a result, for a week.
+    pub fn hold(&self, result: &str) -> Request {
+        let until = Timestamp::now() + SignedDuration::from_hours(7 * 24);
+        self.by_provider()
+            .patient(self.patient)
+            .result(result)
+            .json(&json!({
+                "reason": "preventing-harm",
+                "explanation": HELD_BECAUSE,
+                "until": until.to_string(),
+            }))
+    }
+
+    pub fn release(&self, result: &str) -> Request {
+        let request = self.by_provider().patient(self.patient);
+        request.result(result)
     }
 
     /// Sends a request that must succeed.

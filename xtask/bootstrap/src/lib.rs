@@ -9,7 +9,7 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 47] = [
+pub const SERVICES: [(&str, Make); 53] = [
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
     ("break-glass", break_glass::service),
@@ -20,14 +20,19 @@ pub const SERVICES: [(&str, Make); 47] = [
     ("get-account", get_account::service),
     ("get-care-team", get_care_team::service),
     ("get-dashboard", get_dashboard::service),
+    ("get-lab-result", get_lab_result::service),
+    ("get-lab-trend", get_lab_trend::service),
     ("get-patient-summary", get_patient_summary::service),
     ("get-profile", get_profile::service),
     ("grant-proxy", grant_proxy::service),
+    ("hold-lab-result", hold_lab_result::service),
     ("import-records", import_records::service),
     ("invite-user", invite_user::service),
     ("issue-activation", issue_activation::service),
     ("list-access-concerns", list_access_concerns::service),
     ("list-amendments", list_amendments::service),
+    ("list-health-record", list_health_record::service),
+    ("list-lab-holds", list_lab_holds::service),
     ("list-lab-results", list_lab_results::service),
     ("list-my-patients", list_my_patients::service),
     ("list-open-amendments", list_open_amendments::service),
@@ -42,6 +47,7 @@ pub const SERVICES: [(&str, Make); 47] = [
     ("list-users", list_users::service),
     ("reconcile-accounts", reconcile_accounts::service),
     ("record-sign-in", record_sign_in::service),
+    ("release-lab-result", release_lab_result::service),
     ("report-access-concern", report_access_concern::service),
     ("request-amendment", request_amendment::service),
     ("request-refill", request_refill::service),
