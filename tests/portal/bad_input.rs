@@ -15,6 +15,7 @@ use shared::api::access_concerns::{ResolveAccessConcern, ReviewBreakGlass};
 use shared::api::account::ActivateAccount;
 use shared::api::break_glass::BreakGlass;
 use shared::api::care_team::ChangeCareTeam;
+use shared::api::email_change::{ConfirmEmailChange, RequestEmailChange};
 use shared::api::profile::UpdateProfile;
 use shared::api::proxies::GrantProxy;
 use shared::api::search::FindPatient;
@@ -157,6 +158,7 @@ fn without_body(world: &World, id: &str) -> Request {
             .patient(world.patient)
             .header("idempotency-key", "a-key-of-its-own"),
         "find-patient" => world.by_provider(),
+        "request-email-change" | "confirm-email-change" => world.by_patient(),
         "change-care-team" => world.change_team(0, &Value::Null),
         "issue-activation" | "list-users" => world.by_admin(),
         "update-user" | "reset-user-mfa" => world
@@ -218,6 +220,14 @@ fn bodies() -> Vec<(&'static str, Value)> {
             json!({"role": "provider", "email": "someone@example.org", "practitioner": practitioner}),
         ),
         ("issue-activation", json!({"mrn": "m-1"})),
+        (
+            "request-email-change",
+            json!({"email": "someone@example.org"}),
+        ),
+        (
+            "confirm-email-change",
+            json!({"old_address_code": "ABCD-EFGH", "new_address_code": "JKMN-PQRS"}),
+        ),
         (
             "list-users",
             json!({"search": "someone", "role": "provider"}),
@@ -955,6 +965,8 @@ fn naughty_strings_get_no_echo() {
                     "reset-user-mfa" => ResetUserMfa::parse(&request).map(|_| ()),
                     "update-profile" => UpdateProfile::parse(&request).map(|_| ()),
                     "break-glass" => BreakGlass::parse(&request).map(|_| ()),
+                    "request-email-change" => RequestEmailChange::parse(&request).map(|_| ()),
+                    "confirm-email-change" => ConfirmEmailChange::parse(&request).map(|_| ()),
                     "review-break-glass" => ReviewBreakGlass::parse(&request).map(|_| ()),
                     "resolve-access-concern" => ResolveAccessConcern::parse(&request).map(|_| ()),
                     _ => ActivateAccount::parse(&request).map(|_| ()),

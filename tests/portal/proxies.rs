@@ -29,7 +29,10 @@ async fn ask(world: &World, id: &str, request: Request) -> Response {
 
 /// The same in a practice of another place.
 async fn ask_in(world: &World, zone: &str, id: &str, request: Request) -> Response {
-    let practice = Practice::new(zone, 13, 18).unwrap();
+    ask_of(world, Practice::new(zone, 13, 18).unwrap(), id, request).await
+}
+
+async fn ask_of(world: &World, practice: Practice, id: &str, request: Request) -> Response {
     let spec = specs().into_iter().find(|spec| spec.id == id).unwrap();
     let aws = world.stack.aws_of(&Recorder::default(), practice);
     call(&aws, spec, request).await
@@ -315,15 +318,16 @@ async fn a_grant_ends_with_its_last_day() {
 #[tokio::test(flavor = "multi_thread")]
 async fn days_are_the_practices() {
     let world = World::new().await;
-    let today = Practice::new(WEST, 13, 18).unwrap().today(Timestamp::now());
+    let [east, west] = [EAST, WEST].map(|zone| Practice::new(zone, 5, 18).unwrap());
+    let today = west.today(Timestamp::now());
     let request = || {
         let request = world.grant("proxy@example.org", &["profile"]);
         let mut grant: Value = serde_json::from_slice(&request.body).unwrap();
         grant["until"] = today.to_string().into();
         request.json(&grant)
     };
-    assert_eq!(ask_in(&world, EAST, GRANT, request()).await.status, 400);
-    assert_eq!(ask_in(&world, WEST, GRANT, request()).await.status, 201);
+    assert_eq!(ask_of(&world, east, GRANT, request()).await.status, 400);
+    assert_eq!(ask_of(&world, west, GRANT, request()).await.status, 201);
 }
 
 /// Whether there was an account, a patient's or a proxy's, and whether it may be used, is not told.

@@ -4,6 +4,7 @@
 pub mod function;
 pub mod letter;
 pub mod lines;
+pub mod mail;
 pub mod recorder;
 pub mod request;
 pub mod world;
@@ -112,6 +113,7 @@ impl Stack {
         }
         names.insert(Resource::UserPool, pool);
         root.create_bucket(&unique).await.unwrap();
+        names.insert(Resource::MailSender, mail::sender(&root, &unique).await);
         names.insert(Resource::ImportBucket, unique);
         Self {
             names,
@@ -122,7 +124,8 @@ impl Stack {
 
     /// Fresh clients, as a cold start makes them, with every call recorded.
     pub fn aws(&self, recorder: &Recorder) -> Aws {
-        let practice = Practice::new("America/New_York", 13, 18).unwrap();
+        // The sample patient whom most tests are about was born in 2020, and is to have an account.
+        let practice = Practice::new("America/New_York", 5, 18).unwrap();
         self.aws_of(recorder, practice)
     }
 

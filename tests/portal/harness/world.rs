@@ -1,12 +1,13 @@
 //! A patient with an account, and the operations that there are.
 
 use super::function::Function;
+use super::mail;
 use super::recorder::Recorder;
 use super::request::{With, anonymous, body, signed_in};
 use super::{Stack, Whose};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::access::Role;
 use shared::api::{Auth, Operation, Spec, Trigger, Visitor, visit_all};
 use shared::aws::{Aws, Resource};
@@ -125,6 +126,9 @@ impl World {
                 request.path.push(("session".to_owned(), session));
                 request
             }
+            // Whoever asked three times waits, and whose address changes is out.
+            "request-email-change" => self.new_address().await.1,
+            "confirm-email-change" => self.both_codes().await,
             // Whoever signs out is out.
             "sign-out-everywhere" => {
                 let whose = Whose::Patient(self.patient);
@@ -148,6 +152,10 @@ impl World {
                 let concern = self.concern("patient-report").await;
                 let resolution = json!({"outcome": "no-issue", "note": NOTE});
                 self.by_officer().concern(&concern).json(&resolution)
+            }
+            "allow-break-glass" => {
+                let concern = self.concern("break-glass").await;
+                self.by_officer().concern(&concern)
             }
             "invite-user" => self
                 .by_admin()
@@ -175,6 +183,32 @@ impl World {
                 .json(&json!({"identity_check": "in-person-photo-id"})),
             _ if is_about_a_patient(spec) => self.by_patient().patient(self.patient),
             _ => self.by_patient(),
+        }
+    }
+
+    /// Somebody's old address, and their request for a new one.
+    pub async fn new_address(&self) -> (String, Request) {
+        let [old, new] = [(); 2].map(|()| format!("{}@example.org", Uuid::new_v4().simple()));
+        let account = self.stack.account_at(&old, Role::Patient, Whose::Nobody);
+        let request = signed_in(account.await, Role::Patient).since(1);
+        (old, request.json(&json!({"email": new})))
+    }
+
+    /// Somebody who asked for a new address confirms it.
+    async fn both_codes(&self) -> Request {
+        let (old, request) = self.new_address().await;
+        let new: Value = serde_json::from_slice(&request.body).unwrap();
+        let claims = request.claims.clone();
+        let ask = Function::new(&self.stack, "request-email-change");
+        let answer = body(&ask.respond(request).await);
+        assert_eq!(answer["sent"], true, "{answer}");
+        let confirm = json!({
+            "old_address_code": mail::last_code(&self.stack, &old).await,
+            "new_address_code": mail::last_code(&self.stack, new["email"].as_str().unwrap()).await,
+        });
+        Request {
+            claims,
+            ..anonymous().json(&confirm)
         }
     }
 
@@ -273,7 +307,7 @@ impl World {
     }
 
     /// A change of the patient's care team.
-    pub fn change_team(&self, version: u64, change: &serde_json::Value) -> Request {
+    pub fn change_team(&self, version: u64, change: &Value) -> Request {
         self.by_provider()
             .patient(self.patient)
             .header("if-match", &format!("\"{version}\""))

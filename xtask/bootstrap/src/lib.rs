@@ -9,11 +9,13 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 33] = [
+pub const SERVICES: [(&str, Make); 36] = [
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
+    ("allow-break-glass", allow_break_glass::service),
     ("break-glass", break_glass::service),
     ("change-care-team", change_care_team::service),
+    ("confirm-email-change", confirm_email_change::service),
     ("end-session", end_session::service),
     ("find-patient", find_patient::service),
     ("get-access-concern", get_access_concern::service),
@@ -35,6 +37,7 @@ pub const SERVICES: [(&str, Make); 33] = [
     ("list-users", list_users::service),
     ("reconcile-accounts", reconcile_accounts::service),
     ("record-sign-in", record_sign_in::service),
+    ("request-email-change", request_email_change::service),
     ("reset-user-mfa", reset_user_mfa::service),
     ("resolve-access-concern", resolve_access_concern::service),
     ("review-break-glass", review_break_glass::service),
