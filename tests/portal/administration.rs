@@ -2,7 +2,7 @@
 //! the last administrator, what takes two of them, and the comparison with the user pool.
 
 use crate::harness::function::{Function, trigger};
-use crate::harness::recorder::Recorder;
+use crate::harness::recorder::{Call, Recorder};
 use crate::harness::request::{With, body, signed_in};
 use crate::harness::world::World;
 use crate::harness::{Stack, Whose};
@@ -1177,6 +1177,40 @@ async fn every_drift_is_mended_or_reported() {
         (&json!(1), &json!(1)),
         "{answer}"
     );
+}
+
+/// Consent is not waited for from somebody who cannot sign in any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_whose_user_is_gone_is_not_counted() {
+    let world = World::new().await;
+    let stack = &world.stack;
+    let gone = admin(&world).await;
+    let mut both = [world.admin.to_string(), gone.to_string()];
+    both.sort();
+    assert_eq!(administrators(stack).await, both);
+    let user = json!({"UserPoolId": stack.names[&Resource::UserPool], "Username": gone});
+    stack.cognito("AdminDeleteUser", &user).await;
+    let before = stack.audit().await;
+    // Nobody is taken out for an answer that did not come.
+    let failing = |call: &Call| call.actions[0] == "cognito-idp:AdminListGroupsForUser";
+    reconcile(stack, Recorder::failing(failing)).await.unwrap();
+    assert_eq!(administrators(stack).await, both);
+    let answer = reconcile(stack, Recorder::default()).await.unwrap();
+    assert_eq!(
+        (&answer["mended"], &answer["not_mended"]),
+        (&json!(1), &json!(0)),
+        "{answer}"
+    );
+    assert_eq!(administrators(stack).await, [world.admin.to_string()]);
+    let told = format!("{gone} gone");
+    let records = new_records(stack, &before).await;
+    assert!(records.iter().any(|one| one["resource"] == told.as_str()));
+
+    // The last one stays: without any, anybody would grant anything.
+    let user = json!({"UserPoolId": stack.names[&Resource::UserPool], "Username": world.admin});
+    stack.cognito("AdminDeleteUser", &user).await;
+    reconcile(stack, Recorder::default()).await.unwrap();
+    assert_eq!(administrators(stack).await, [world.admin.to_string()]);
 }
 
 /// Somebody sends the invitation again while the user that the first try left is being removed.

@@ -1004,6 +1004,7 @@ fn naughty_strings_get_no_echo() {
     must be one of spouse-or-partner, parent, guardian, child, sibling, friend, caregiver and other
     must be patient, provider, admin or privacy-officer
     must be the 16 letters and digits that the practice gave you
+    must be the 8 letters and digits of the e-mail
     must be the beginning of an e-mail address
     must hold letters
     must not hold control characters

@@ -519,6 +519,36 @@ async fn ten_people_at_most_even_at_once() {
     world.granted("eleventh@example.org", &["profile"]).await;
 }
 
+/// Who let the first password run out gets another with the next grant.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_who_never_signed_in_is_invited_again() {
+    let world = World::new().await;
+    let email = "waiting@example.org";
+    let invitations = async || {
+        let function = Function::new(&world.stack, GRANT);
+        let response = function.respond(world.grant(email, &["profile"])).await;
+        assert_eq!(response.status, 201, "{}", body(&response));
+        let calls = function.recorder.calls().into_iter();
+        let calls = calls.filter(|call| call.actions == ["cognito-idp:AdminCreateUser"]);
+        calls
+            .map(|call| call.body.contains("RESEND"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(invitations().await, [false]);
+    assert_eq!(invitations().await, [true]);
+    let grants = rows(&world, "sk", "CONTEXT#PROXY#").await;
+    assert_eq!(grants.len(), 1);
+    let grant = grants[0]["grant"].as_str().unwrap();
+    let (_, account) = world.stack.proxy_row(grant).await;
+    // Once they have chosen a password there is nothing to send.
+    let password = json!({
+        "UserPoolId": world.stack.names[&Resource::UserPool], "Username": account,
+        "Password": "Correct-Horse-1-Staple", "Permanent": true,
+    });
+    world.stack.cognito("AdminSetUserPassword", &password).await;
+    assert!(invitations().await.is_empty());
+}
+
 /// An invitation is mail to whomever the patient names: there is an end to it. Whether somebody would
 /// get any is not told.
 #[tokio::test(flavor = "multi_thread")]

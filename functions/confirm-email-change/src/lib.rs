@@ -70,7 +70,7 @@ impl Change<ConfirmEmailChange> for Handler {
     }
 }
 
-/// Whoever reads the old address hears of it, before nobody can tell them any more.
+/// Whoever reads the old address hears of it: nobody can tell them later.
 async fn follow(
     users: Users,
     mailer: Mailer,
@@ -81,10 +81,14 @@ async fn follow(
     const SUBJECT: &str = "Your portal account";
     const TEXT: &str = "The e-mail address of a portal account was changed from this one to another. \
                         If it was not you, tell the practice at once.\n";
-    if mailer.send(&old, SUBJECT, TEXT).await.is_err() {
+    let (notice, changed) = tokio::join!(
+        mailer.send(&old, SUBJECT, TEXT),
+        users.change_address(account, &new),
+    );
+    if notice.is_err() {
         telemetry::count(ConfirmEmailChange::SPEC.id, "NoticesNotSent");
     }
-    users.change_address(account, &new).await
+    changed
 }
 
 fn pending_at_cognito(answer: ConfirmedEmailChange) -> ConfirmedEmailChange {

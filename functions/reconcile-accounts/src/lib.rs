@@ -67,10 +67,13 @@ impl Handle for Handler {
     async fn handle(&self, _: Value, record: &mut Record) -> Result<Handled, Fault> {
         let started = Instant::now();
         let counted = self.administrators.active().await?;
-        let mut actual = counted.clone();
+        let (mut actual, mut unseen) = (counted.clone(), counted.clone());
         let (mut users, mut mended, mut not_mended) = (0, 0, 0);
         let mut page = self.first_page().await?;
         let next = loop {
+            for user in &page.users {
+                unseen.remove(&user.user.account);
+            }
             for seen in self.look_at(page.users, &counted, record).await {
                 users += 1;
                 mended += usize::from(seen.mended);
@@ -97,7 +100,7 @@ impl Handle for Handler {
                 next => break next,
             }
         };
-        for account in &counted {
+        for account in &unseen {
             match self.is_gone(*account, record).await {
                 Ok(true) => {
                     actual.remove(account);
@@ -242,7 +245,7 @@ impl Handler {
         Ok(true)
     }
 
-    /// Is an administrator counted who cannot sign in, because the user is gone? Whoever waits for their
+    /// Has an administrator whom this run did not come across lost their user? Whoever waits for their
     /// consent would wait for ever.
     async fn is_gone(&self, account: AccountId, record: &Record) -> Result<bool, Fault> {
         if self.users.groups(account).await?.is_some() {
