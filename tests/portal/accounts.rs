@@ -69,12 +69,6 @@ async fn account_rows(stack: &Stack) -> Vec<Value> {
     rows
 }
 
-async fn account_row(stack: &Stack, account: AccountId) -> Value {
-    let rows = account_rows(stack).await.into_iter();
-    let mut rows = rows.filter(|row| row["pk"] == format!("ACCOUNT#{account}").as_str());
-    rows.next().unwrap()
-}
-
 /// The accounts of the patient's that activation made.
 async fn linked(world: &World) -> Vec<String> {
     let rows = world.stack.items(Resource::PatientsTable).await.into_iter();
@@ -99,8 +93,8 @@ async fn pool_users(stack: &Stack) -> Vec<Value> {
 
 /// The records of an operation since some were there, oldest first.
 async fn new_records(stack: &Stack, before: &[Value], operation: &str) -> Vec<Value> {
-    let mut records = stack.audit().await;
-    records.retain(|record| record["operation"] == operation && !before.contains(record));
+    let mut records = stack.records_since(before).await;
+    records.retain(|record| record["operation"] == operation);
     records
 }
 
@@ -120,7 +114,7 @@ async fn the_right_letter_makes_one_account() {
     assert_eq!(users.len(), 1);
     assert_eq!(users[0]["UserStatus"], "FORCE_CHANGE_PASSWORD");
     let account = linked(&world).await.remove(0);
-    let row = account_row(&world.stack, account.parse().unwrap()).await;
+    let row = world.stack.account_row(account.parse().unwrap()).await;
     assert_eq!(row["role"], "patient");
     assert_eq!(row["status"], "active");
     assert_eq!(row["patient"], world.patient.to_string());
@@ -508,7 +502,7 @@ async fn signing_out_fails_whole() {
     let world = World::new().await;
     let whose = Whose::Patient(world.patient);
     let account = world.stack.account(Role::Patient, whose).await;
-    let row = account_row(&world.stack, account).await;
+    let row = world.stack.account_row(account).await;
     for part in ["cognito-idp:", "dynamodb:UpdateItem"] {
         let recorder = Recorder::failing(move |call| call.actions[0].starts_with(part));
         let out = Function::recorded(&world.stack, "sign-out-everywhere", recorder);
@@ -518,7 +512,7 @@ async fn signing_out_fails_whole() {
         let records = new_records(&world.stack, &before, "sign-out-everywhere").await;
         assert_eq!(records.len(), 1, "{part}: {records:#?}");
         assert_eq!(records[0]["outcome"], "failure");
-        assert_eq!(account_row(&world.stack, account).await, row, "{part}");
+        assert_eq!(world.stack.account_row(account).await, row, "{part}");
     }
 }
 
@@ -675,11 +669,11 @@ async fn a_sign_in_moves_the_one_before() {
     let function = Function::new(&world.stack, "record-sign-in");
     let event = trigger("record-sign-in", account);
     assert_eq!(function.handle(event.clone()).await.unwrap(), event);
-    let first = account_row(&world.stack, account).await;
+    let first = world.stack.account_row(account).await;
     assert!(first["last_sign_in"].is_string());
     assert!(first["previous_sign_in"].is_null());
     function.handle(event).await.unwrap();
-    let second = account_row(&world.stack, account).await;
+    let second = world.stack.account_row(account).await;
     assert_eq!(second["previous_sign_in"], first["last_sign_in"]);
     assert!(second["last_sign_in"].as_str() > first["last_sign_in"].as_str());
     let get = Function::new(&world.stack, "get-account");

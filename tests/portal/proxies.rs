@@ -462,10 +462,8 @@ async fn an_invitation_that_fails_half_way_is_gone_on_with() {
     assert_eq!(response.status, 201, "{}", body(&response));
     assert_eq!(listed(&world).await.len(), 1);
     assert_eq!(self::accounts(&world).await, accounts + 1);
-    let pool = json!({"UserPoolId": world.stack.names[&Resource::UserPool],
-        "Filter": "email = \"proxy@example.org\""});
-    let users = world.stack.cognito("ListUsers", &pool).await;
-    assert_eq!(users["Users"].as_array().unwrap().len(), 1);
+    let users = world.stack.users("email = \"proxy@example.org\"").await;
+    assert_eq!(users.len(), 1);
 
     // The answer got lost: the same request is the same grant.
     let grant = body(&response);
@@ -508,10 +506,8 @@ async fn ten_people_at_most_even_at_once() {
     assert_eq!(response.status, 409);
     assert_eq!(body(&response)["type"], "/problems/too-many-proxies");
     // Nobody was invited in vain.
-    let pool = json!({"UserPoolId": world.stack.names[&Resource::UserPool],
-        "Filter": "email = \"eleventh@example.org\""});
-    let users = world.stack.cognito("ListUsers", &pool).await;
-    assert_eq!(users["Users"], json!([]));
+    let users = world.stack.users("email = \"eleventh@example.org\"").await;
+    assert!(users.is_empty());
     // One who is there already may be granted something else, and a place may be made.
     let (_, grant) = world.granted("proxy3@example.org", &["messages"]).await;
     let own = world.by_patient().patient(world.patient);
@@ -569,10 +565,8 @@ async fn twenty_people_in_half_a_day() {
     let statuses = grants.join_all().await;
     let waiting = statuses.iter().filter(|status| **status == 429).count();
     assert_eq!(waiting, 4, "{statuses:?}");
-    let pool = json!({"UserPoolId": world.stack.names[&Resource::UserPool],
-        "Filter": "email ^= \"proxy\""});
-    let users = world.stack.cognito("ListUsers", &pool).await;
-    assert_eq!(users["Users"].as_array().unwrap().len(), 20);
+    let users = world.stack.users("email ^= \"proxy\"").await;
+    assert_eq!(users.len(), 20);
     for email in ["proxy20@example.org", known] {
         let response = ask(&world, GRANT, world.grant(email, &["profile"])).await;
         assert!([409, 429].contains(&response.status.as_u16()), "{email}");

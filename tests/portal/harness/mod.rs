@@ -186,6 +186,28 @@ impl Stack {
         records
     }
 
+    /// The audit records that came since some were there, oldest first.
+    pub async fn records_since(&self, before: &[Value]) -> Vec<Value> {
+        let mut records = self.audit().await;
+        records.retain(|record| !before.contains(record));
+        records
+    }
+
+    /// An account's row; null if there is none.
+    pub async fn account_row(&self, account: AccountId) -> Value {
+        let key = format!("ACCOUNT#{account}");
+        let mut rows = self.items(Resource::AccountsTable).await.into_iter();
+        rows.find(|row| row["pk"] == key.as_str())
+            .unwrap_or_default()
+    }
+
+    /// The users of the pool whom a filter of Cognito's finds.
+    pub async fn users(&self, filter: &str) -> Vec<Value> {
+        let search = json!({"UserPoolId": self.name(Resource::UserPool), "Filter": filter});
+        let found = self.cognito("ListUsers", &search).await;
+        found["Users"].as_array().unwrap().clone()
+    }
+
     pub async fn put(&self, resource: Resource, item: Value) {
         let put = json!({"TableName": self.name(resource), "Item": item});
         self.dynamodb("PutItem", put).await;
