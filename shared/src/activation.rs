@@ -2,14 +2,14 @@
 //! so whoever issues a code has to know the date: it is opened here, and goes no further than KMS.
 
 use crate::Fault;
-use crate::access::{Access, Practice as Whole, Unproven};
+use crate::access::{Access, Practice, Unproven};
 use crate::api::profile::Profile;
 use crate::api::text::ActivationCode;
 use crate::aws::{Aws, Resource};
 use crate::http::Problem;
 use crate::ids::PatientId;
 use crate::phi::{BlindIndex, DataKeys, Opener, Term};
-use crate::practice::{AgeBand, Practice};
+use crate::practice::{self, AgeBand};
 use crate::store::accounts::ATTEMPTS;
 use crate::store::{Accounts, Activation, Patients, Write};
 use ::http::StatusCode;
@@ -37,7 +37,7 @@ pub struct Activations {
     patients: Patients,
     index: BlindIndex,
     keys: DataKeys,
-    practice: Practice,
+    practice: practice::Practice,
 }
 
 /// A new code, good once the write is committed; a former one dies by it.
@@ -62,7 +62,7 @@ impl Activations {
     /// A code for the patient with this medical record number.
     pub async fn issue(
         &self,
-        _: &Access<Whole>,
+        _: &Access<Practice>,
         mrn: &str,
         now: Timestamp,
     ) -> Result<Issue, Problem> {
@@ -133,7 +133,7 @@ impl Activations {
 
 /// Is somebody born on that day too young for an account of their own? Until they may consent alone to
 /// some care, their parents exercise their rights (45 CFR 164.502(g)(3)), as proxies.
-pub fn is_for_parents(practice: &Practice, birth_date: &str, now: Timestamp) -> bool {
+pub fn is_for_parents(practice: &practice::Practice, birth_date: &str, now: Timestamp) -> bool {
     let born = birth_date.parse();
     born.is_ok_and(|born| practice.age(born, now) == AgeBand::Child)
 }

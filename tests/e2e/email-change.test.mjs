@@ -29,12 +29,16 @@ test('somebody has an account', async () => {
   const granters = await signedIn(granter);
   const { json } = await api('GET', '/v1/account', { token: granters });
   const until = new Date(Date.now() + 30 * 86_400_000).toISOString().slice(0, 10);
-  const granted = await api('POST', `/v1/patients/${json.patient}/proxies`, {
+  const proxies = `/v1/patients/${json.patient}/proxies`;
+  const granted = await api('POST', proxies, {
     token: granters,
     body: { email: old, name: 'Somebody Near', relationship: 'friend', categories: ['profile'], until },
     headers: { 'idempotency-key': randomUUID() },
   });
   assert.equal(granted.status, 201, granted.text);
+  // The grant made the account, and is not needed any more.
+  const revoked = await api('DELETE', `${proxies}/${granted.json.id}`, { token: granters });
+  assert.equal(revoked.status, 200, revoked.text);
   await cognito('AdminSetUserPassword', { Username: old, Password: temporaryPassword, Permanent: false });
   secret = await firstSignIn({ email: old, temporaryPassword, password });
   token = await signedIn({ email: old, password, totp_secret: secret });

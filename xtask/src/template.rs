@@ -385,14 +385,21 @@ mod tests {
             "Policy": {"Type": "AWS::S3::BucketPolicy", "Properties": {"PolicyDocument": {"Statement": [
                 {"Sid": "Tls", "Effect": "Deny", "Condition": {"Bool": {"aws:SecureTransport": false}}},
             ]}}},
+            "Mail": {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": {"Statement": [
+                {"Sid": "SendMail", "Action": "ses:SendEmail", "Resource": "arn:of-an-identity"},
+            ]}}},
         }});
         let local = localize(template, &CODE).unwrap();
         assert_eq!(
             local.template,
             json!({"Resources": {"Key": {"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": {
-                "Statement": [{"Sid": "Use"}, {"Sid": "Manage"}]}}}}})
+                "Statement": [{"Sid": "Use"}, {"Sid": "Manage"}]}}},
+                "Mail": {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": {"Statement": [
+                    {"Sid": "SendMail", "Action": "ses:SendEmail", "Resource": "*"},
+                ]}}},
+            }})
         );
-        assert_eq!(local.left_out.len(), 2);
+        assert_eq!(local.left_out.len(), 3);
     }
 
     #[test]
