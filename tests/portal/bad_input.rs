@@ -16,6 +16,7 @@ use shared::api::account::ActivateAccount;
 use shared::api::amendments::{RequestAmendment, ReviewAmendment, SubmitDisagreement};
 use shared::api::break_glass::BreakGlass;
 use shared::api::care_team::ChangeCareTeam;
+use shared::api::email_change::{ConfirmEmailChange, RequestEmailChange};
 use shared::api::lab_holds::HoldLabResult;
 use shared::api::profile::UpdateProfile;
 use shared::api::proxies::GrantProxy;
@@ -176,6 +177,7 @@ fn without_body(world: &World, id: &str) -> Request {
             .patient(world.patient)
             .amendment(&Uuid::nil().to_string()),
         "find-patient" => world.by_provider(),
+        "request-email-change" | "confirm-email-change" => world.by_patient(),
         "change-care-team" => world.change_team(0, &Value::Null),
         "issue-activation" | "list-users" => world.by_admin(),
         "update-user" | "reset-user-mfa" => world
@@ -267,6 +269,14 @@ fn bodies() -> Vec<(&'static str, Value)> {
             json!({"role": "provider", "email": "someone@example.org", "practitioner": practitioner}),
         ),
         ("issue-activation", json!({"mrn": "m-1"})),
+        (
+            "request-email-change",
+            json!({"email": "someone@example.org"}),
+        ),
+        (
+            "confirm-email-change",
+            json!({"old_address_code": "ABCD-EFGH", "new_address_code": "JKMN-PQRS"}),
+        ),
         (
             "list-users",
             json!({"search": "someone", "role": "provider"}),
@@ -1164,6 +1174,8 @@ fn naughty_strings_get_no_echo() {
                     "report-access-concern" => ReportAccessConcern::parse(&request).map(|_| ()),
                     "break-glass" => BreakGlass::parse(&request).map(|_| ()),
                     "hold-lab-result" => HoldLabResult::parse(&request).map(|_| ()),
+                    "request-email-change" => RequestEmailChange::parse(&request).map(|_| ()),
+                    "confirm-email-change" => ConfirmEmailChange::parse(&request).map(|_| ()),
                     "review-break-glass" => ReviewBreakGlass::parse(&request).map(|_| ()),
                     "resolve-access-concern" => ResolveAccessConcern::parse(&request).map(|_| ()),
                     "request-refill" => RequestRefill::parse(&request).map(|_| ()),
@@ -1214,6 +1226,7 @@ fn naughty_strings_get_no_echo() {
     must be profile or lab-results or prescriptions or health-record or documents or other
     must be preventing-harm or erroneous-data or privacy-precondition or individual-request
     must be the 16 letters and digits that the practice gave you
+    must be the 8 letters and digits of the e-mail
     must be the beginning of an e-mail address
     must hold letters
     must not hold control characters

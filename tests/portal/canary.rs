@@ -462,9 +462,9 @@ async fn conflicts(canary: &mut Canary) {
         functions[1].respond(canary.change(2)),
     );
     canary.answers.extend([answers.0, answers.1]);
-    // The address is the patient's who activated before.
+    // The address is a proxy's.
     let letter = Letter::to_the_patient(&canary.world).await;
-    let request = letter.request("CANARY-821@example.org", "canary-key-3");
+    let request = letter.request("CANARY-810@example.org", "canary-key-3");
     let response = canary.send("activate-account", request).await;
     assert_eq!(response.status, 409, "{}", body(&response));
     // One attempt after the other, until there are no more.

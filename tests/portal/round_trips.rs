@@ -271,9 +271,11 @@ fn depths(measured: &Measured) {
     activate-account        adopting        cold 8 deep, 9 calls; warm 6 deep, 7 calls
     activate-account        nobody          cold 5 deep, 6 calls; warm 6 deep, 7 calls
     add-token-claims        service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
+    allow-break-glass       privacy-officer cold 3 deep, 3 calls; warm 3 deep, 3 calls
     break-glass             provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
     change-care-team        adding          cold 4 deep, 5 calls; warm 3 deep, 4 calls
     change-care-team        provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
+    confirm-email-change    patient         cold 6 deep, 9 calls; warm 6 deep, 9 calls
     end-session             patient         cold 2 deep, 2 calls; warm 2 deep, 2 calls
     find-patient            provider        cold 6 deep, 8 calls; warm 5 deep, 7 calls
     get-access-concern      privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
@@ -320,6 +322,7 @@ fn depths(measured: &Measured) {
     release-lab-result      provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
     report-access-concern   patient         cold 4 deep, 6 calls; warm 3 deep, 5 calls
     request-amendment       patient         cold 3 deep, 6 calls; warm 2 deep, 5 calls
+    request-email-change    patient         cold 5 deep, 7 calls; warm 5 deep, 7 calls
     request-refill          patient         cold 3 deep, 7 calls; warm 2 deep, 6 calls
     reset-user-mfa          admin           cold 4 deep, 4 calls; warm 4 deep, 4 calls
     resolve-access-concern  privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls

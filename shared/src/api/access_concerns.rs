@@ -7,8 +7,8 @@ use super::text::Line;
 use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::access::Practice;
 use crate::aws::Capability::{
-    CloseConcerns, EndBreakGlass, NoteOutcomes, ReadAccounts, ReadConcerns, ReadPatients,
-    UnwrapDataKeys, WriteAudit,
+    BarFromBreakingGlass, CloseConcerns, EndBreakGlass, NoteOutcomes, ReadAccounts, ReadConcerns,
+    ReadPatients, UnwrapDataKeys, WriteAudit,
 };
 use crate::http::{Problem, Request};
 use crate::ids::{AccessId, AccountId, ConcernId, PatientId};
@@ -269,6 +269,7 @@ impl Operation for ReviewBreakGlass {
             CloseConcerns,
             NoteOutcomes,
             EndBreakGlass,
+            BarFromBreakingGlass,
             WriteAudit,
         ],
     };
@@ -327,5 +328,35 @@ impl Operation for ResolveAccessConcern {
             outcome: Outcome::Resolved(outcome),
             note,
         })
+    }
+}
+
+/// Lets a provider break the glass again, before the day is over that an unjustified access costs.
+pub struct AllowBreakGlass;
+
+#[derive(Serialize)]
+pub struct AllowedBreakGlass {
+    /// Who may again.
+    pub account: AccountId,
+}
+
+impl Operation for AllowBreakGlass {
+    const SPEC: &'static Spec = &Spec {
+        id: "allow-break-glass",
+        trigger: Trigger::Http {
+            method: Method::Post,
+            path: "/v1/access-concerns/{concern}/allow-break-glass",
+            auth: Auth::Token,
+        },
+        action: "AllowBreakGlass",
+        audit: "emergency-access.allow",
+        needs: &[ReadAccounts, ReadConcerns, BarFromBreakingGlass, WriteAudit],
+    };
+    type Subject = ConcernId;
+    type Input = ();
+    type Output = AllowedBreakGlass;
+
+    fn parse(request: &Request) -> Result<(), Problem> {
+        request.no_query()
     }
 }

@@ -11,6 +11,7 @@ pub mod care_team;
 mod codes;
 pub mod dashboard;
 pub mod days;
+pub mod email_change;
 pub mod health_record;
 pub mod import;
 pub mod lab_holds;
@@ -189,6 +190,8 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<account::SignOutEverywhere>();
     visitor.operation::<sessions::ListSessions>();
     visitor.operation::<sessions::EndSession>();
+    visitor.operation::<email_change::RequestEmailChange>();
+    visitor.operation::<email_change::ConfirmEmailChange>();
     // A patient's record
     visitor.operation::<dashboard::GetDashboard>();
     visitor.operation::<profile::GetProfile>();
@@ -236,6 +239,7 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<access_concerns::GetAccessConcern>();
     visitor.operation::<access_concerns::ReviewBreakGlass>();
     visitor.operation::<access_concerns::ResolveAccessConcern>();
+    visitor.operation::<access_concerns::AllowBreakGlass>();
     // Administration
     visitor.operation::<users::InviteUser>();
     visitor.operation::<users::IssueActivation>();

@@ -21,6 +21,8 @@ pub const WORDS: &[(&str, Option<Words>)] = &[
     ("sign-out-everywhere", None),
     ("list-sessions", None),
     ("end-session", None),
+    ("request-email-change", None),
+    ("confirm-email-change", None),
     // A patient's record
     ("get-dashboard", words("Opened the start page", "Tried to open the start page")),
     ("get-profile", words("Looked at the profile", "Tried to look at the profile")),
@@ -67,6 +69,7 @@ pub const WORDS: &[(&str, Option<Words>)] = &[
     ("list-access-concerns", None),
     ("get-access-concern", words("Looked into a question about this list", "Tried to look into a question about this list")),
     ("review-break-glass", words("Checked whether an emergency access was needed", "Tried to check an emergency access")),
+    ("allow-break-glass", words("Let somebody open records in an emergency again", "Tried to let somebody open records in an emergency again")),
     ("resolve-access-concern", words("Answered a report about this list", "Tried to answer a report about this list")),
     // Administration
     ("invite-user", None),

@@ -15,6 +15,10 @@ pub enum Capability {
     NoteSessions,
     /// Keep an account's sessions, and end one.
     KeepSessions,
+    /// Keep a change of an address that waits for its codes.
+    KeepEmailChanges,
+    /// Keep somebody from breaking the glass for a while.
+    BarFromBreakingGlass,
     /// Make the row of an account that did not exist.
     CreateAccounts,
     /// Change what an account is: role, practitioner, status.
@@ -89,14 +93,18 @@ pub enum Capability {
     InviteUsers,
     SignOutUsers,
     ListUsers,
-    /// See whether a user has a second factor.
+    /// See a user's address, and whether they have a second factor.
     DescribeUsers,
     /// Keep a user in the group of their role, enabled or disabled.
     AlignUsers,
     ResetSecondFactors,
+    /// Give a user another address, or note which one they ask for.
+    ChangeAddresses,
     RemoveUsers,
     /// Read when and from where a user signed in.
     ReadSignIns,
+    /// Send mail in the portal's name.
+    SendMail,
     ReadImports,
     WriteImportReports,
 }
@@ -113,6 +121,8 @@ pub enum Resource {
     PhiKey,
     IndexKey,
     UserPool,
+    /// The address that mails come from.
+    MailSender,
     ImportBucket,
 }
 
@@ -127,18 +137,21 @@ impl Resource {
             Self::PhiKey => "PHI_KEY_ID",
             Self::IndexKey => "INDEX_KEY_ID",
             Self::UserPool => "USER_POOL_ID",
+            Self::MailSender => "MAIL_SENDER",
             Self::ImportBucket => "IMPORT_BUCKET",
         }
     }
 }
 
 impl Capability {
-    pub const ALL: [Self; 57] = [
+    pub const ALL: [Self; 61] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
         Self::NoteSessions,
         Self::KeepSessions,
+        Self::KeepEmailChanges,
+        Self::BarFromBreakingGlass,
         Self::CreateAccounts,
         Self::ManageAccounts,
         Self::KeepAdministrators,
@@ -187,8 +200,10 @@ impl Capability {
         Self::DescribeUsers,
         Self::AlignUsers,
         Self::ResetSecondFactors,
+        Self::ChangeAddresses,
         Self::RemoveUsers,
         Self::ReadSignIns,
+        Self::SendMail,
         Self::ReadImports,
         Self::WriteImportReports,
     ];
@@ -206,6 +221,8 @@ impl Capability {
             | Self::KeepPractitioners
             | Self::IssueActivations
             | Self::NoteReconciliation
+            | Self::KeepEmailChanges
+            | Self::BarFromBreakingGlass
             | Self::KeepSessions => Resource::AccountsTable,
             Self::ReadPatients
             | Self::FindPatients
@@ -244,8 +261,10 @@ impl Capability {
             | Self::DescribeUsers
             | Self::AlignUsers
             | Self::ResetSecondFactors
+            | Self::ChangeAddresses
             | Self::RemoveUsers
             | Self::ReadSignIns => Resource::UserPool,
+            Self::SendMail => Resource::MailSender,
             Self::ReadImports | Self::WriteImportReports => Resource::ImportBucket,
         }
     }
@@ -254,7 +273,10 @@ impl Capability {
     pub const fn actions(self) -> &'static [&'static str] {
         match self {
             Self::ReadAccounts => &["dynamodb:GetItem"],
-            Self::ActivateAccounts => &["dynamodb:PutItem", "dynamodb:UpdateItem"],
+            Self::ActivateAccounts | Self::KeepEmailChanges => {
+                &["dynamodb:PutItem", "dynamodb:UpdateItem"]
+            }
+            Self::BarFromBreakingGlass => &["dynamodb:UpdateItem"],
             Self::CreateAccounts | Self::IssueActivations | Self::NoteReconciliation => {
                 &["dynamodb:PutItem"]
             }
@@ -321,8 +343,10 @@ impl Capability {
                 "cognito-idp:AdminRemoveUserFromGroup",
             ],
             Self::ResetSecondFactors => &["cognito-idp:AdminDeleteSoftwareToken"],
+            Self::ChangeAddresses => &["cognito-idp:AdminUpdateUserAttributes"],
             Self::RemoveUsers => &["cognito-idp:AdminDeleteUser"],
             Self::ReadSignIns => &["cognito-idp:AdminListUserAuthEvents"],
+            Self::SendMail => &["ses:SendEmail"],
             Self::ReadImports => &["s3:GetObject"],
             Self::WriteImportReports => &["s3:PutObject"],
         }

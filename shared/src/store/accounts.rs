@@ -69,6 +69,8 @@ pub struct AccountRow {
     pub last_sign_in: Option<Timestamp>,
     /// The sign-in before the last: what came after it is new to the patient.
     pub previous_sign_in: Option<Timestamp>,
+    /// Until then they may not break the glass.
+    pub barred_until: Option<Timestamp>,
     /// Counts the changes that administrators make.
     pub version: u64,
     /// Newest last; those that are over may still be there.
@@ -146,6 +148,7 @@ impl AccountRow {
             signed_out_at: None,
             last_sign_in: None,
             previous_sign_in: None,
+            barred_until: None,
             version: 0,
             sessions: Vec::new(),
         }
@@ -191,6 +194,10 @@ impl AccountRow {
                 .transpose()
                 .map_err(|_| TORN)?,
             previous_sign_in: id("previous_sign_in")
+                .map(str::parse)
+                .transpose()
+                .map_err(|_| TORN)?,
+            barred_until: id("barred_until")
                 .map(str::parse)
                 .transpose()
                 .map_err(|_| TORN)?,
@@ -322,7 +329,11 @@ pub enum Turn {
 }
 
 /// How long an activation row outlives its code, and a counter of an unknown number lives: seconds.
-const DAY: i64 = 86_400;
+pub(super) const DAY: i64 = 86_400;
+
+/// After so many failed attempts a code is dead: the practice's, and those of a change of address. A
+/// success gives them back.
+pub const ATTEMPTS: u64 = 5;
 
 /// The accounts table.
 pub struct Accounts {
@@ -445,6 +456,18 @@ impl Accounts {
             update.update_expression(expression),
             Problem::changed_meanwhile(),
         )
+    }
+
+    /// The write that keeps an account from breaking the glass until then, or lets it again.
+    pub fn bar(&self, account: AccountId, until: Option<Timestamp>) -> Result<Write, Fault> {
+        let update = Update::builder().condition_expression("attribute_exists(pk)");
+        let update = match until {
+            Some(until) => update
+                .update_expression("SET barred_until = :until")
+                .expression_attribute_values(":until", s(until.to_string())),
+            None => update.update_expression("REMOVE barred_until"),
+        };
+        self.update(account_key(account), update, Problem::changed_meanwhile())
     }
 
     /// Whose account is this practitioner's, if there is one?
@@ -670,7 +693,6 @@ impl Accounts {
     pub async fn take_attempt(
         &self,
         mrn_mac: &str,
-        limit: u64,
         now: Timestamp,
     ) -> Result<Option<ActivationRow>, Fault> {
         let answer = self
@@ -683,7 +705,7 @@ impl Accounts {
             )
             .condition_expression("attribute_not_exists(attempts) OR attempts < :limit")
             .expression_attribute_values(":one", n(1))
-            .expression_attribute_values(":limit", n(limit))
+            .expression_attribute_values(":limit", n(ATTEMPTS))
             .expression_attribute_values(":expires", n(now.as_second() + DAY))
             .return_values(ReturnValue::AllNew)
             .send()

@@ -3,21 +3,24 @@
 
 use super::accesses::{EMERGENCY, REPORT};
 use super::patients::{BREAK_GLASS, TABLE};
-use super::{Item, PatientContext, Patients, SEALED, SealedRow, Write, b, patient_key, s, string};
+use super::{
+    Accounts, Item, PatientContext, Patients, SEALED, SealedRow, Write, b, patient_key, s, string,
+};
 use crate::Fault;
 use crate::access::{Access, Practice, Unproven};
+use crate::api::Operation;
 use crate::api::access_concerns::{
     Closed, Closing, Concern, Kind, Outcome, Reported, State, Verdict, Words,
 };
 use crate::aws::{Aws, Resource, fault};
-use crate::http::Problem;
-use crate::ids::ConcernId;
+use crate::http::{Change, Changed, Problem};
+use crate::ids::{AccountId, ConcernId};
 use crate::phi::{DataKeys, Opener, Phi, Place};
 use ::http::StatusCode;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{Delete, Get, Put, TransactGetItem, TransactWriteItem, Update};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// The write of a concern that nobody has looked at yet.
 pub(super) fn raised(
@@ -179,6 +182,18 @@ impl Concerns {
         })
     }
 
+    /// A concern over broken glass, and who broke it. What was written about it stays sealed.
+    pub async fn broken_glass(
+        &self,
+        access: &Access<ConcernId>,
+    ) -> Result<(Concern, AccountId), Problem> {
+        let row = self.row(access.concern()).await?;
+        let concern = Concern::from_row(&row.ok_or(Problem::not_found())?)?;
+        let actor = concern.actor.filter(|_| concern.kind == Kind::BreakGlass);
+        let actor = actor.ok_or(another_kind())?;
+        Ok((concern, actor))
+    }
+
     /// The row of a concern, open or resolved: both are looked at in one moment, or one that is just
     /// being closed could be missed.
     async fn row(&self, id: ConcernId) -> Result<Option<SealedRow>, Fault> {
@@ -211,10 +226,14 @@ impl Concerns {
 /// The concerns with what was written about them. A permission on a concern opens that, and no more
 /// of the patient than that.
 pub struct Casebook {
+    accounts: Accounts,
     concerns: Concerns,
     patients: Patients,
     keys: DataKeys,
 }
+
+/// How long somebody breaks no glass whose access was not justified: long enough to talk to them.
+const BARRED_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// A concern whose patient's key is at hand.
 struct Case {
@@ -226,6 +245,7 @@ struct Case {
 impl Casebook {
     pub fn new(aws: &Aws) -> Result<Self, Fault> {
         Ok(Self {
+            accounts: Accounts::new(aws)?,
             concerns: Concerns::new(aws)?,
             patients: Patients::new(aws)?,
             keys: DataKeys::new(aws.kms().clone(), aws.name(Resource::PhiKey)?),
@@ -242,8 +262,8 @@ impl Casebook {
     }
 
     /// The writes that close a concern, and the concern as it then is. What was not justified ends
-    /// at once.
-    pub async fn close(
+    /// at once, and whoever did it breaks no other glass for a day.
+    async fn close(
         &self,
         access: &Access<ConcernId>,
         closing: Closing,
@@ -281,6 +301,9 @@ impl Casebook {
         writes.extend(self.note(&case.concern)?);
         if closing.outcome == Outcome::Reviewed(Verdict::NotJustified) {
             writes.extend(self.end(&case.concern, case.opener.context(), now)?);
+            if let Some(actor) = case.concern.actor {
+                writes.push(self.accounts.bar(actor, Some(now + BARRED_FOR))?);
+            }
         }
         Ok((case.concern, writes))
     }
@@ -377,6 +400,25 @@ impl Casebook {
             item: TransactWriteItem::builder().update(update).build(),
             conflict: Problem::changed_meanwhile(),
         }))
+    }
+}
+
+/// Every operation that closes a concern does it alike: which outcomes it takes is its input's matter.
+impl<Op> Change<Op> for Casebook
+where
+    Op: Operation<Subject = ConcernId, Input = Closing, Output = Concern>,
+{
+    async fn change(
+        &self,
+        access: &Access<ConcernId>,
+        _: &Opener,
+        closing: Closing,
+    ) -> Result<Changed<Concern>, Problem> {
+        let (concern, writes) = self.close(access, closing, Timestamp::now()).await?;
+        let about = concern.patient;
+        Ok(Changed::done(writes, Phi::new(concern))
+            .about(Some(about))
+            .regarding(access.concern().to_string()))
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod function;
 pub mod letter;
 pub mod lines;
+pub mod mail;
 pub mod recorder;
 pub mod request;
 pub mod world;
@@ -112,6 +113,7 @@ impl Stack {
         }
         names.insert(Resource::UserPool, pool);
         root.create_bucket(&unique).await.unwrap();
+        names.insert(Resource::MailSender, mail::sender(&root, &unique).await);
         names.insert(Resource::ImportBucket, unique);
         Self {
             names,
@@ -122,7 +124,8 @@ impl Stack {
 
     /// Fresh clients, as a cold start makes them, with every call recorded.
     pub fn aws(&self, recorder: &Recorder) -> Aws {
-        let practice = Practice::new("America/New_York", 13, 18).unwrap();
+        // The sample patient whom most tests are about was born in 2020, and is to have an account.
+        let practice = Practice::new("America/New_York", 5, 18).unwrap();
         self.aws_of(recorder, practice)
     }
 
@@ -181,6 +184,28 @@ impl Stack {
         let mut records = self.items(Resource::AuditTable).await;
         records.sort_by_key(|record| record["sk"].as_str().unwrap().to_owned());
         records
+    }
+
+    /// The audit records that came since some were there, oldest first.
+    pub async fn records_since(&self, before: &[Value]) -> Vec<Value> {
+        let mut records = self.audit().await;
+        records.retain(|record| !before.contains(record));
+        records
+    }
+
+    /// An account's row; null if there is none.
+    pub async fn account_row(&self, account: AccountId) -> Value {
+        let key = format!("ACCOUNT#{account}");
+        let mut rows = self.items(Resource::AccountsTable).await.into_iter();
+        rows.find(|row| row["pk"] == key.as_str())
+            .unwrap_or_default()
+    }
+
+    /// The users of the pool whom a filter of Cognito's finds.
+    pub async fn users(&self, filter: &str) -> Vec<Value> {
+        let search = json!({"UserPoolId": self.name(Resource::UserPool), "Filter": filter});
+        let found = self.cognito("ListUsers", &search).await;
+        found["Users"].as_array().unwrap().clone()
     }
 
     pub async fn put(&self, resource: Resource, item: Value) {

@@ -1,6 +1,7 @@
 //! A patient with an account, and the operations that there are.
 
 use super::function::Function;
+use super::mail;
 use super::recorder::Recorder;
 use super::request::{With, anonymous, body, signed_in};
 use super::{Stack, Whose};
@@ -174,6 +175,9 @@ impl World {
                 request.path.push(("session".to_owned(), session));
                 request
             }
+            // Whoever asked three times waits, and whose address changes is out.
+            "request-email-change" => self.new_address().await.1,
+            "confirm-email-change" => self.both_codes().await,
             // Whoever signs out is out.
             "sign-out-everywhere" => {
                 let whose = Whose::Patient(self.patient);
@@ -237,6 +241,10 @@ impl World {
                 let concern = self.concern("patient-report").await;
                 let resolution = json!({"outcome": "no-issue", "note": NOTE});
                 self.by_officer().concern(&concern).json(&resolution)
+            }
+            "allow-break-glass" => {
+                let concern = self.concern("break-glass").await;
+                self.by_officer().concern(&concern)
             }
             "invite-user" => self
                 .by_admin()
@@ -438,6 +446,32 @@ impl World {
         let mut records = self.stack.audit().await.into_iter();
         let record = records.find(|record| record["request_id"] == *id).unwrap();
         record["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Somebody's old address, and their request for a new one.
+    pub async fn new_address(&self) -> (String, Request) {
+        let [old, new] = [(); 2].map(|()| format!("{}@example.org", Uuid::new_v4().simple()));
+        let account = self.stack.account_at(&old, Role::Patient, Whose::Nobody);
+        let request = signed_in(account.await, Role::Patient).since(1);
+        (old, request.json(&json!({"email": new})))
+    }
+
+    /// Somebody who asked for a new address confirms it.
+    async fn both_codes(&self) -> Request {
+        let (old, request) = self.new_address().await;
+        let new: Value = serde_json::from_slice(&request.body).unwrap();
+        let claims = request.claims.clone();
+        let ask = Function::new(&self.stack, "request-email-change");
+        let answer = body(&ask.respond(request).await);
+        assert_eq!(answer["sent"], true, "{answer}");
+        let confirm = json!({
+            "old_address_code": mail::last_code(&self.stack, &old).await,
+            "new_address_code": mail::last_code(&self.stack, new["email"].as_str().unwrap()).await,
+        });
+        Request {
+            claims,
+            ..anonymous().json(&confirm)
+        }
     }
 
     /// A grant of the patient's, for a year.

@@ -9,11 +9,13 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 53] = [
+pub const SERVICES: [(&str, Make); 56] = [
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
+    ("allow-break-glass", allow_break_glass::service),
     ("break-glass", break_glass::service),
     ("change-care-team", change_care_team::service),
+    ("confirm-email-change", confirm_email_change::service),
     ("end-session", end_session::service),
     ("find-patient", find_patient::service),
     ("get-access-concern", get_access_concern::service),
@@ -50,6 +52,7 @@ pub const SERVICES: [(&str, Make); 53] = [
     ("release-lab-result", release_lab_result::service),
     ("report-access-concern", report_access_concern::service),
     ("request-amendment", request_amendment::service),
+    ("request-email-change", request_email_change::service),
     ("request-refill", request_refill::service),
     ("reset-user-mfa", reset_user_mfa::service),
     ("resolve-access-concern", resolve_access_concern::service),
