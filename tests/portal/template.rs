@@ -202,14 +202,19 @@ fn every_capability_is_a_statement_with_its_exact_actions() {
             Resource::AccountsTable => "AccountsTableArn",
             Resource::PatientsTable => "PatientsTableArn",
             Resource::RecordsTable => "RecordsTableArn",
+            Resource::DocumentsTable => "DocumentsTableArn",
             Resource::DirectoryTable => "DirectoryTableArn",
             Resource::AuditTable => "AuditTableArn",
             Resource::PhiKey => "PhiKeyArn",
             Resource::IndexKey => "IndexKeyArn",
+            Resource::DataKey => "DataKeyArn",
             Resource::UserPool => "UserPool.Arn",
             Resource::ImportBucket => "ImportBucketName",
+            Resource::QuarantineBucket => "QuarantineBucketName",
+            Resource::DocumentsBucket => "DocumentsBucketName",
+            Resource::ExportsBucket => "ExportsBucketName",
         };
-        let arns = reach.matches("Arn").count() + reach.matches("ImportBucketName").count();
+        let arns = reach.matches("Arn").count() + reach.matches("BucketName").count();
         assert!(
             reach.contains(named) || reach.contains("\"UserPool\",\"Arn\""),
             "{capability:?}: {reach}"
@@ -301,7 +306,7 @@ fn data_at_rest_is_encrypted_recoverable_and_protected() {
             tables += 1;
         }
     }
-    assert_eq!(tables, 5);
+    assert_eq!(tables, 6);
     let identity = stack("infra/identity.yaml");
     let (_, pool) = resources(&identity, "AWS::Cognito::UserPool")
         .next()

@@ -86,12 +86,19 @@ pub enum Resource {
     AccountsTable,
     PatientsTable,
     RecordsTable,
+    DocumentsTable,
     DirectoryTable,
     AuditTable,
     PhiKey,
     IndexKey,
+    /// What tables and buckets are encrypted with at rest.
+    DataKey,
     UserPool,
     ImportBucket,
+    /// What came in and was not inspected yet.
+    QuarantineBucket,
+    DocumentsBucket,
+    ExportsBucket,
 }
 
 impl Resource {
@@ -100,12 +107,17 @@ impl Resource {
             Self::AccountsTable => "ACCOUNTS_TABLE",
             Self::PatientsTable => "PATIENTS_TABLE",
             Self::RecordsTable => "RECORDS_TABLE",
+            Self::DocumentsTable => "DOCUMENTS_TABLE",
             Self::DirectoryTable => "DIRECTORY_TABLE",
             Self::AuditTable => "AUDIT_TABLE",
             Self::PhiKey => "PHI_KEY_ID",
             Self::IndexKey => "INDEX_KEY_ID",
             Self::UserPool => "USER_POOL_ID",
+            Self::DataKey => "DATA_KEY_ARN",
             Self::ImportBucket => "IMPORT_BUCKET",
+            Self::QuarantineBucket => "QUARANTINE_BUCKET",
+            Self::DocumentsBucket => "DOCUMENTS_BUCKET",
+            Self::ExportsBucket => "EXPORTS_BUCKET",
         }
     }
 }

@@ -60,6 +60,7 @@ impl Stack {
             (Resource::AccountsTable, "data", "AccountsTable"),
             (Resource::PatientsTable, "data", "PatientsTable"),
             (Resource::RecordsTable, "data", "RecordsTable"),
+            (Resource::DocumentsTable, "data", "DocumentsTable"),
             (Resource::DirectoryTable, "data", "DirectoryTable"),
             (Resource::AuditTable, "audit", "AuditTable"),
         ];
@@ -77,6 +78,7 @@ impl Stack {
         }
         for (resource, key) in [
             (Resource::PhiKey, json!({})),
+            (Resource::DataKey, json!({})),
             (
                 Resource::IndexKey,
                 json!({"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"}),
@@ -111,8 +113,16 @@ impl Stack {
                 .unwrap();
         }
         names.insert(Resource::UserPool, pool);
-        root.create_bucket(&unique).await.unwrap();
-        names.insert(Resource::ImportBucket, unique);
+        for (resource, use_of_it) in [
+            (Resource::ImportBucket, "import"),
+            (Resource::QuarantineBucket, "quarantine"),
+            (Resource::DocumentsBucket, "documents"),
+            (Resource::ExportsBucket, "exports"),
+        ] {
+            let name = format!("{unique}-{use_of_it}");
+            root.create_bucket(&name).await.unwrap();
+            names.insert(resource, name);
+        }
         Self {
             names,
             root,
