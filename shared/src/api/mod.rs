@@ -9,6 +9,7 @@ pub mod break_glass;
 pub mod care_team;
 mod codes;
 pub mod dashboard;
+pub mod documents;
 pub mod import;
 pub mod lab_results;
 pub mod my_patients;
@@ -142,6 +143,11 @@ pub trait Operation: Send + Sync + 'static {
     /// Turns a request into types that cannot hold invalid values.
     fn parse(request: &Request) -> Result<Self::Input, Problem>;
 
+    /// What else a read is about: an id that tells nothing of it, for the audit record.
+    fn regarding(_: &Self::Input) -> Option<String> {
+        None
+    }
+
     /// The status of a success.
     const SUCCESS: StatusCode = StatusCode::OK;
 
@@ -178,6 +184,13 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<profile::GetProfile>();
     visitor.operation::<profile::UpdateProfile>();
     visitor.operation::<lab_results::ListLabResults>();
+    // Documents
+    visitor.operation::<documents::RequestUpload>();
+    visitor.operation::<documents::ListDocuments>();
+    visitor.operation::<documents::GetDocument>();
+    visitor.operation::<documents::DeleteDocument>();
+    visitor.operation::<documents::ReviewDocument>();
+    visitor.event(&documents::INSPECT_UPLOAD);
     // Proxies
     visitor.operation::<proxies::GrantProxy>();
     visitor.operation::<proxies::ListProxies>();

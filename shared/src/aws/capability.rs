@@ -56,6 +56,23 @@ pub enum Capability {
     CloseConcerns,
     ReadRecords,
     WriteRecords,
+    ReadDocuments,
+    /// Let a patient announce a file, and count them.
+    AnnounceUploads,
+    /// Say what an inspection found.
+    SettleUploads,
+    DeleteUploads,
+    /// Note that a provider has looked at a document.
+    ReviewDocuments,
+    /// Let a file into quarantine.
+    AttachUploads,
+    /// Read what is in quarantine, and remove it.
+    TakeUploads,
+    StoreDocuments,
+    FetchDocuments,
+    DiscardDocuments,
+    /// Put files under the key of the buckets.
+    EncryptFiles,
     ReadDirectory,
     WriteDirectory,
     WriteAudit,
@@ -123,7 +140,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 57] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -153,6 +170,17 @@ impl Capability {
         Self::CloseConcerns,
         Self::ReadRecords,
         Self::WriteRecords,
+        Self::ReadDocuments,
+        Self::AnnounceUploads,
+        Self::SettleUploads,
+        Self::DeleteUploads,
+        Self::ReviewDocuments,
+        Self::AttachUploads,
+        Self::TakeUploads,
+        Self::StoreDocuments,
+        Self::FetchDocuments,
+        Self::DiscardDocuments,
+        Self::EncryptFiles,
         Self::ReadDirectory,
         Self::WriteDirectory,
         Self::WriteAudit,
@@ -202,6 +230,16 @@ impl Capability {
             | Self::GrantProxies
             | Self::RevokeProxies => Resource::PatientsTable,
             Self::ReadRecords | Self::WriteRecords => Resource::RecordsTable,
+            Self::ReadDocuments
+            | Self::AnnounceUploads
+            | Self::SettleUploads
+            | Self::DeleteUploads
+            | Self::ReviewDocuments => Resource::DocumentsTable,
+            Self::AttachUploads | Self::TakeUploads => Resource::QuarantineBucket,
+            Self::StoreDocuments | Self::FetchDocuments | Self::DiscardDocuments => {
+                Resource::DocumentsBucket
+            }
+            Self::EncryptFiles => Resource::DataKey,
             Self::ReadDirectory | Self::WriteDirectory => Resource::DirectoryTable,
             Self::WriteAudit => Resource::AuditTable,
             Self::UnwrapDataKeys | Self::CreateDataKeys => Resource::PhiKey,
@@ -255,6 +293,16 @@ impl Capability {
                 "dynamodb:DeleteItem",
                 "dynamodb:PutItem",
             ],
+            Self::ReadDocuments => &["dynamodb:GetItem", "dynamodb:Query"],
+            Self::AnnounceUploads => &["dynamodb:PutItem", "dynamodb:UpdateItem"],
+            Self::SettleUploads | Self::DeleteUploads | Self::ReviewDocuments => {
+                &["dynamodb:UpdateItem"]
+            }
+            Self::AttachUploads | Self::StoreDocuments => &["s3:PutObject"],
+            Self::TakeUploads => &["s3:DeleteObject", "s3:GetObject"],
+            Self::FetchDocuments => &["s3:GetObject"],
+            Self::DiscardDocuments => &["s3:DeleteObject"],
+            Self::EncryptFiles => &["kms:GenerateDataKey"],
             Self::ReadDirectory => &["dynamodb:GetItem"],
             Self::WriteDirectory => &["dynamodb:PutItem"],
             Self::WriteAudit => &["dynamodb:PutItem"],

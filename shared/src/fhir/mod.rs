@@ -26,6 +26,7 @@ mod ssn;
 mod tests;
 mod time;
 
+pub mod clinical_document;
 pub mod finding;
 pub mod medication;
 pub mod observation;

@@ -237,7 +237,10 @@ async fn read<Op: Operation, H: Read<Op>>(
     let named = Op::Subject::named(request);
     let input = Op::parse(request);
     record.patient = named.as_ref().ok().and_then(Subject::patient);
-    record.resource = named.as_ref().ok().and_then(Subject::resource);
+    record.resource = match (&named, &input) {
+        (Ok(named), Ok(input)) => named.resource().or_else(|| Op::regarding(input)),
+        (named, _) => named.as_ref().ok().and_then(Subject::resource),
+    };
     let (caller, found) = match (named, input) {
         (Ok(named), Ok(input)) => {
             let whose = Unproven::new(named.clone());

@@ -143,6 +143,7 @@ impl NewEntry<'_> {
         Ok(Item::from([
             ("pk".to_owned(), s(pk)),
             ("sk".to_owned(), s(sk)),
+            ("id".to_owned(), s(self.key.id.to_string())),
             ("arrived".to_owned(), s(self.key.arrived(self.arrived))),
             ("type".to_owned(), s(self.resource_type)),
             ("digest".to_owned(), b(self.digest)),

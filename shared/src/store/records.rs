@@ -1,5 +1,6 @@
 //! The records table: a patient's clinical entries, `<SECTION>#<clinical time>#<id>`, newest last.
-//! The index `by-arrival` sorts a section by when its entries reached the portal.
+//! The index `by-arrival` sorts a section by when its entries reached the portal, `by-id` finds the
+//! one entry with an id, a moment late.
 
 use super::{SealedRow, patient_key, s};
 use crate::Fault;
@@ -14,6 +15,7 @@ use serde_json::value::RawValue;
 
 pub(crate) const TABLE: &str = "records";
 const BY_ARRIVAL: &str = "by-arrival";
+const BY_ID: &str = "by-id";
 
 /// Where in a patient's record an entry stands: the beginning of its sort key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +157,33 @@ impl Records {
                 .exclusive_start_key("sk", s(sk));
         }
         self.page(query).await
+    }
+
+    /// The entry of a section with this id.
+    pub async fn entry(
+        &self,
+        whose: &Unproven<PatientId>,
+        section: Section,
+        id: RecordId,
+    ) -> Result<Option<SealedRow>, Fault> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(BY_ID)
+            .key_condition_expression("pk = :pk AND id = :id")
+            .expression_attribute_values(":pk", s(patient_key(whose.patient())))
+            .expression_attribute_values(":id", s(id.to_string()))
+            .send()
+            .await
+            .map_err(|error| fault("DynamoDB", &error))?;
+        // What never was stands in a section of its own.
+        let rows = answer.items.unwrap_or_default().into_iter();
+        let mut rows = rows.map(|item| SealedRow::new(TABLE, item));
+        Ok(rows.find(|row| {
+            let sk = row.string("sk");
+            sk.is_some_and(|sk| sk.starts_with(section.prefix()))
+        }))
     }
 
     /// Entries of a section by arrival, latest first.
