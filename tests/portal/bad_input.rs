@@ -15,6 +15,7 @@ use shared::api::access_concerns::{ResolveAccessConcern, ReviewBreakGlass};
 use shared::api::account::ActivateAccount;
 use shared::api::break_glass::BreakGlass;
 use shared::api::care_team::ChangeCareTeam;
+use shared::api::documents::RequestUpload;
 use shared::api::profile::UpdateProfile;
 use shared::api::proxies::GrantProxy;
 use shared::api::search::FindPatient;
@@ -30,10 +31,11 @@ use uuid::Uuid;
 /// Stands in what is sent, and must not stand in what comes back.
 const ECHO: &str = "qX7Echo";
 
-const TABLES: [Resource; 4] = [
+const TABLES: [Resource; 5] = [
     Resource::AccountsTable,
     Resource::PatientsTable,
     Resource::RecordsTable,
+    Resource::DocumentsTable,
     Resource::DirectoryTable,
 ];
 
@@ -152,7 +154,7 @@ fn without_body(world: &World, id: &str) -> Request {
         "review-break-glass" | "resolve-access-concern" => {
             world.by_officer().concern(&Uuid::nil().to_string())
         }
-        "grant-proxy" => world
+        "grant-proxy" | "request-upload" => world
             .by_patient()
             .patient(world.patient)
             .header("idempotency-key", "a-key-of-its-own"),
@@ -191,6 +193,13 @@ fn bodies() -> Vec<(&'static str, Value)> {
             json!({
                 "email": "someone@example.org", "name": "Someone", "relationship": "friend",
                 "categories": ["lab-results"], "until": "2100-01-02",
+            }),
+        ),
+        (
+            "request-upload",
+            json!({
+                "name": "letter.pdf", "content_type": "application/pdf", "size": 1000,
+                "sha256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
             }),
         ),
         (
@@ -946,6 +955,7 @@ fn naughty_strings_get_no_echo() {
                 };
                 let parsed = match id {
                     "grant-proxy" => GrantProxy::parse(&request).map(|_| ()),
+                    "request-upload" => RequestUpload::parse(&request).map(|_| ()),
                     "find-patient" => FindPatient::parse(&request).map(|_| ()),
                     "change-care-team" => ChangeCareTeam::parse(&request).map(|_| ()),
                     "invite-user" => InviteUser::parse(&request).map(|_| ()),

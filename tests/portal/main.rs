@@ -16,6 +16,7 @@ mod audit_coverage;
 mod bad_input;
 mod canary;
 mod care;
+mod documents;
 mod emergencies;
 mod harness;
 mod import;

@@ -1,9 +1,10 @@
 //! The AWS calls of every operation: how many wait for each other, and that they are what the
 //! operation declares that it needs.
 
+use crate::documents::inspection;
 use crate::harness::function::{Function, trigger};
 use crate::harness::letter::Letter;
-use crate::harness::recorder::{Call, Recorder};
+use crate::harness::recorder::{Call, KMS_KEY, Recorder};
 use crate::harness::request::{With, body, signed_in};
 use crate::harness::world::{World, http_specs, is_about_a_patient, specs, token_specs};
 use crate::harness::{Stack, Whose, sample};
@@ -21,6 +22,8 @@ use std::time::Duration;
 struct Run {
     depth: usize,
     calls: Vec<Call>,
+    /// What the links in the answer let their holder do: it is done with the function's permission.
+    links: Vec<(String, String)>,
 }
 
 /// A request that must succeed, alone in the recorder.
@@ -28,7 +31,23 @@ async fn respond(function: &Function, request: Request) -> Run {
     function.recorder.reset();
     let response = function.respond(request).await;
     assert!(response.status.is_success(), "{}", body(&response));
-    run(&function.recorder)
+    Run {
+        links: links(&body(&response)),
+        ..run(&function.recorder)
+    }
+}
+
+/// The actions that signed links in an answer stand for, and on what.
+fn links(answer: &serde_json::Value) -> Vec<(String, String)> {
+    let bucket = |link: &serde_json::Value| {
+        let url = link["url"].as_str()?;
+        Some(url.split('/').nth(3)?.to_owned())
+    };
+    let put = bucket(&answer["upload"]).map(|bucket| ("s3:PutObject".to_owned(), bucket));
+    let key = answer["upload"]["headers"][KMS_KEY].as_str();
+    let key = key.map(|key| ("kms:GenerateDataKey".to_owned(), key.to_owned()));
+    let get = bucket(&answer["download"]).map(|bucket| ("s3:GetObject".to_owned(), bucket));
+    put.into_iter().chain(key).chain(get).collect()
 }
 
 async fn handle(function: &Function, event: serde_json::Value) -> Run {
@@ -41,6 +60,7 @@ fn run(recorder: &Recorder) -> Run {
     Run {
         depth: recorder.depth(),
         calls: recorder.calls(),
+        links: Vec::new(),
     }
 }
 
@@ -90,6 +110,7 @@ async fn measured() -> Measured {
         "list-lab-results",
         "list-proxies",
         "get-care-team",
+        "list-documents",
     ] {
         let function = Function::new(&world.stack, id);
         let request = || signed_in(world.provider, Role::Provider).patient(world.patient);
@@ -126,6 +147,7 @@ async fn measured() -> Measured {
     let cold = handle(&function, event()).await;
     let warm = handle(&function, event()).await;
     runs.insert(("import-records", "service"), [cold, warm]);
+    inspecting(&world, &mut runs).await;
     adopting(&world, &mut runs).await;
     approving(&world, &mut runs).await;
     reconciling(&world, &mut runs).await;
@@ -149,6 +171,19 @@ async fn changing_a_care_team(world: &World, runs: &mut Runs) {
     let [add, remove, add_again, remove_again] = [(); 4].map(|()| measured.next().unwrap());
     runs.insert((id, "adding"), [add, add_again]);
     runs.insert((id, "provider"), [remove, remove_again]);
+}
+
+/// An upload that arrived, and another one.
+async fn inspecting(world: &World, runs: &mut Runs) {
+    let function = inspection(&world.stack);
+    let mut measured = Vec::new();
+    for _ in 0..2 {
+        let event = world.arrived().await;
+        measured.push(handle(&function, event).await);
+    }
+    let warm = measured.pop().unwrap();
+    let cold = measured.pop().unwrap();
+    runs.insert(("inspect-upload", "service"), [cold, warm]);
 }
 
 /// An activation that goes on with the user that an earlier try left without an account.
@@ -339,9 +374,12 @@ fn depths(measured: &Measured) {
 /// The actions that an operation used, and on what.
 fn used(measured: &Measured, id: &str) -> BTreeSet<(String, Resource)> {
     let runs = measured.runs.iter().filter(|((run, _), _)| *run == id);
-    let calls = runs.flat_map(|(_, runs)| runs).flat_map(|run| &run.calls);
+    let runs: Vec<_> = runs.flat_map(|(_, runs)| runs).collect();
+    let calls = runs.iter().flat_map(|run| &run.calls);
+    let links = runs.iter().flat_map(|run| &run.links);
     calls
         .flat_map(|call| call.actions.iter().zip(&call.resources))
+        .chain(links.map(|(action, name)| (action, name)))
         .map(|(action, name)| {
             let mut names = measured.stack.names.iter();
             let resource = names.find(|(_, known)| *known == name);
