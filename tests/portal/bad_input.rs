@@ -983,6 +983,7 @@ fn naughty_strings_get_no_echo() {
     insta::assert_snapshot!(details.join("\n"), @r"
     must be 1 to 100 characters long
     must be 1 to 1000 characters long
+    must be 1 to 150 characters long
     must be 1 to 20 characters long
     must be 1 to 64 characters long
     must be 10 to 500 characters long
@@ -993,6 +994,7 @@ fn naughty_strings_get_no_echo() {
     must be a time such as 2027-01-31T17:00:00Z
     must be active or disabled
     must be an e-mail address such as name@example.org
+    must be application/pdf or image/jpeg or image/png
     must be emergency-treatment or covering-colleague or patient-unresponsive or public-health-emergency or other
     must be exact or prefix
     must be in-person-photo-id, video-call-photo-id or callback-to-number-on-file
@@ -1003,6 +1005,7 @@ fn naughty_strings_get_no_echo() {
     must be patient, provider, admin or privacy-officer
     must be the 16 letters and digits that the practice gave you
     must be the beginning of an e-mail address
+    must be the file's SHA-256 in base64 (RFC 4648 section 4), 44 characters
     must hold letters
     must not hold control characters
     ");

@@ -298,6 +298,7 @@ fn depths(measured: &Measured) {
     break-glass             provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
     change-care-team        adding          cold 4 deep, 5 calls; warm 3 deep, 4 calls
     change-care-team        provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
+    delete-document         patient         cold 3 deep, 4 calls; warm 3 deep, 4 calls
     end-session             patient         cold 2 deep, 2 calls; warm 2 deep, 2 calls
     find-patient            provider        cold 6 deep, 8 calls; warm 5 deep, 7 calls
     get-access-concern      privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
@@ -305,14 +306,18 @@ fn depths(measured: &Measured) {
     get-care-team           patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-care-team           provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-dashboard           patient         cold 2 deep, 6 calls; warm 2 deep, 5 calls
+    get-document            patient         cold 2 deep, 7 calls; warm 2 deep, 6 calls
     get-patient-summary     provider        cold 2 deep, 8 calls; warm 2 deep, 7 calls
     get-profile             patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-profile             provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
     grant-proxy             patient         cold 7 deep, 8 calls; warm 5 deep, 6 calls
+    inspect-upload          service         cold 5 deep, 5 calls; warm 5 deep, 5 calls
     invite-user             admin           cold 6 deep, 8 calls; warm 6 deep, 8 calls
     invite-user             approving       cold 5 deep, 7 calls; warm 7 deep, 9 calls
     issue-activation        admin           cold 7 deep, 8 calls; warm 6 deep, 7 calls
     list-access-concerns    privacy-officer cold 3 deep, 3 calls; warm 3 deep, 3 calls
+    list-documents          patient         cold 2 deep, 7 calls; warm 2 deep, 6 calls
+    list-documents          provider        cold 2 deep, 7 calls; warm 2 deep, 6 calls
     list-lab-results        patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-lab-results        provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-my-patients        provider        cold 5 deep, 5 calls; warm 4 deep, 4 calls
@@ -322,9 +327,11 @@ fn depths(measured: &Measured) {
     list-sessions           patient         cold 2 deep, 3 calls; warm 2 deep, 3 calls
     list-users              admin           cold 4 deep, 9 calls; warm 4 deep, 9 calls
     record-sign-in          service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
+    request-upload          patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
     reset-user-mfa          admin           cold 4 deep, 4 calls; warm 4 deep, 4 calls
     resolve-access-concern  privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
     review-break-glass      privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
+    review-document         provider        cold 2 deep, 3 calls; warm 2 deep, 3 calls
     revoke-proxy            patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
     sign-out-everywhere     patient         cold 3 deep, 3 calls; warm 3 deep, 3 calls
     sign-out-user           admin           cold 3 deep, 3 calls; warm 3 deep, 3 calls
