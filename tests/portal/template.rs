@@ -339,19 +339,28 @@ fn files_are_encrypted_private_and_do_not_linger() {
         ("ExportsBucket", Some(1)),
     ] {
         let bucket = &template["Resources"][id]["Properties"];
-        let default = "/BucketEncryption/ServerSideEncryptionConfiguration/0/ServerSideEncryptionByDefault";
+        let default =
+            "/BucketEncryption/ServerSideEncryptionConfiguration/0/ServerSideEncryptionByDefault";
         let default = bucket.pointer(default).unwrap();
         assert_eq!(default["SSEAlgorithm"], "aws:kms", "{id}");
         assert_eq!(default["KMSMasterKeyID"]["Ref"], "DataKeyArn", "{id}");
-        let blocked = bucket["PublicAccessBlockConfiguration"].as_object().unwrap();
-        assert!(blocked.len() == 4 && blocked.values().all(|on| on == true), "{id}");
+        let blocked = bucket["PublicAccessBlockConfiguration"]
+            .as_object()
+            .unwrap();
+        assert!(
+            blocked.len() == 4 && blocked.values().all(|on| on == true),
+            "{id}"
+        );
         let expires = bucket["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"].as_u64();
         assert_eq!(expires, days, "{id}");
         let origins = &bucket["CorsConfiguration"]["CorsRules"][0]["AllowedOrigins"];
         assert_eq!(origins[0]["Ref"], "AllowedOrigin", "{id}");
         let policy = &template["Resources"][format!("{id}Policy")]["Properties"];
         let statements = policy["PolicyDocument"]["Statement"].as_array().unwrap();
-        let sids: Vec<_> = statements.iter().map(|one| one["Sid"].as_str().unwrap()).collect();
+        let sids: Vec<_> = statements
+            .iter()
+            .map(|one| one["Sid"].as_str().unwrap())
+            .collect();
         assert_eq!(sids, ["OnlyOverTls", "OnlyUnderOurKey"], "{id}");
         assert!(statements.iter().all(|one| one["Effect"] == "Deny"), "{id}");
     }

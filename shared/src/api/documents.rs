@@ -374,7 +374,7 @@ impl Upload {
             name: particulars.name.into(),
             content_type: row.parsed("content_type")?.ok_or(TORN)?,
             size: row
-                .number("stored")
+                .number("stored_size")
                 .or_else(|| row.number("size"))
                 .ok_or(TORN)?,
             requested_at: row.parsed("requested_at")?.ok_or(TORN)?,

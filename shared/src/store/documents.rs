@@ -287,7 +287,7 @@ impl Documents {
         let update = match verdict {
             Ok(stored) => update
                 .update_expression(
-                    "SET #status = :available, inspected_at = :now, stored = :stored",
+                    "SET #status = :available, inspected_at = :now, stored_size = :stored",
                 )
                 .expression_attribute_values(":available", s("available"))
                 .expression_attribute_values(":stored", n(stored)),
