@@ -612,7 +612,7 @@ async fn pdfs_end_available_or_rejected() {
         (
             "an archive behind",
             [letter.clone(), b"PK\x05\x06".to_vec()].concat(),
-            Some("other-type"),
+            Some("damaged"),
         ),
         ("a picture", picture(ImageFormat::Png), Some("other-type")),
         ("deep arrays", one("/X 4 0 R", "", &deep), Some("?")),

@@ -23,11 +23,10 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), Rejection> {
     let behind = end.and_then(|end| bytes.get(end + END.len()..));
     let behind = behind.ok_or(Rejection::Damaged)?;
     if !behind.iter().all(|&byte| is_white(byte)) {
-        return Err(Rejection::OtherType);
+        return Err(Rejection::Damaged);
     }
-    let names = || bytes.split(|&byte| byte == b'/').skip(1).map(name);
-    for name in names() {
-        written(&name)?;
+    for text in bytes.split(|&byte| byte == b'/').skip(1) {
+        written(&name(text))?;
     }
     for force_reconstruct in [false, true] {
         let options = LoadOptions {
@@ -41,7 +40,6 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), Rejection> {
                 Error::Decompress(DecompressError::MemoryLimitExceeded { .. }) => {
                     Rejection::TooComplex
                 }
-                _ if names().any(|name| name == b"Encrypt") => Rejection::Encrypted,
                 _ => Rejection::Damaged,
             })?;
         if document.is_encrypted() || document.was_encrypted() {
@@ -91,6 +89,7 @@ fn written(name: &[u8]) -> Result<(), Rejection> {
         b"JavaScript" | b"Launch" | b"RichMedia" | b"RichMediaContent" | b"SubmitForm"
         | b"ImportData" => Err(Rejection::ActiveContent),
         b"EmbeddedFile" | b"EmbeddedFiles" | b"FileAttachment" => Err(Rejection::Attachments),
+        b"Encrypt" => Err(Rejection::Encrypted),
         _ => Ok(()),
     }
 }
