@@ -106,6 +106,10 @@ id!(
     SeriesId
 );
 id!(
+    /// A document: what a patient handed in, or an entry of the record that is one.
+    DocumentId
+);
+id!(
     /// A concern about an access. Younger ones sort behind older ones.
     ConcernId
 );

@@ -16,6 +16,7 @@ use shared::api::account::ActivateAccount;
 use shared::api::amendments::{RequestAmendment, ReviewAmendment, SubmitDisagreement};
 use shared::api::break_glass::BreakGlass;
 use shared::api::care_team::ChangeCareTeam;
+use shared::api::documents::RequestUpload;
 use shared::api::email_change::{ConfirmEmailChange, RequestEmailChange};
 use shared::api::lab_holds::HoldLabResult;
 use shared::api::profile::UpdateProfile;
@@ -35,10 +36,11 @@ use uuid::Uuid;
 /// Stands in what is sent, and must not stand in what comes back.
 const ECHO: &str = "qX7Echo";
 
-const TABLES: [Resource; 4] = [
+const TABLES: [Resource; 5] = [
     Resource::AccountsTable,
     Resource::PatientsTable,
     Resource::RecordsTable,
+    Resource::DocumentsTable,
     Resource::DirectoryTable,
 ];
 
@@ -162,7 +164,7 @@ fn without_body(world: &World, id: &str) -> Request {
         "review-break-glass" | "resolve-access-concern" => {
             world.by_officer().concern(&Uuid::nil().to_string())
         }
-        "grant-proxy" => world
+        "grant-proxy" | "request-upload" => world
             .by_patient()
             .patient(world.patient)
             .header("idempotency-key", "a-key-of-its-own"),
@@ -214,6 +216,13 @@ fn bodies() -> Vec<(&'static str, Value)> {
             json!({
                 "email": "someone@example.org", "name": "Someone", "relationship": "friend",
                 "categories": ["lab-results"], "until": "2100-01-02",
+            }),
+        ),
+        (
+            "request-upload",
+            json!({
+                "name": "letter.pdf", "content_type": "application/pdf", "size": 1000,
+                "sha256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
             }),
         ),
         (
@@ -1163,6 +1172,7 @@ fn naughty_strings_get_no_echo() {
                 };
                 let parsed = match id {
                     "grant-proxy" => GrantProxy::parse(&request).map(|_| ()),
+                    "request-upload" => RequestUpload::parse(&request).map(|_| ()),
                     "find-patient" => FindPatient::parse(&request).map(|_| ()),
                     "change-care-team" => ChangeCareTeam::parse(&request).map(|_| ()),
                     "invite-user" => InviteUser::parse(&request).map(|_| ()),
@@ -1199,6 +1209,7 @@ fn naughty_strings_get_no_echo() {
     insta::assert_snapshot!(details.join("\n"), @r"
     must be 1 to 100 characters long
     must be 1 to 1000 characters long
+    must be 1 to 150 characters long
     must be 1 to 20 characters long
     must be 1 to 2000 characters long
     must be 1 to 500 characters long
@@ -1213,6 +1224,7 @@ fn naughty_strings_get_no_echo() {
     must be an e-mail address such as name@example.org
     must be email or sms or none
     must be approved or denied
+    must be application/pdf or image/jpeg or image/png
     must be emergency-treatment or covering-colleague or patient-unresponsive or public-health-emergency or other
     must be en or es or ar or zh or fr or ht or ko or pt or ru or tl or vi
     must be exact or prefix
@@ -1228,6 +1240,7 @@ fn naughty_strings_get_no_echo() {
     must be the 16 letters and digits that the practice gave you
     must be the 8 letters and digits of the e-mail
     must be the beginning of an e-mail address
+    must be the file's SHA-256 in base64 (RFC 4648 section 4), 44 characters
     must hold letters
     must not hold control characters
     ");

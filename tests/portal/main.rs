@@ -17,6 +17,7 @@ mod audit_coverage;
 mod bad_input;
 mod canary;
 mod care;
+mod documents;
 mod email_change;
 mod emergencies;
 mod harness;

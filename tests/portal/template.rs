@@ -209,16 +209,21 @@ fn every_capability_is_a_statement_with_its_exact_actions() {
             Resource::AccountsTable => "AccountsTableArn",
             Resource::PatientsTable => "PatientsTableArn",
             Resource::RecordsTable => "RecordsTableArn",
+            Resource::DocumentsTable => "DocumentsTableArn",
             Resource::DirectoryTable => "DirectoryTableArn",
             Resource::AuditTable => "AuditTableArn",
             Resource::PhiKey => "PhiKeyArn",
             Resource::IndexKey => "IndexKeyArn",
+            Resource::DataKey => "DataKeyArn",
             Resource::UserPool => "UserPool.Arn",
             Resource::MailSender => "identity/${Sender}",
             Resource::ImportBucket => "ImportBucketName",
+            Resource::QuarantineBucket => "QuarantineBucketName",
+            Resource::DocumentsBucket => "DocumentsBucketName",
+            Resource::ExportsBucket => "ExportsBucketName",
         };
         let arns = reach.matches("Arn").count()
-            + reach.matches("ImportBucketName").count()
+            + reach.matches("BucketName").count()
             + reach.matches("identity/${Sender}").count();
         assert!(
             reach.contains(named) || reach.contains("\"UserPool\",\"Arn\""),
@@ -319,7 +324,7 @@ fn data_at_rest_is_encrypted_recoverable_and_protected() {
             tables += 1;
         }
     }
-    assert_eq!(tables, 5);
+    assert_eq!(tables, 6);
     let identity = stack("infra/identity.yaml");
     let (_, pool) = resources(&identity, "AWS::Cognito::UserPool")
         .next()
@@ -340,6 +345,43 @@ fn data_at_rest_is_encrypted_recoverable_and_protected() {
     assert_eq!(client["AccessTokenValidity"], 5);
     assert_eq!(client["RefreshTokenValidity"], 12);
     assert_eq!(client["TokenValidityUnits"]["RefreshToken"], "hours");
+}
+
+/// The same of files (45 CFR 164.312(a)(2)(iv), (e)(1)), and that copies do not linger (164.310(d)(2)(i)).
+#[test]
+fn files_are_encrypted_private_and_do_not_linger() {
+    let template = stack("infra/documents.yaml");
+    for (id, days) in [
+        ("QuarantineBucket", Some(1)),
+        ("DocumentsBucket", None),
+        ("ExportsBucket", Some(1)),
+    ] {
+        let bucket = &template["Resources"][id]["Properties"];
+        let default =
+            "/BucketEncryption/ServerSideEncryptionConfiguration/0/ServerSideEncryptionByDefault";
+        let default = bucket.pointer(default).unwrap();
+        assert_eq!(default["SSEAlgorithm"], "aws:kms", "{id}");
+        assert_eq!(default["KMSMasterKeyID"]["Ref"], "DataKeyArn", "{id}");
+        let blocked = bucket["PublicAccessBlockConfiguration"]
+            .as_object()
+            .unwrap();
+        assert!(
+            blocked.len() == 4 && blocked.values().all(|on| on == true),
+            "{id}"
+        );
+        let expires = bucket["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"].as_u64();
+        assert_eq!(expires, days, "{id}");
+        let origins = &bucket["CorsConfiguration"]["CorsRules"][0]["AllowedOrigins"];
+        assert_eq!(origins[0]["Ref"], "AllowedOrigin", "{id}");
+        let policy = &template["Resources"][format!("{id}Policy")]["Properties"];
+        let statements = policy["PolicyDocument"]["Statement"].as_array().unwrap();
+        let sids: Vec<_> = statements
+            .iter()
+            .map(|one| one["Sid"].as_str().unwrap())
+            .collect();
+        assert_eq!(sids, ["OnlyOverTls", "OnlyUnderOurKey"], "{id}");
+        assert!(statements.iter().all(|one| one["Effect"] == "Deny"), "{id}");
+    }
 }
 
 /// 45 CFR 164.308(a)(6)(ii): what the privacy officer is told of is counted by an operation that there

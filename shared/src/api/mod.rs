@@ -11,6 +11,7 @@ pub mod care_team;
 mod codes;
 pub mod dashboard;
 pub mod days;
+pub mod documents;
 pub mod email_change;
 pub mod health_record;
 pub mod import;
@@ -222,6 +223,13 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<lab_holds::ListLabHolds>();
     // The health record
     visitor.operation::<health_record::ListHealthRecord>();
+    // Documents
+    visitor.operation::<documents::RequestUpload>();
+    visitor.operation::<documents::ListDocuments>();
+    visitor.operation::<documents::GetDocument>();
+    visitor.operation::<documents::DeleteDocument>();
+    visitor.operation::<documents::ReviewDocument>();
+    visitor.event(&documents::INSPECT_UPLOAD);
     // Proxies
     visitor.operation::<proxies::GrantProxy>();
     visitor.operation::<proxies::ListProxies>();

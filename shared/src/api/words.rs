@@ -49,6 +49,13 @@ pub const WORDS: &[(&str, Option<Words>)] = &[
     ("list-open-amendments", None),
     ("review-amendment", words("Answered a request to correct the record", "Tried to answer a request to correct the record")),
     ("submit-disagreement", words("Disagreed with an answer of the practice", "Tried to disagree with an answer of the practice")),
+    // Documents
+    ("request-upload", words("Began to hand in a document", "Tried to hand in a document")),
+    ("inspect-upload", words("Checked a document that was handed in", "Tried to check a document that was handed in")),
+    ("list-documents", words("Looked at the list of documents", "Tried to look at the list of documents")),
+    ("get-document", words("Opened a document", "Tried to open a document")),
+    ("delete-document", words("Deleted a document that was handed in", "Tried to delete a document that was handed in")),
+    ("review-document", words("Marked a document as read", "Tried to mark a document as read")),
     // Record access
     ("list-record-access", words("Looked at this list", "Tried to look at this list")),
     ("report-access-concern", words("Reported an entry of this list", "Tried to report an entry of this list")),

@@ -80,6 +80,23 @@ pub enum Capability {
     NoteOutcomes,
     ReadRecords,
     WriteRecords,
+    ReadDocuments,
+    /// Let a patient announce a file, and count them.
+    AnnounceUploads,
+    /// Say what an inspection found.
+    SettleUploads,
+    DeleteUploads,
+    /// Note that a provider has looked at a document.
+    ReviewDocuments,
+    /// Let a file into quarantine.
+    AttachUploads,
+    /// Read what is in quarantine, and remove it.
+    TakeUploads,
+    StoreDocuments,
+    FetchDocuments,
+    DiscardDocuments,
+    /// Put files under the key of the buckets.
+    EncryptFiles,
     ReadDirectory,
     WriteDirectory,
     WriteAudit,
@@ -116,14 +133,21 @@ pub enum Resource {
     AccountsTable,
     PatientsTable,
     RecordsTable,
+    DocumentsTable,
     DirectoryTable,
     AuditTable,
     PhiKey,
     IndexKey,
+    /// What tables and buckets are encrypted with at rest.
+    DataKey,
     UserPool,
     /// The address that mails come from.
     MailSender,
     ImportBucket,
+    /// What came in and was not inspected yet.
+    QuarantineBucket,
+    DocumentsBucket,
+    ExportsBucket,
 }
 
 impl Resource {
@@ -132,19 +156,24 @@ impl Resource {
             Self::AccountsTable => "ACCOUNTS_TABLE",
             Self::PatientsTable => "PATIENTS_TABLE",
             Self::RecordsTable => "RECORDS_TABLE",
+            Self::DocumentsTable => "DOCUMENTS_TABLE",
             Self::DirectoryTable => "DIRECTORY_TABLE",
             Self::AuditTable => "AUDIT_TABLE",
             Self::PhiKey => "PHI_KEY_ID",
             Self::IndexKey => "INDEX_KEY_ID",
             Self::UserPool => "USER_POOL_ID",
             Self::MailSender => "MAIL_SENDER",
+            Self::DataKey => "DATA_KEY_ARN",
             Self::ImportBucket => "IMPORT_BUCKET",
+            Self::QuarantineBucket => "QUARANTINE_BUCKET",
+            Self::DocumentsBucket => "DOCUMENTS_BUCKET",
+            Self::ExportsBucket => "EXPORTS_BUCKET",
         }
     }
 }
 
 impl Capability {
-    pub const ALL: [Self; 61] = [
+    pub const ALL: [Self; 72] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -186,6 +215,17 @@ impl Capability {
         Self::NoteOutcomes,
         Self::ReadRecords,
         Self::WriteRecords,
+        Self::ReadDocuments,
+        Self::AnnounceUploads,
+        Self::SettleUploads,
+        Self::DeleteUploads,
+        Self::ReviewDocuments,
+        Self::AttachUploads,
+        Self::TakeUploads,
+        Self::StoreDocuments,
+        Self::FetchDocuments,
+        Self::DiscardDocuments,
+        Self::EncryptFiles,
         Self::ReadDirectory,
         Self::WriteDirectory,
         Self::WriteAudit,
@@ -250,6 +290,16 @@ impl Capability {
             | Self::GrantProxies
             | Self::RevokeProxies => Resource::PatientsTable,
             Self::ReadRecords | Self::WriteRecords => Resource::RecordsTable,
+            Self::ReadDocuments
+            | Self::AnnounceUploads
+            | Self::SettleUploads
+            | Self::DeleteUploads
+            | Self::ReviewDocuments => Resource::DocumentsTable,
+            Self::AttachUploads | Self::TakeUploads => Resource::QuarantineBucket,
+            Self::StoreDocuments | Self::FetchDocuments | Self::DiscardDocuments => {
+                Resource::DocumentsBucket
+            }
+            Self::EncryptFiles => Resource::DataKey,
             Self::ReadDirectory | Self::WriteDirectory => Resource::DirectoryTable,
             Self::WriteAudit | Self::ReadRecordAccess => Resource::AuditTable,
             Self::UnwrapDataKeys | Self::CreateDataKeys => Resource::PhiKey,
@@ -314,6 +364,16 @@ impl Capability {
                 "dynamodb:PutItem",
                 "dynamodb:UpdateItem",
             ],
+            Self::ReadDocuments => &["dynamodb:GetItem", "dynamodb:Query"],
+            Self::AnnounceUploads => &["dynamodb:PutItem", "dynamodb:UpdateItem"],
+            Self::SettleUploads | Self::DeleteUploads | Self::ReviewDocuments => {
+                &["dynamodb:UpdateItem"]
+            }
+            Self::AttachUploads | Self::StoreDocuments => &["s3:PutObject"],
+            Self::TakeUploads => &["s3:DeleteObject", "s3:GetObject"],
+            Self::FetchDocuments => &["s3:GetObject"],
+            Self::DiscardDocuments => &["s3:DeleteObject"],
+            Self::EncryptFiles => &["kms:GenerateDataKey"],
             Self::ReadDirectory => &["dynamodb:GetItem"],
             Self::WriteDirectory => &["dynamodb:PutItem"],
             Self::WriteAudit => &["dynamodb:PutItem"],

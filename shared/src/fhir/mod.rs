@@ -29,6 +29,7 @@ mod when;
 
 pub mod allergy;
 pub mod care_plan;
+pub mod clinical_document;
 pub mod condition;
 pub mod encounter;
 pub mod finding;

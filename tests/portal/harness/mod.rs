@@ -61,6 +61,7 @@ impl Stack {
             (Resource::AccountsTable, "data", "AccountsTable"),
             (Resource::PatientsTable, "data", "PatientsTable"),
             (Resource::RecordsTable, "data", "RecordsTable"),
+            (Resource::DocumentsTable, "data", "DocumentsTable"),
             (Resource::DirectoryTable, "data", "DirectoryTable"),
             (Resource::AuditTable, "audit", "AuditTable"),
         ];
@@ -78,6 +79,7 @@ impl Stack {
         }
         for (resource, key) in [
             (Resource::PhiKey, json!({})),
+            (Resource::DataKey, json!({})),
             (
                 Resource::IndexKey,
                 json!({"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"}),
@@ -112,9 +114,17 @@ impl Stack {
                 .unwrap();
         }
         names.insert(Resource::UserPool, pool);
-        root.create_bucket(&unique).await.unwrap();
+        for (resource, use_of_it) in [
+            (Resource::ImportBucket, "import"),
+            (Resource::QuarantineBucket, "quarantine"),
+            (Resource::DocumentsBucket, "documents"),
+            (Resource::ExportsBucket, "exports"),
+        ] {
+            let name = format!("{unique}-{use_of_it}");
+            root.create_bucket(&name).await.unwrap();
+            names.insert(resource, name);
+        }
         names.insert(Resource::MailSender, mail::sender(&root, &unique).await);
-        names.insert(Resource::ImportBucket, unique);
         Self {
             names,
             root,

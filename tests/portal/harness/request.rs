@@ -45,6 +45,7 @@ pub trait With: Sized {
     fn amendment(self, id: &str) -> Self;
     fn access(self, id: &str) -> Self;
     fn result(self, id: &str) -> Self;
+    fn document(self, id: &str) -> Self;
     /// The caller signed in so many seconds ago.
     fn since(self, seconds: i64) -> Self;
     fn account(self, account: AccountId) -> Self;
@@ -87,6 +88,11 @@ impl With for Request {
 
     fn result(mut self, id: &str) -> Self {
         self.path.push(("result".to_owned(), id.to_owned()));
+        self
+    }
+
+    fn document(mut self, id: &str) -> Self {
+        self.path.push(("document".to_owned(), id.to_owned()));
         self
     }
 

@@ -5,6 +5,7 @@ use super::mail;
 use super::recorder::Recorder;
 use super::request::{With, anonymous, body, signed_in};
 use super::{Stack, Whose};
+use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::tz::TimeZone;
@@ -47,6 +48,38 @@ pub const REPORT: &str = "CANARY-902 is my neighbour, who does not treat me";
 /// What a provider writes who holds a result.
 pub const HELD_BECAUSE: &str = "CANARY-903 is to hear of it from us, with somebody beside them";
 pub const NOTE: &str = "CANARY-901 was never in our emergency department";
+
+/// What a patient calls a file.
+pub const LETTER: &str = "CANARY-902 letter.pdf";
+
+/// A PDF of one empty page.
+pub fn letter() -> Vec<u8> {
+    pdf("", "", &[])
+}
+
+/// A PDF with entries of the catalog and the page, and more objects, from the fourth on.
+pub fn pdf(catalog: &str, page: &str, objects: &[&str]) -> Vec<u8> {
+    let mut all = vec![
+        format!("<< /Type /Catalog /Pages 2 0 R {catalog} >>"),
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_owned(),
+        format!("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 200 200] {page} >>"),
+    ];
+    all.extend(objects.iter().map(|object| (*object).to_owned()));
+    let mut file = b"%PDF-1.7\n".to_vec();
+    let mut table = format!("xref\n0 {}\n0000000000 65535 f \n", all.len() + 1);
+    for (at, object) in all.iter().enumerate() {
+        table += &format!("{:010} 00000 n \n", file.len());
+        file.extend(format!("{} 0 obj\n{object}\nendobj\n", at + 1).into_bytes());
+    }
+    let trailer = format!(
+        "trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{}\n%%EOF\n",
+        all.len() + 1,
+        file.len()
+    );
+    file.extend(table.into_bytes());
+    file.extend(trailer.into_bytes());
+    file
+}
 
 /// A stack with a patient who has an account, a provider who treats the patient and a colleague who
 /// does not, an administrator and a privacy officer.
@@ -270,6 +303,18 @@ impl World {
                 .by_admin()
                 .account(self.somebody().await)
                 .json(&json!({"identity_check": "in-person-photo-id"})),
+            "request-upload" => {
+                self.forget_quotas().await;
+                self.upload(LETTER, "application/pdf", &letter())
+            }
+            "get-document" | "delete-document" => {
+                let document = self.document("available").await;
+                self.by_patient().patient(self.patient).document(&document)
+            }
+            "review-document" => {
+                let document = self.document("available").await;
+                self.by_provider().patient(self.patient).document(&document)
+            }
             _ if is_about_a_patient(spec) => self.by_patient().patient(self.patient),
             _ => self.by_patient(),
         }
@@ -472,6 +517,64 @@ impl World {
             claims,
             ..anonymous().json(&confirm)
         }
+    }
+
+    /// The patient announces a file.
+    pub fn upload(&self, name: &str, content_type: &str, file: &[u8]) -> Request {
+        let sha256 = digest::digest(&digest::SHA256, file);
+        self.by_patient()
+            .patient(self.patient)
+            .header("idempotency-key", &Uuid::new_v4().to_string())
+            .json(&json!({
+                "name": name,
+                "content_type": content_type,
+                "size": file.len(),
+                "sha256": STANDARD.encode(sha256),
+            }))
+    }
+
+    /// How many files were announced is forgotten.
+    pub async fn forget_quotas(&self) {
+        for row in self.stack.items(Resource::DocumentsTable).await {
+            if row["sk"].as_str().unwrap().starts_with("QUOTA#") {
+                let key = json!({"pk": {"S": row["pk"]}, "sk": {"S": row["sk"]}});
+                let table = &self.stack.names[&Resource::DocumentsTable];
+                let delete = json!({"TableName": table, "Key": key});
+                self.stack.dynamodb("DeleteItem", delete).await;
+            }
+        }
+    }
+
+    /// The id of a new upload that is as far as this.
+    pub async fn document(&self, status: &str) -> String {
+        self.forget_quotas().await;
+        let announce = Function::new(&self.stack, "request-upload");
+        let request = self.upload(LETTER, "application/pdf", &letter());
+        let response = announce.respond(request).await;
+        let answer = body(&response);
+        assert_eq!(response.status, 201, "{answer}");
+        let id = answer["id"].as_str().unwrap().to_owned();
+        self.set_upload(&id, "status", status).await;
+        id
+    }
+
+    /// Changes an attribute of an upload's row.
+    pub async fn set_upload(&self, id: &str, name: &str, value: &str) {
+        let sk = format!("UPLOAD#{id}");
+        let rows = self.stack.scan(Resource::DocumentsTable).await.into_iter();
+        let mut row = rows.into_iter().find(|row| row["sk"]["S"] == sk).unwrap();
+        row[name] = json!({"S": value});
+        self.stack.put(Resource::DocumentsTable, row).await;
+    }
+
+    /// The event of a file that arrived as announced.
+    pub async fn arrived(&self) -> Value {
+        let id = self.document("uploading").await;
+        let key = format!("{}/{id}", self.patient);
+        let bucket = &self.stack.names[&Resource::QuarantineBucket];
+        let root = &self.stack.root;
+        root.put_object(bucket, &key, letter()).await.unwrap();
+        json!({"Records": [{"s3": {"object": {"key": key}}}]})
     }
 
     /// A grant of the patient's, for a year.
