@@ -93,6 +93,10 @@ id!(
     RecordId
 );
 id!(
+    /// A copy of a patient's record that somebody asked for.
+    ExportId
+);
+id!(
     /// A concern about an access. Younger ones sort behind older ones.
     ConcernId
 );

@@ -9,6 +9,7 @@ pub mod break_glass;
 pub mod care_team;
 mod codes;
 pub mod dashboard;
+pub mod exports;
 pub mod import;
 pub mod lab_results;
 pub mod my_patients;
@@ -178,6 +179,10 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<profile::GetProfile>();
     visitor.operation::<profile::UpdateProfile>();
     visitor.operation::<lab_results::ListLabResults>();
+    // Export
+    visitor.operation::<exports::RequestExport>();
+    visitor.operation::<exports::GetExport>();
+    visitor.event(&exports::BUILD_EXPORT);
     // Proxies
     visitor.operation::<proxies::GrantProxy>();
     visitor.operation::<proxies::ListProxies>();

@@ -56,6 +56,11 @@ pub enum Capability {
     CloseConcerns,
     ReadRecords,
     WriteRecords,
+    /// Note that somebody asks for a copy of a record, and see what was asked for before.
+    RequestExports,
+    ReadExports,
+    /// Note how far the making of a copy came.
+    KeepExports,
     ReadDirectory,
     WriteDirectory,
     WriteAudit,
@@ -77,6 +82,10 @@ pub enum Capability {
     ReadSignIns,
     ReadImports,
     WriteImportReports,
+    /// Have a copy of a record made.
+    BeginExports,
+    WriteExports,
+    DownloadExports,
 }
 
 /// What a capability's actions reach. The name of the environment variable that tells a function
@@ -123,7 +132,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 52] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -153,6 +162,9 @@ impl Capability {
         Self::CloseConcerns,
         Self::ReadRecords,
         Self::WriteRecords,
+        Self::RequestExports,
+        Self::ReadExports,
+        Self::KeepExports,
         Self::ReadDirectory,
         Self::WriteDirectory,
         Self::WriteAudit,
@@ -170,6 +182,9 @@ impl Capability {
         Self::ReadSignIns,
         Self::ReadImports,
         Self::WriteImportReports,
+        Self::BeginExports,
+        Self::WriteExports,
+        Self::DownloadExports,
     ];
 
     pub const fn resource(self) -> Resource {
@@ -202,6 +217,9 @@ impl Capability {
             | Self::GrantProxies
             | Self::RevokeProxies => Resource::PatientsTable,
             Self::ReadRecords | Self::WriteRecords => Resource::RecordsTable,
+            Self::RequestExports | Self::ReadExports | Self::KeepExports => {
+                Resource::DocumentsTable
+            }
             Self::ReadDirectory | Self::WriteDirectory => Resource::DirectoryTable,
             Self::WriteAudit => Resource::AuditTable,
             Self::UnwrapDataKeys | Self::CreateDataKeys => Resource::PhiKey,
@@ -216,6 +234,9 @@ impl Capability {
             | Self::RemoveUsers
             | Self::ReadSignIns => Resource::UserPool,
             Self::ReadImports | Self::WriteImportReports => Resource::ImportBucket,
+            Self::BeginExports | Self::WriteExports | Self::DownloadExports => {
+                Resource::ExportsBucket
+            }
         }
     }
 
@@ -255,6 +276,9 @@ impl Capability {
                 "dynamodb:DeleteItem",
                 "dynamodb:PutItem",
             ],
+            Self::RequestExports => &["dynamodb:PutItem", "dynamodb:Query"],
+            Self::ReadExports => &["dynamodb:Query"],
+            Self::KeepExports => &["dynamodb:UpdateItem"],
             Self::ReadDirectory => &["dynamodb:GetItem"],
             Self::WriteDirectory => &["dynamodb:PutItem"],
             Self::WriteAudit => &["dynamodb:PutItem"],
@@ -287,6 +311,8 @@ impl Capability {
             Self::ReadSignIns => &["cognito-idp:AdminListUserAuthEvents"],
             Self::ReadImports => &["s3:GetObject"],
             Self::WriteImportReports => &["s3:PutObject"],
+            Self::BeginExports | Self::WriteExports => &["s3:PutObject"],
+            Self::DownloadExports => &["s3:GetObject"],
         }
     }
 }

@@ -254,7 +254,8 @@ async fn read<Op: Operation, H: Read<Op>>(
     let (subject, context, sealed) = found.map_err(Refusal::invalid)?;
     let context = pipeline.aged(&subject, caller.as_ref(), context?).await?;
     pipeline.permit::<Op>(&subject, caller.as_ref(), &context, record)?;
-    let sealed = sealed.map_err(Refusal::judged)?;
+    let mut sealed = sealed.map_err(Refusal::judged)?;
+    record.resource = sealed.regarding.take().or_else(|| record.resource.take());
 
     record.outcome = Outcome::Success;
     let (key, receipt) = tokio::join!(

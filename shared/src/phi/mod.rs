@@ -78,6 +78,7 @@ type Opening<T> = Box<dyn FnOnce(&Opener) -> Result<T, Fault> + Send>;
 pub struct Sealed<T> {
     opening: Opening<T>,
     pub(crate) keyed: bool,
+    pub(crate) regarding: Option<String>,
 }
 
 impl<T> Sealed<T> {
@@ -86,6 +87,7 @@ impl<T> Sealed<T> {
         Self {
             opening: Box::new(opening),
             keyed: true,
+            regarding: None,
         }
     }
 
@@ -94,6 +96,15 @@ impl<T> Sealed<T> {
         Self {
             opening: Box::new(opening),
             keyed: false,
+            regarding: None,
+        }
+    }
+
+    /// What of the patient's it is: an id that tells nothing of it, for the audit record.
+    pub fn regarding(self, resource: impl Into<String>) -> Self {
+        Self {
+            regarding: Some(resource.into()),
+            ..self
         }
     }
 

@@ -7,6 +7,7 @@ pub mod care_team;
 pub mod concerns;
 pub mod directory;
 pub mod entries;
+pub mod exports;
 pub mod find_index;
 pub mod import_bucket;
 pub mod imports;
@@ -24,6 +25,7 @@ pub use care_team::{CareTeamMember, Membership, Particulars};
 pub use concerns::{Casebook, Concerns};
 pub use directory::{Change, Colleague, Directory, Listed};
 pub use entries::{EntryKey, NewEntry, Stored};
+pub use exports::{Begun, Exports, ExportsBucket, Made, WholeRecord};
 pub use find_index::Sought;
 pub use import_bucket::{ImportBucket, Opened};
 pub use imports::{CareTeamRow, Imports, KnownNumber, Member, NewPatient, Standing};
@@ -176,7 +178,7 @@ pub(crate) async fn write_batch(
 
 /// Stands for an unknown clinical time: before every time that FHIR can write, so that what has it
 /// comes last in a list that begins with the newest.
-pub(crate) const TIME_UNKNOWN: &str = "0000-01-01T00:00:00.000Z";
+pub const TIME_UNKNOWN: &str = "0000-01-01T00:00:00.000Z";
 
 /// The partition of a patient, in every table that has one.
 pub(crate) fn patient_key(patient: crate::ids::PatientId) -> String {

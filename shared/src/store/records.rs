@@ -36,6 +36,31 @@ pub enum Section {
 }
 
 impl Section {
+    /// In the order in which a whole record is told.
+    pub const ALL: [Self; 15] = [
+        Self::Allergies,
+        Self::Conditions,
+        Self::ActivePrescriptions,
+        Self::PastPrescriptions,
+        Self::Immunizations,
+        Self::VitalSigns,
+        Self::LabResults,
+        Self::DiagnosticReports,
+        Self::Procedures,
+        Self::Encounters,
+        Self::CarePlans,
+        Self::CareTeams,
+        Self::SocialHistory,
+        Self::OtherObservations,
+        Self::Documents,
+    ];
+
+    /// The section of a sort key; none if the source marked the entry as never having been true.
+    pub fn of_key(sk: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|section| sk.starts_with(section.prefix()))
+    }
+
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::LabResults => "LAB#",
@@ -168,6 +193,28 @@ impl Records {
             .query(&patient_key(whose.patient()), section, limit)
             .index_name(BY_ARRIVAL)
             .key_condition_expression("pk = :pk AND begins_with(arrived, :section)");
+        self.page(query).await
+    }
+
+    /// A megabyte of all entries, whatever they are.
+    pub(super) async fn everything(
+        &self,
+        patient: PatientId,
+        after: Option<&str>,
+    ) -> Result<Entries, Fault> {
+        let pk = patient_key(patient);
+        let mut query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", s(&pk))
+            .consistent_read(true);
+        if let Some(sk) = after {
+            query = query
+                .exclusive_start_key("pk", s(&pk))
+                .exclusive_start_key("sk", s(sk));
+        }
         self.page(query).await
     }
 

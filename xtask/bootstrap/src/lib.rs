@@ -9,10 +9,11 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 33] = [
+pub const SERVICES: [(&str, Make); 36] = [
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
     ("break-glass", break_glass::service),
+    ("build-export", build_export::service),
     ("change-care-team", change_care_team::service),
     ("end-session", end_session::service),
     ("find-patient", find_patient::service),
@@ -20,6 +21,7 @@ pub const SERVICES: [(&str, Make); 33] = [
     ("get-account", get_account::service),
     ("get-care-team", get_care_team::service),
     ("get-dashboard", get_dashboard::service),
+    ("get-export", get_export::service),
     ("get-patient-summary", get_patient_summary::service),
     ("get-profile", get_profile::service),
     ("grant-proxy", grant_proxy::service),
@@ -35,6 +37,7 @@ pub const SERVICES: [(&str, Make); 33] = [
     ("list-users", list_users::service),
     ("reconcile-accounts", reconcile_accounts::service),
     ("record-sign-in", record_sign_in::service),
+    ("request-export", request_export::service),
     ("reset-user-mfa", reset_user_mfa::service),
     ("resolve-access-concern", resolve_access_concern::service),
     ("review-break-glass", review_break_glass::service),
