@@ -15,6 +15,7 @@ use shared::api::access_concerns::{ResolveAccessConcern, ReviewBreakGlass};
 use shared::api::account::ActivateAccount;
 use shared::api::break_glass::BreakGlass;
 use shared::api::care_team::ChangeCareTeam;
+use shared::api::exports::RequestExport;
 use shared::api::profile::UpdateProfile;
 use shared::api::proxies::GrantProxy;
 use shared::api::search::FindPatient;
@@ -152,7 +153,7 @@ fn without_body(world: &World, id: &str) -> Request {
         "review-break-glass" | "resolve-access-concern" => {
             world.by_officer().concern(&Uuid::nil().to_string())
         }
-        "grant-proxy" => world
+        "grant-proxy" | "request-export" => world
             .by_patient()
             .patient(world.patient)
             .header("idempotency-key", "a-key-of-its-own"),
@@ -192,6 +193,10 @@ fn bodies() -> Vec<(&'static str, Value)> {
                 "email": "someone@example.org", "name": "Someone", "relationship": "friend",
                 "categories": ["lab-results"], "until": "2100-01-02",
             }),
+        ),
+        (
+            "request-export",
+            json!({"from": "2020-01-02", "to": "2024-01-02", "formats": ["fhir"]}),
         ),
         (
             "find-patient",
@@ -945,6 +950,7 @@ fn naughty_strings_get_no_echo() {
                     ..request
                 };
                 let parsed = match id {
+                    "request-export" => RequestExport::parse(&request).map(|_| ()),
                     "grant-proxy" => GrantProxy::parse(&request).map(|_| ()),
                     "find-patient" => FindPatient::parse(&request).map(|_| ()),
                     "change-care-team" => ChangeCareTeam::parse(&request).map(|_| ()),

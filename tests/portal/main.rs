@@ -17,6 +17,7 @@ mod bad_input;
 mod canary;
 mod care;
 mod emergencies;
+mod exports;
 mod harness;
 mod import;
 mod misuse;

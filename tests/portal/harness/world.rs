@@ -58,8 +58,13 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
+        Self::around_sample("Luigi_Wiegand").await
+    }
+
+    /// The same with the patient of another sample file.
+    pub async fn around_sample(part_of_name: &str) -> Self {
         let stack = Stack::new().await;
-        let patient = stack.sample("Luigi_Wiegand").await;
+        let patient = stack.sample(part_of_name).await;
         Self::around(stack, patient).await
     }
 
@@ -133,6 +138,11 @@ impl World {
                     Role::Patient,
                 )
             }
+            // One at a time, and a few a day.
+            "request-export" => {
+                self.stack.forget_exports().await;
+                self.export_of(&json!({}))
+            }
             "break-glass" => self.emergency().await,
             "list-access-concerns" => self.by_officer(),
             "get-access-concern" => {
@@ -176,6 +186,14 @@ impl World {
             _ if is_about_a_patient(spec) => self.by_patient().patient(self.patient),
             _ => self.by_patient(),
         }
+    }
+
+    /// The patient asks for a copy of their record.
+    pub fn export_of(&self, wanted: &serde_json::Value) -> Request {
+        self.by_patient()
+            .patient(self.patient)
+            .header("idempotency-key", &Uuid::new_v4().to_string())
+            .json(wanted)
     }
 
     /// A grant of the patient's, for a year.
