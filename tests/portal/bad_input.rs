@@ -991,6 +991,7 @@ fn naughty_strings_get_no_echo() {
     must be an e-mail address such as name@example.org
     must be emergency-treatment or covering-colleague or patient-unresponsive or public-health-emergency or other
     must be exact or prefix
+    must be fhir or html or pdf
     must be in-person-photo-id, video-call-photo-id or callback-to-number-on-file
     must be justified or not-justified
     must be no-issue or corrected or sanctioned or breach-notification

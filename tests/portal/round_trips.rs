@@ -293,6 +293,7 @@ fn depths(measured: &Measured) {
     get-care-team           patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-care-team           provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-dashboard           patient         cold 2 deep, 6 calls; warm 2 deep, 5 calls
+    get-export              patient         cold 2 deep, 4 calls; warm 2 deep, 4 calls
     get-patient-summary     provider        cold 2 deep, 8 calls; warm 2 deep, 7 calls
     get-profile             patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-profile             provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
@@ -310,6 +311,7 @@ fn depths(measured: &Measured) {
     list-sessions           patient         cold 2 deep, 3 calls; warm 2 deep, 3 calls
     list-users              admin           cold 4 deep, 9 calls; warm 4 deep, 9 calls
     record-sign-in          service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
+    request-export          patient         cold 4 deep, 5 calls; warm 4 deep, 5 calls
     reset-user-mfa          admin           cold 4 deep, 4 calls; warm 4 deep, 4 calls
     resolve-access-concern  privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
     review-break-glass      privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls

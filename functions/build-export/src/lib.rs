@@ -133,7 +133,7 @@ impl Handler {
         if wants(Format::Html) || wants(Format::Pdf) {
             let page = Page::of(&profile, record);
             if wants(Format::Pdf) {
-                let pdf = pdf::make(&page, &manifest)?;
+                let pdf = pdf::make(&page, &manifest.remarks(), manifest.made_at())?;
                 manifest.tell_pdf(&pdf);
                 files.push(self.store(begun, File::Pdf, pdf.bytes).await?);
             }

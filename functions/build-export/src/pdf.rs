@@ -4,8 +4,8 @@
 //! Everything is laid out first and drawn afterwards, page by page: a page is borrowed while it is
 //! drawn, and the structure runs across pages.
 
-use crate::manifest::Manifest;
 use crate::page::{Page, Table};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use krilla::Document;
 use krilla::SerializeSettings;
@@ -59,17 +59,18 @@ pub(crate) struct Pdf {
     pub(crate) notes_left_out: usize,
 }
 
-pub(crate) fn make(page: &Page, manifest: &Manifest) -> Result<Pdf, Fault> {
+/// Prints a page, with remarks at its end.
+pub(crate) fn make(page: &Page, remarks: &[String], made_at: Timestamp) -> Result<Pdf, Fault> {
     let mut layout = Layout::new()?;
-    layout.block(Tag::Hn(level(1), None).into(), &page.title, 16.0, true);
+    layout.block(heading(1, &page.title), &page.title, 16.0, true);
     layout.facts(page);
     for table in &page.tables {
         layout.table(table);
     }
     let notes_left_out = layout.notes(page);
     layout.heading("About this copy");
-    for remark in manifest.remarks() {
-        layout.block(Tag::P.into(), &remark, TEXT, false);
+    for remark in remarks {
+        layout.block(Tag::P.into(), remark, TEXT, false);
     }
     if layout.undrawn > 0 {
         let told = format!(
@@ -78,7 +79,7 @@ pub(crate) fn make(page: &Page, manifest: &Manifest) -> Result<Pdf, Fault> {
         layout.block(Tag::P.into(), &told, TEXT, false);
     }
     let undrawn = layout.undrawn;
-    let bytes = layout.draw(page, manifest)?;
+    let bytes = layout.draw(page, made_at)?;
     Ok(Pdf {
         bytes,
         undrawn,
@@ -86,11 +87,10 @@ pub(crate) fn make(page: &Page, manifest: &Manifest) -> Result<Pdf, Fault> {
     })
 }
 
-const fn level(level: u16) -> NonZeroU16 {
-    match NonZeroU16::new(level) {
-        Some(level) => level,
-        None => NonZeroU16::MIN,
-    }
+/// The tag of a heading, with its text as title.
+fn heading(level: u16, text: &str) -> TagKind {
+    let level = NonZeroU16::new(level).unwrap_or(NonZeroU16::MIN);
+    Tag::Hn(level, Some(text.to_owned())).into()
 }
 
 /// A typeface, and the glyphs that were asked for.
@@ -305,7 +305,7 @@ impl Layout {
         // Not alone at the end of a page.
         self.room(72.0);
         self.bookmarks.push((text.to_owned(), self.page, self.y));
-        self.block(Tag::Hn(level(2), None).into(), text, 13.0, true);
+        self.block(heading(2, text), text, 13.0, true);
     }
 
     fn facts(&mut self, page: &Page) {
@@ -442,7 +442,7 @@ impl Layout {
             }
             self.y += 6.0;
             self.room(60.0);
-            self.block(Tag::Hn(level(3), None).into(), &note.title, 10.0, true);
+            self.block(heading(3, &note.title), &note.title, 10.0, true);
             for line in note.text.lines() {
                 self.block(Tag::P.into(), line, TEXT, false);
             }
@@ -450,7 +450,7 @@ impl Layout {
         left_out
     }
 
-    fn draw(mut self, page: &Page, manifest: &Manifest) -> Result<Vec<u8>, Fault> {
+    fn draw(mut self, page: &Page, made_at: Timestamp) -> Result<Vec<u8>, Fault> {
         let configuration = ConfigurationBuilder::new()
             .with_accessibility_validator(Accessibility::UA1)
             .finish()
@@ -459,7 +459,7 @@ impl Layout {
             configuration,
             ..SerializeSettings::default()
         });
-        let made = manifest.made_at().to_zoned(TimeZone::UTC).datetime();
+        let made = made_at.to_zoned(TimeZone::UTC).datetime();
         let part = |part: i8| u8::try_from(part).unwrap_or(0);
         document.set_metadata(
             Metadata::new()
@@ -581,4 +581,54 @@ fn write(surface: &mut Surface<'_>, face: &mut Face, x: f32, y: f32, size: f32, 
     }
     let start = Point::from_xy(x, y);
     surface.draw_glyphs(start, &glyphs, face.font.clone(), text, size, false);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::Note;
+
+    fn page(cell: &str) -> Page {
+        Page {
+            title: "Health record of Zo\u{eb}".to_owned(),
+            facts: vec![("Name", cell.to_owned()), ("Born", String::new())],
+            tables: vec![
+                Table {
+                    title: "Results",
+                    columns: &["Date", "What", "Result"],
+                    rows: vec![vec!["2019".to_owned(), cell.to_owned(), String::new()]; 3],
+                },
+                Table {
+                    title: "Nothing",
+                    columns: &["Date"],
+                    rows: Vec::new(),
+                },
+            ],
+            notes: vec![Note {
+                title: "A note".to_owned(),
+                text: cell.to_owned(),
+            }],
+        }
+    }
+
+    /// What the library's own validator of PDF/UA-1 refuses is an error.
+    #[test]
+    fn prints_whatever_people_write() {
+        let long = "x".repeat(5_000);
+        let lines = "a line\n\n\tanother\r\n".repeat(400);
+        for (text, undrawn) in [
+            ("O'Keefe, Ordo\u{301}\u{f1}ez", 0),
+            ("", 0),
+            (" ", 0),
+            ("\u{0}\u{7}a\u{200b}b", 1),
+            ("\u{5c71}\u{7530}", 2),
+            (long.as_str(), 0),
+            (lines.as_str(), 0),
+        ] {
+            let pdf = make(&page(text), &[text.to_owned()], Timestamp::UNIX_EPOCH).unwrap();
+            assert!(pdf.bytes.starts_with(b"%PDF-1.7"));
+            // It stands in six places: a fact, three cells, a note, a remark.
+            assert_eq!(pdf.undrawn, 6 * undrawn, "{text:.20}");
+        }
+    }
 }
