@@ -1228,9 +1228,9 @@ fn naughty_strings_get_no_echo() {
     must be a time such as 2027-01-31T17:00:00Z
     must be active or disabled
     must be an e-mail address such as name@example.org
-    must be email or sms or none
-    must be approved or denied
     must be application/pdf or image/jpeg or image/png
+    must be approved or denied
+    must be email or sms or none
     must be emergency-treatment or covering-colleague or patient-unresponsive or public-health-emergency or other
     must be en or es or ar or zh or fr or ht or ko or pt or ru or tl or vi
     must be exact or prefix
@@ -1242,8 +1242,8 @@ fn naughty_strings_get_no_echo() {
     must be one of profile, lab-results, prescriptions, health-record, documents, appointments and messages
     must be one of spouse-or-partner, parent, guardian, child, sibling, friend, caregiver and other
     must be patient, provider, admin or privacy-officer
-    must be profile or lab-results or prescriptions or health-record or documents or other
     must be preventing-harm or erroneous-data or privacy-precondition or individual-request
+    must be profile or lab-results or prescriptions or health-record or documents or other
     must be the 16 letters and digits that the practice gave you
     must be the 8 letters and digits of the e-mail
     must be the beginning of an e-mail address

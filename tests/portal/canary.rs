@@ -300,6 +300,7 @@ async fn as_it_should_be(canary: &mut Canary) {
             "hold-lab-result" | "release-lab-result" | "delete-document" | "review-document" => {
                 false
             }
+            "request-export" | "get-export" => false,
             // Names of whoever acts for the patient are all the PHI there may be.
             "list-record-access" => false,
             _ => is_about_a_patient(spec),

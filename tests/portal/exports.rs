@@ -258,7 +258,7 @@ async fn people_and_machines_can_read_it() {
             pdf["tags"]
         );
     }
-    assert_eq!(pdf["outline"].as_array().unwrap().len(), 18);
+    assert_eq!(pdf["outline"].as_array().unwrap().len(), 19);
     let size = std::fs::metadata(folder.path().join("pdf")).unwrap().len();
     assert!(size < 1_000_000, "{size}");
 

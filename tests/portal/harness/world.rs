@@ -425,6 +425,8 @@ impl World {
         let item = json!({
             "pk": {"S": pk},
             "sk": {"S": sk},
+            "id": {"S": id},
+            "type": {"S": resource["resourceType"]},
             "sealed": {"B": STANDARD.encode(sealed)},
         });
         self.stack.put(Resource::RecordsTable, item).await;
