@@ -96,6 +96,14 @@ id!(
     /// A concern about an access. Younger ones sort behind older ones.
     ConcernId
 );
+id!(
+    /// A patient's appointment.
+    AppointmentId
+);
+id!(
+    /// A time that is kept for a patient for some minutes.
+    HoldId
+);
 
 #[cfg(test)]
 mod tests {

@@ -30,11 +30,12 @@ use uuid::Uuid;
 /// Stands in what is sent, and must not stand in what comes back.
 const ECHO: &str = "qX7Echo";
 
-const TABLES: [Resource; 4] = [
+const TABLES: [Resource; 5] = [
     Resource::AccountsTable,
     Resource::PatientsTable,
     Resource::RecordsTable,
     Resource::DirectoryTable,
+    Resource::ScheduleTable,
 ];
 
 /// The portal under bad input.

@@ -203,6 +203,7 @@ fn every_capability_is_a_statement_with_its_exact_actions() {
             Resource::PatientsTable => "PatientsTableArn",
             Resource::RecordsTable => "RecordsTableArn",
             Resource::DirectoryTable => "DirectoryTableArn",
+            Resource::ScheduleTable => "ScheduleTableArn",
             Resource::AuditTable => "AuditTableArn",
             Resource::PhiKey => "PhiKeyArn",
             Resource::IndexKey => "IndexKeyArn",
@@ -301,7 +302,7 @@ fn data_at_rest_is_encrypted_recoverable_and_protected() {
             tables += 1;
         }
     }
-    assert_eq!(tables, 5);
+    assert_eq!(tables, 6);
     let identity = stack("infra/identity.yaml");
     let (_, pool) = resources(&identity, "AWS::Cognito::UserPool")
         .next()

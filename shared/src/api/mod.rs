@@ -5,6 +5,8 @@
 
 pub mod access_concerns;
 pub mod account;
+pub mod appointments;
+pub mod availability;
 pub mod break_glass;
 pub mod care_team;
 mod codes;
@@ -12,9 +14,11 @@ pub mod dashboard;
 pub mod import;
 pub mod lab_results;
 pub mod my_patients;
+pub mod open_slots;
 pub mod page;
 pub mod profile;
 pub mod proxies;
+pub mod schedule;
 pub mod search;
 pub mod sessions;
 pub mod summary;
@@ -44,6 +48,7 @@ pub enum Trigger {
 pub enum Method {
     Get,
     Post,
+    Put,
     Patch,
     Delete,
 }
@@ -53,6 +58,7 @@ impl Method {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Put => "PUT",
             Self::Patch => "PATCH",
             Self::Delete => "DELETE",
         }
@@ -136,7 +142,7 @@ pub trait Operation: Send + Sync + 'static {
     const SPEC: &'static Spec;
     /// Whose data it touches; what Cedar calls the resource.
     type Subject: Resource;
-    type Input: Send + 'static;
+    type Input: Send + Sync + 'static;
     type Output: Serialize + Send + 'static;
 
     /// Turns a request into types that cannot hold invalid values.
@@ -189,6 +195,21 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<summary::GetPatientSummary>();
     visitor.operation::<care_team::GetCareTeam>();
     visitor.operation::<care_team::ChangeCareTeam>();
+    // Appointments
+    visitor.operation::<availability::GetAvailability>();
+    visitor.operation::<availability::SetAvailability>();
+    visitor.operation::<availability::ListProviders>();
+    visitor.operation::<open_slots::ListOpenSlots>();
+    visitor.operation::<appointments::HoldSlot>();
+    visitor.operation::<appointments::BookAppointment>();
+    visitor.operation::<appointments::ListAppointments>();
+    visitor.operation::<appointments::GetAppointment>();
+    visitor.operation::<appointments::RescheduleAppointment>();
+    visitor.operation::<appointments::CancelAppointment>();
+    visitor.operation::<appointments::ConfirmAppointment>();
+    visitor.operation::<appointments::CompleteAppointment>();
+    visitor.operation::<appointments::MarkNoShow>();
+    visitor.operation::<schedule::ListSchedule>();
     // Emergencies
     visitor.operation::<break_glass::BreakGlass>();
     visitor.operation::<access_concerns::ListAccessConcerns>();

@@ -58,6 +58,20 @@ pub enum Capability {
     WriteRecords,
     ReadDirectory,
     WriteDirectory,
+    /// Read when providers can be booked, and what is taken of it; no appointment.
+    ReadAvailability,
+    SetAvailability,
+    ReadAppointments,
+    /// Read which appointments a provider has.
+    ReadSchedules,
+    /// Keep a time for a patient for some minutes.
+    HoldSlots,
+    /// Make, move and cancel appointments, and take and free the time for them.
+    BookAppointments,
+    /// Say how an appointment goes on; its time stays.
+    UpdateAppointments,
+    /// Let a provider look after an appointment with a patient.
+    RelateAppointments,
     WriteAudit,
     UnwrapDataKeys,
     CreateDataKeys,
@@ -87,6 +101,7 @@ pub enum Resource {
     PatientsTable,
     RecordsTable,
     DirectoryTable,
+    ScheduleTable,
     AuditTable,
     PhiKey,
     IndexKey,
@@ -101,6 +116,7 @@ impl Resource {
             Self::PatientsTable => "PATIENTS_TABLE",
             Self::RecordsTable => "RECORDS_TABLE",
             Self::DirectoryTable => "DIRECTORY_TABLE",
+            Self::ScheduleTable => "SCHEDULE_TABLE",
             Self::AuditTable => "AUDIT_TABLE",
             Self::PhiKey => "PHI_KEY_ID",
             Self::IndexKey => "INDEX_KEY_ID",
@@ -111,7 +127,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 54] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -143,6 +159,14 @@ impl Capability {
         Self::WriteRecords,
         Self::ReadDirectory,
         Self::WriteDirectory,
+        Self::ReadAvailability,
+        Self::SetAvailability,
+        Self::ReadAppointments,
+        Self::ReadSchedules,
+        Self::HoldSlots,
+        Self::BookAppointments,
+        Self::UpdateAppointments,
+        Self::RelateAppointments,
         Self::WriteAudit,
         Self::UnwrapDataKeys,
         Self::CreateDataKeys,
@@ -188,9 +212,17 @@ impl Capability {
             | Self::ReadConcerns
             | Self::CloseConcerns
             | Self::GrantProxies
-            | Self::RevokeProxies => Resource::PatientsTable,
+            | Self::RevokeProxies
+            | Self::RelateAppointments => Resource::PatientsTable,
             Self::ReadRecords | Self::WriteRecords => Resource::RecordsTable,
             Self::ReadDirectory | Self::WriteDirectory => Resource::DirectoryTable,
+            Self::ReadAvailability
+            | Self::SetAvailability
+            | Self::ReadAppointments
+            | Self::ReadSchedules
+            | Self::HoldSlots
+            | Self::BookAppointments
+            | Self::UpdateAppointments => Resource::ScheduleTable,
             Self::WriteAudit => Resource::AuditTable,
             Self::UnwrapDataKeys | Self::CreateDataKeys => Resource::PhiKey,
             Self::ComputeIndex => Resource::IndexKey,
@@ -245,6 +277,15 @@ impl Capability {
             ],
             Self::ReadDirectory => &["dynamodb:GetItem"],
             Self::WriteDirectory => &["dynamodb:PutItem"],
+            Self::ReadAvailability | Self::ReadAppointments => {
+                &["dynamodb:GetItem", "dynamodb:Query"]
+            }
+            Self::ReadSchedules => &["dynamodb:Query"],
+            Self::SetAvailability
+            | Self::HoldSlots
+            | Self::BookAppointments
+            | Self::RelateAppointments => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
+            Self::UpdateAppointments => &["dynamodb:PutItem"],
             Self::WriteAudit => &["dynamodb:PutItem"],
             Self::UnwrapDataKeys => &["kms:Decrypt"],
             Self::CreateDataKeys => &["kms:GenerateDataKey"],

@@ -8,8 +8,8 @@ mod response;
 
 pub use cursor::Cursor;
 pub(crate) use pipeline::Pipeline;
-pub use pipeline::{Change, Changed, Read, changes, reads};
-pub use problem::{FieldError, Problem};
+pub use pipeline::{Change, Changed, Prepared, Read, changes, prepared_changes, reads};
+pub use problem::{Extension, FieldError, Problem};
 pub(crate) use request::Object;
 pub use request::{MAX_BODY, Request};
 pub use response::Response;

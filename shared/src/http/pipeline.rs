@@ -50,6 +50,49 @@ pub trait Change<Op: Operation>: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Changed<Op::Output>, Problem>> + Send;
 }
 
+/// A change that looks before it is known to be permitted, so that looking costs no round trip. What
+/// it finds is nobody's until the policy has permitted the change.
+pub trait Prepared<Op: Operation>: Send + Sync + 'static {
+    /// What the change has to know.
+    type Found: Send;
+
+    fn look(
+        &self,
+        whose: &Unproven<Op::Subject>,
+        input: &Op::Input,
+    ) -> impl Future<Output = Result<Self::Found, Problem>> + Send;
+
+    /// The same as [`Change::change`], with what was found.
+    fn change(
+        &self,
+        access: &Access<Op::Subject>,
+        opener: &Opener,
+        found: Self::Found,
+        input: Op::Input,
+    ) -> impl Future<Output = Result<Changed<Op::Output>, Problem>> + Send;
+}
+
+/// A change that looks at nothing beforehand.
+struct Unprepared<H>(H);
+
+impl<Op: Operation, H: Change<Op>> Prepared<Op> for Unprepared<H> {
+    type Found = ();
+
+    async fn look(&self, _: &Unproven<Op::Subject>, _: &Op::Input) -> Result<(), Problem> {
+        Ok(())
+    }
+
+    async fn change(
+        &self,
+        access: &Access<Op::Subject>,
+        opener: &Opener,
+        (): (),
+        input: Op::Input,
+    ) -> Result<Changed<Op::Output>, Problem> {
+        self.0.change(access, opener, input).await
+    }
+}
+
 /// What a change comes to. The writes are committed together with the audit record.
 pub struct Changed<T> {
     writes: Vec<Write>,
@@ -155,6 +198,14 @@ pub fn changes<Op>(aws: &Aws, handler: impl Change<Op>) -> Result<Service, Fault
 where
     Op: Operation,
 {
+    prepared_changes::<Op>(aws, Unprepared(handler))
+}
+
+/// A service that runs a changing operation which looks beforehand.
+pub fn prepared_changes<Op>(aws: &Aws, handler: impl Prepared<Op>) -> Result<Service, Fault>
+where
+    Op: Operation,
+{
     let pipeline = Arc::new(Pipeline::new(aws, Op::SPEC)?);
     let handler = Arc::new(handler);
     Ok(Service::http(Arc::clone(&pipeline), move |request| {
@@ -170,7 +221,7 @@ where
 
 /// An operation that did not end in a disclosure.
 struct Refusal {
-    problem: Problem,
+    problem: Box<Problem>,
     outcome: Outcome,
     /// Is it in the audit log already, or beyond recording?
     settled: bool,
@@ -179,7 +230,7 @@ struct Refusal {
 impl Refusal {
     fn denied(problem: Problem) -> Self {
         Self {
-            problem,
+            problem: Box::new(problem),
             outcome: Outcome::Denied,
             settled: false,
         }
@@ -187,7 +238,7 @@ impl Refusal {
 
     fn invalid(problem: Problem) -> Self {
         Self {
-            problem,
+            problem: Box::new(problem),
             outcome: Outcome::Invalid,
             settled: false,
         }
@@ -201,7 +252,7 @@ impl Refusal {
             Outcome::Invalid
         };
         Self {
-            problem,
+            problem: Box::new(problem),
             outcome,
             settled: false,
         }
@@ -215,7 +266,7 @@ impl Refusal {
             ..Problem::unavailable()
         };
         Self {
-            problem,
+            problem: Box::new(problem),
             outcome: Outcome::Failure,
             settled: true,
         }
@@ -270,32 +321,42 @@ async fn read<Op: Operation, H: Read<Op>>(
     Ok(phi.disclose(&receipt))
 }
 
-async fn change<Op: Operation, H: Change<Op>>(
+async fn change<Op: Operation, H: Prepared<Op>>(
     pipeline: &Pipeline,
     handler: &H,
     request: &Request,
     record: &mut Record,
 ) -> Result<Op::Output, Refusal> {
     let named = Op::Subject::named(request);
+    let input = Op::parse(request);
     record.patient = named.as_ref().ok().and_then(Subject::patient);
     record.resource = named.as_ref().ok().and_then(Subject::resource);
-    let (caller, context) = match &named {
-        Ok(named) => {
-            let (caller, context) = tokio::join!(pipeline.caller(request), pipeline.context(named));
-            (caller, context)
+    let look = async {
+        match (&named, &input) {
+            (Ok(named), Ok(input)) => {
+                let whose = Unproven::new(named.clone());
+                handler.look(&whose, input).await.map(Some)
+            }
+            _ => Ok(None),
         }
-        Err(_) => (
-            pipeline.caller(request).await,
-            Ok(PatientContext::default()),
-        ),
     };
+    let context = async {
+        match &named {
+            Ok(named) => pipeline.context(named).await,
+            Err(_) => Ok(PatientContext::default()),
+        }
+    };
+    let (caller, context, found) = tokio::join!(pipeline.caller(request), context, look);
     let caller = pipeline.admit(caller, record)?;
     let subject = named.map_err(Refusal::invalid)?;
-    let input = Op::parse(request).map_err(Refusal::invalid)?;
+    let input = input.map_err(Refusal::invalid)?;
     let context = pipeline.aged(&subject, caller.as_ref(), context?).await?;
     let permitted = pipeline.permit::<Op>(&subject, caller.as_ref(), &context, record)?;
     let by = <Op::Subject as Subject>::By::from_caller(caller.clone())
         .ok_or(Fault::Defect("a permission without a caller"))?;
+    let found = found
+        .map_err(Refusal::judged)?
+        .ok_or(Fault::Defect("a change that did not look"))?;
     let key = pipeline
         .unwrap(&subject, &context, subject.patient().is_some())
         .await?;
@@ -307,7 +368,7 @@ async fn change<Op: Operation, H: Change<Op>>(
     };
 
     let changed = handler
-        .change(&access, &opener, input)
+        .change(&access, &opener, found, input)
         .await
         .map_err(Refusal::judged)?;
     let Changed {
@@ -395,10 +456,12 @@ impl Pipeline {
     /// Opens connections to DynamoDB before the first request is there: one for each table that it
     /// will read, because it reads them at the same time.
     pub(crate) async fn prime(&self) {
-        const READS: [Capability; 3] = [
+        const READS: [Capability; 5] = [
             Capability::ReadAccounts,
             Capability::ReadPatients,
             Capability::ReadRecords,
+            Capability::ReadAvailability,
+            Capability::ReadAppointments,
         ];
         if let Some(accounts) = &self.accounts {
             let tables = self.spec.needs.iter().filter(|need| READS.contains(need));

@@ -61,6 +61,7 @@ impl Stack {
             (Resource::PatientsTable, "data", "PatientsTable"),
             (Resource::RecordsTable, "data", "RecordsTable"),
             (Resource::DirectoryTable, "data", "DirectoryTable"),
+            (Resource::ScheduleTable, "data", "ScheduleTable"),
             (Resource::AuditTable, "audit", "AuditTable"),
         ];
         let unique = Uuid::new_v4().simple().to_string();
