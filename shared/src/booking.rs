@@ -73,15 +73,16 @@ impl<'a> Chooser<'a> {
         });
         let mut but: Vec<_> = self.own.into_iter().collect();
         but.extend(hold.map(|hold| hold.id.uuid()));
+        let others = || offer.open(kind, span(start), now);
+        if !offer.is_free(kind, at, &but, now) {
+            return Err(slot_taken(&others().take(NEXT).collect::<Vec<_>>()));
+        }
+        // Whoever is faster may take all of it.
         let apart = |other: &OpenSlot| {
             let other = kind.length().takes(Quantum::from(other.start));
             other.end <= busy.start || busy.end <= other.start
         };
-        let next = offer.open(kind, span(start), now).filter(apart);
-        let gone = slot_taken(&next.take(NEXT).collect::<Vec<_>>());
-        if !offer.is_free(kind, at, &but, now) {
-            return Err(gone);
-        }
+        let gone = slot_taken(&others().filter(apart).take(NEXT).collect::<Vec<_>>());
         Ok(Chosen {
             kind,
             slot,

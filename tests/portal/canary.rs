@@ -6,6 +6,7 @@ use crate::harness::letter::Letter;
 use crate::harness::lines;
 use crate::harness::recorder::{Call, Recorder};
 use crate::harness::request::{With, anonymous, body, signed_in};
+use crate::harness::schedule::free_hour;
 use crate::harness::world::{World, http_specs, is_about_a_patient, specs, token_specs};
 use crate::harness::{Stack, Whose};
 use base64::Engine;
@@ -281,9 +282,9 @@ async fn as_it_should_be(canary: &mut Canary) {
         let spec = specs().into_iter().find(|spec| spec.id == id).unwrap();
         let marked = match id {
             "activate-account" | "get-access-concern" | "list-my-patients" | "find-patient" => true,
-            "list-proxied-patients" => true,
+            "list-proxied-patients" | "list-schedule" => true,
             // An id and a time are all that they answer.
-            "break-glass" | "revoke-proxy" => false,
+            "break-glass" | "revoke-proxy" | "hold-slot" => false,
             _ => is_about_a_patient(spec),
         };
         let text = String::from_utf8_lossy(&response.body);
@@ -348,12 +349,16 @@ async fn bad_input(canary: &mut Canary) {
         r#"{"phone": "CANARY-880, expected CANARY-881", "email": "CANARY-882, expected CANARY-883"}"#,
         r#"{"reason": "CANARY-894", "verdict": "CANARY-895", "outcome": "CANARY-896"}"#,
         r#"{"explanation": "CANARY-897\u0000", "note": "CANARY-898\u0000"}"#,
+        r#"{"start": "CANARY-905", "practitioner": "CANARY-906", "type": "CANARY-907"}"#,
+        r#"{"notes": "CANARY-908\u0000", "summary": "CANARY-909\u0000"}"#,
+        r#"{"specialty": "CANARY-910", "weekly": [{"location": "CANARY-911"}]}"#,
         r#"{"phone": "CANARY-884"#,
         r#"CANARY-885"#,
         r#""CANARY-886""#,
         r#"["CANARY-887"]"#,
     ] {
-        let officer = || canary.world.by_officer().concern(&Uuid::nil().to_string());
+        let nobody = Uuid::nil().to_string();
+        let officer = || canary.world.by_officer().concern(&nobody);
         let provider = canary.world.by_stranger().await;
         for (id, request) in [
             ("update-profile", canary.change(2)),
@@ -363,6 +368,21 @@ async fn bad_input(canary: &mut Canary) {
             ("review-break-glass", officer()),
             ("resolve-access-concern", officer()),
             ("find-patient", canary.world.by_provider()),
+            ("hold-slot", canary.change(2)),
+            (
+                "book-appointment",
+                canary.world.booking("visit", free_hour()),
+            ),
+            ("reschedule-appointment", canary.world.step(&nobody)),
+            ("cancel-appointment", canary.world.step(&nobody)),
+            (
+                "complete-appointment",
+                canary.world.step_by_provider(&nobody),
+            ),
+            (
+                "set-availability",
+                canary.world.by_provider().header("if-match", "\"1\""),
+            ),
             (
                 "change-care-team",
                 canary.world.change_team(0, &Value::Null),
@@ -447,7 +467,11 @@ async fn failures(canary: &mut Canary) {
 
 async fn corrupted(canary: &mut Canary) {
     let mut broken = 0;
-    for table in [Resource::PatientsTable, Resource::RecordsTable] {
+    for table in [
+        Resource::PatientsTable,
+        Resource::RecordsTable,
+        Resource::ScheduleTable,
+    ] {
         for item in canary.world.stack.scan(table).await {
             let Some(sealed) = item["sealed"]["B"].as_str() else {
                 continue;
@@ -468,6 +492,7 @@ async fn corrupted(canary: &mut Canary) {
                 "get-care-team",
                 "get-patient-summary",
                 "list-my-patients",
+                "list-appointments",
             ] {
                 let spec = specs().into_iter().find(|spec| spec.id == id);
                 let request = canary.request(spec.unwrap(), 3).await;
@@ -524,6 +549,7 @@ async fn tables_say_nothing(stack: &Stack) {
         Resource::RecordsTable,
         Resource::AccountsTable,
         Resource::DirectoryTable,
+        Resource::ScheduleTable,
     ] {
         for item in stack.scan(table).await {
             for (name, value) in item.as_object().unwrap() {

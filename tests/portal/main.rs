@@ -12,6 +12,7 @@
 mod access_matrix;
 mod accounts;
 mod administration;
+mod appointments;
 mod audit_coverage;
 mod bad_input;
 mod canary;

@@ -199,7 +199,7 @@ fn hold(item: &Item) -> Result<Hold, Fault> {
         .number("held_until")
         .and_then(|at| i64::try_from(at).ok());
     Ok(Hold {
-        id: row.parsed("hold")?.ok_or(TORN)?,
+        id: row.parsed("hold_id")?.ok_or(TORN)?,
         practitioner: row.parsed("practitioner")?.ok_or(TORN)?,
         appointment_type: row.string("type").ok_or(TORN)?.to_owned(),
         start: row.parsed("start")?.ok_or(TORN)?,
@@ -387,7 +387,7 @@ impl Appointments {
         let row = self
             .schedule
             .put(&pk, HOLD)
-            .item("hold", s(hold.id.to_string()))
+            .item("hold_id", s(hold.id.to_string()))
             .item("practitioner", s(hold.practitioner.to_string()))
             .item("type", s(&hold.appointment_type))
             .item("start", s(hold.start.to_string()))
@@ -397,7 +397,7 @@ impl Appointments {
             .item("expires_at", n(forgotten(hold.until)));
         let row = match former {
             Some(former) => row
-                .condition_expression("hold = :former")
+                .condition_expression("hold_id = :former")
                 .expression_attribute_values(":former", s(former.id.to_string())),
             None => row.condition_expression("attribute_not_exists(pk)"),
         };
@@ -571,7 +571,7 @@ impl Appointments {
                 .table_name(&self.schedule.table)
                 .key("pk", s(patient_key(patient)))
                 .key("sk", s(HOLD))
-                .condition_expression("hold = :hold")
+                .condition_expression("hold_id = :hold")
                 .expression_attribute_values(":hold", s(hold.id.to_string()))
                 .build()
                 .map_err(|_| Fault::Defect("a delete"))?;
