@@ -5,7 +5,7 @@ use crate::api::availability::AppointmentType;
 use crate::api::open_slots::OpenSlot;
 use crate::http::Problem;
 use crate::slots::Quantum;
-use crate::store::{Hold, Offer};
+use crate::store::{HeldSlot, Offer};
 use jiff::{SignedDuration, Timestamp};
 use std::ops::Range;
 use uuid::Uuid;
@@ -28,7 +28,7 @@ pub struct Chosen<'a> {
     /// What it takes of the provider.
     pub busy: Range<Quantum>,
     /// The patient's hold, if it is for this time.
-    pub hold: Option<&'a Hold>,
+    pub hold: Option<&'a HeldSlot>,
     /// What whoever comes second is answered: worked out before it is known who that is.
     pub gone: Problem,
 }
@@ -36,7 +36,7 @@ pub struct Chosen<'a> {
 /// Who chooses.
 pub struct Chooser<'a> {
     /// The patient's hold.
-    pub hold: Option<&'a Hold>,
+    pub hold: Option<&'a HeldSlot>,
     /// What may be taken over besides: the appointment that moves, or the hold that is given up.
     pub own: Option<Uuid>,
     pub now: Timestamp,

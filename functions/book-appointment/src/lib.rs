@@ -5,17 +5,17 @@ use shared::Fault;
 use shared::access::{Access, Unproven};
 use shared::api::appointments::{
     Acting, Appointment, BookAppointment, KeyedBooking, Particulars, Status, Transition, deceased,
-    key_used_before, overlapping,
+    overlapping,
 };
 use shared::api::profile::Profile;
 use shared::aws::Aws;
 use shared::booking::{Chooser, span};
-use shared::http::{Changed, Prepared, Problem, prepared_changes};
+use shared::http::{Changed, Problem, Revise, revises};
 use shared::ids::PatientId;
 use shared::phi::{Opener, Phi};
 use shared::serve::Service;
 use shared::slots::Quantum;
-use shared::store::{Appointments, Booked, Hold, NewState, Offer, SealedRow, Taken, Taking};
+use shared::store::{Appointments, Booked, HeldSlot, NewState, Offer, SealedRow, Taken, Taking};
 
 struct Handler {
     appointments: Appointments,
@@ -26,14 +26,14 @@ struct Handler {
 struct Found {
     offer: Option<Offer>,
     taken: Taken,
-    hold: Option<Hold>,
+    hold: Option<HeldSlot>,
     former: Option<SealedRow>,
 }
 
-impl Prepared<BookAppointment> for Handler {
+impl Revise<BookAppointment> for Handler {
     type Found = Found;
 
-    async fn look(
+    async fn find(
         &self,
         whose: &Unproven<PatientId>,
         booking: &KeyedBooking,
@@ -56,7 +56,7 @@ impl Prepared<BookAppointment> for Handler {
         })
     }
 
-    async fn change(
+    async fn revise(
         &self,
         access: &Access<PatientId>,
         opener: &Opener,
@@ -72,7 +72,7 @@ impl Prepared<BookAppointment> for Handler {
             // This request was here before, and its answer got lost.
             let particulars = Particulars::open(&row, opener)?;
             if particulars.asked != asked {
-                return Err(key_used_before());
+                return Err(Problem::key_used_before());
             }
             let answer = Appointment::new(&Booked::from_row(&row)?, &particulars);
             return Ok(Changed::done(Vec::new(), Phi::new(answer)).regarding(id.to_string()));
@@ -137,7 +137,7 @@ impl Prepared<BookAppointment> for Handler {
 }
 
 pub fn service(aws: &Aws) -> Result<Service, Fault> {
-    prepared_changes::<BookAppointment>(
+    revises::<BookAppointment>(
         aws,
         Handler {
             appointments: Appointments::new(aws)?,

@@ -8,7 +8,7 @@ use shared::api::appointments::{
     too_late, wrong_status,
 };
 use shared::aws::Aws;
-use shared::http::{Changed, Prepared, Problem, prepared_changes};
+use shared::http::{Changed, Problem, Revise, revises};
 use shared::phi::{Opener, Phi};
 use shared::practice::Practice;
 use shared::serve::Service;
@@ -19,10 +19,10 @@ struct Handler {
     practice: Practice,
 }
 
-impl Prepared<CancelAppointment> for Handler {
+impl Revise<CancelAppointment> for Handler {
     type Found = Option<SealedRow>;
 
-    async fn look(
+    async fn find(
         &self,
         whose: &Unproven<AppointmentOf>,
         _: &VersionedCancellation,
@@ -30,7 +30,7 @@ impl Prepared<CancelAppointment> for Handler {
         Ok(self.appointments.appointment(whose).await?)
     }
 
-    async fn change(
+    async fn revise(
         &self,
         access: &Access<AppointmentOf>,
         opener: &Opener,
@@ -73,7 +73,7 @@ impl Prepared<CancelAppointment> for Handler {
 }
 
 pub fn service(aws: &Aws) -> Result<Service, Fault> {
-    prepared_changes::<CancelAppointment>(
+    revises::<CancelAppointment>(
         aws,
         Handler {
             appointments: Appointments::new(aws)?,

@@ -8,7 +8,7 @@ use shared::api::appointments::{
     wrong_status,
 };
 use shared::aws::Aws;
-use shared::http::{Changed, Prepared, Problem, prepared_changes};
+use shared::http::{Changed, Problem, Revise, revises};
 use shared::phi::{Opener, Phi};
 use shared::serve::Service;
 use shared::store::{Appointments, Booked, NewState, SealedRow};
@@ -17,10 +17,10 @@ struct Handler {
     appointments: Appointments,
 }
 
-impl Prepared<CompleteAppointment> for Handler {
+impl Revise<CompleteAppointment> for Handler {
     type Found = Option<SealedRow>;
 
-    async fn look(
+    async fn find(
         &self,
         whose: &Unproven<AppointmentOf>,
         _: &VersionedVisit,
@@ -28,7 +28,7 @@ impl Prepared<CompleteAppointment> for Handler {
         Ok(self.appointments.appointment(whose).await?)
     }
 
-    async fn change(
+    async fn revise(
         &self,
         access: &Access<AppointmentOf>,
         opener: &Opener,
@@ -70,7 +70,7 @@ impl Prepared<CompleteAppointment> for Handler {
 }
 
 pub fn service(aws: &Aws) -> Result<Service, Fault> {
-    prepared_changes::<CompleteAppointment>(
+    revises::<CompleteAppointment>(
         aws,
         Handler {
             appointments: Appointments::new(aws)?,

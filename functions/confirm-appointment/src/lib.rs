@@ -7,7 +7,7 @@ use shared::api::appointments::{
     AppointmentDetail, ConfirmAppointment, Particulars, Status, wrong_status,
 };
 use shared::aws::Aws;
-use shared::http::{Changed, Prepared, Problem, prepared_changes};
+use shared::http::{Changed, Problem, Revise, revises};
 use shared::phi::{Opener, Phi};
 use shared::serve::Service;
 use shared::store::{Appointments, Booked, NewState, SealedRow};
@@ -16,10 +16,10 @@ struct Handler {
     appointments: Appointments,
 }
 
-impl Prepared<ConfirmAppointment> for Handler {
+impl Revise<ConfirmAppointment> for Handler {
     type Found = Option<SealedRow>;
 
-    async fn look(
+    async fn find(
         &self,
         whose: &Unproven<AppointmentOf>,
         _: &u64,
@@ -27,7 +27,7 @@ impl Prepared<ConfirmAppointment> for Handler {
         Ok(self.appointments.appointment(whose).await?)
     }
 
-    async fn change(
+    async fn revise(
         &self,
         access: &Access<AppointmentOf>,
         opener: &Opener,
@@ -62,7 +62,7 @@ impl Prepared<ConfirmAppointment> for Handler {
 }
 
 pub fn service(aws: &Aws) -> Result<Service, Fault> {
-    prepared_changes::<ConfirmAppointment>(
+    revises::<ConfirmAppointment>(
         aws,
         Handler {
             appointments: Appointments::new(aws)?,

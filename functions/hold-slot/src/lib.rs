@@ -8,12 +8,12 @@ use shared::api::profile::Profile;
 use shared::api::text::Instant;
 use shared::aws::Aws;
 use shared::booking::{Chooser, span};
-use shared::http::{Changed, Prepared, Problem, prepared_changes};
+use shared::http::{Changed, Problem, Revise, revises};
 use shared::ids::{HoldId, PatientId};
 use shared::phi::{Opener, Phi};
 use shared::serve::Service;
 use shared::slots::Quantum;
-use shared::store::{Appointments, Hold, Offer, Taken};
+use shared::store::{Appointments, HeldSlot, Offer, Taken};
 use uuid::Uuid;
 
 /// How long a time is kept.
@@ -27,13 +27,13 @@ struct Handler {
 struct Found {
     offer: Option<Offer>,
     taken: Taken,
-    former: Option<Hold>,
+    former: Option<HeldSlot>,
 }
 
-impl Prepared<HoldSlot> for Handler {
+impl Revise<HoldSlot> for Handler {
     type Found = Found;
 
-    async fn look(&self, whose: &Unproven<PatientId>, slot: &Slot) -> Result<Found, Problem> {
+    async fn find(&self, whose: &Unproven<PatientId>, slot: &Slot) -> Result<Found, Problem> {
         let span = span(slot.start.0);
         let (offer, taken, former) = tokio::try_join!(
             self.appointments
@@ -49,7 +49,7 @@ impl Prepared<HoldSlot> for Handler {
         })
     }
 
-    async fn change(
+    async fn revise(
         &self,
         access: &Access<PatientId>,
         opener: &Opener,
@@ -80,7 +80,7 @@ impl Prepared<HoldSlot> for Handler {
         }
         let until = Timestamp::from_second((now + KEPT).as_second())
             .map_err(|_| Fault::Defect("ten minutes from now"))?;
-        let hold = Hold {
+        let hold = HeldSlot {
             id: HoldId::new(Uuid::now_v7()),
             practitioner,
             appointment_type: appointment_type.into(),
@@ -101,7 +101,7 @@ impl Prepared<HoldSlot> for Handler {
 }
 
 pub fn service(aws: &Aws) -> Result<Service, Fault> {
-    prepared_changes::<HoldSlot>(
+    revises::<HoldSlot>(
         aws,
         Handler {
             appointments: Appointments::new(aws)?,

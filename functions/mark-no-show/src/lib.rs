@@ -7,7 +7,7 @@ use shared::api::appointments::{
     AppointmentDetail, MarkNoShow, Particulars, Status, not_begun, wrong_status,
 };
 use shared::aws::Aws;
-use shared::http::{Changed, Prepared, Problem, prepared_changes};
+use shared::http::{Changed, Problem, Revise, revises};
 use shared::phi::{Opener, Phi};
 use shared::serve::Service;
 use shared::store::{Appointments, Booked, NewState, SealedRow};
@@ -16,10 +16,10 @@ struct Handler {
     appointments: Appointments,
 }
 
-impl Prepared<MarkNoShow> for Handler {
+impl Revise<MarkNoShow> for Handler {
     type Found = Option<SealedRow>;
 
-    async fn look(
+    async fn find(
         &self,
         whose: &Unproven<AppointmentOf>,
         _: &u64,
@@ -27,7 +27,7 @@ impl Prepared<MarkNoShow> for Handler {
         Ok(self.appointments.appointment(whose).await?)
     }
 
-    async fn change(
+    async fn revise(
         &self,
         access: &Access<AppointmentOf>,
         opener: &Opener,
@@ -62,7 +62,7 @@ impl Prepared<MarkNoShow> for Handler {
 }
 
 pub fn service(aws: &Aws) -> Result<Service, Fault> {
-    prepared_changes::<MarkNoShow>(
+    revises::<MarkNoShow>(
         aws,
         Handler {
             appointments: Appointments::new(aws)?,

@@ -10,12 +10,12 @@ use shared::api::appointments::{
 use shared::api::profile::Profile;
 use shared::aws::Aws;
 use shared::booking::{Chooser, span};
-use shared::http::{Changed, Prepared, Problem, prepared_changes};
+use shared::http::{Changed, Problem, Revise, revises};
 use shared::phi::{Opener, Phi};
 use shared::practice::Practice;
 use shared::serve::Service;
 use shared::slots::Quantum;
-use shared::store::{Appointments, Booked, Hold, NewState, Offer, SealedRow, Taken, Taking};
+use shared::store::{Appointments, Booked, HeldSlot, NewState, Offer, SealedRow, Taken, Taking};
 
 struct Handler {
     appointments: Appointments,
@@ -28,13 +28,13 @@ struct Found {
     former: Booked,
     offer: Option<Offer>,
     taken: Taken,
-    hold: Option<Hold>,
+    hold: Option<HeldSlot>,
 }
 
-impl Prepared<RescheduleAppointment> for Handler {
+impl Revise<RescheduleAppointment> for Handler {
     type Found = Option<Found>;
 
-    async fn look(
+    async fn find(
         &self,
         whose: &Unproven<AppointmentOf>,
         new: &VersionedMove,
@@ -61,7 +61,7 @@ impl Prepared<RescheduleAppointment> for Handler {
         }))
     }
 
-    async fn change(
+    async fn revise(
         &self,
         access: &Access<AppointmentOf>,
         opener: &Opener,
@@ -138,7 +138,7 @@ impl Prepared<RescheduleAppointment> for Handler {
 }
 
 pub fn service(aws: &Aws) -> Result<Service, Fault> {
-    prepared_changes::<RescheduleAppointment>(
+    revises::<RescheduleAppointment>(
         aws,
         Handler {
             appointments: Appointments::new(aws)?,

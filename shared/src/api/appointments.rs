@@ -4,7 +4,7 @@ use super::availability::Modality;
 use super::codes::codes;
 use super::open_slots::OpenSlot;
 use super::page::{Limit, Page};
-use super::text::{Code, Instant, Line, Prose};
+use super::text::{Instant, Line, Prose, Slug};
 use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::Fault;
 use crate::access::{AppointmentOf, Caller, Role};
@@ -187,7 +187,7 @@ pub struct HoldSlot;
 pub struct Slot {
     pub practitioner: PractitionerId,
     #[serde(rename = "type")]
-    pub appointment_type: Code,
+    pub appointment_type: Slug,
     pub start: Instant,
 }
 
@@ -239,7 +239,7 @@ pub struct BookAppointment;
 struct Booking {
     practitioner: PractitionerId,
     #[serde(rename = "type")]
-    appointment_type: Code,
+    appointment_type: Slug,
     start: Instant,
     reason: Line<1, 500>,
 }
@@ -724,16 +724,6 @@ pub const fn not_begun() -> Problem {
         "appointment-not-begun",
         "The appointment has not begun",
         "Do this after its start. Until then it can be moved or cancelled.",
-    )
-}
-
-/// The `Idempotency-Key` was sent with another booking.
-pub const fn key_used_before() -> Problem {
-    Problem::new(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "key-used-before",
-        "This Idempotency-Key came with another booking",
-        "Send a new key with a new booking; the same key is for sending the same one again.",
     )
 }
 

@@ -2,7 +2,7 @@
 
 use super::codes::codes;
 use super::page::Page;
-use super::text::{Clock, Code, Date, Line, Number, Zone};
+use super::text::{Clock, Date, Line, Number, Slug, Zone};
 use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::Fault;
 use crate::access::Practice;
@@ -66,7 +66,7 @@ const MOST_EXCEPTIONS: usize = 200;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Availability {
-    pub specialty: Code,
+    pub specialty: Slug,
     pub time_zone: Zone,
     /// How long before its start an appointment can be booked.
     pub minimum_notice_minutes: Number<0, 43_200>,
@@ -86,7 +86,7 @@ pub struct Availability {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AppointmentType {
-    pub code: Code,
+    pub code: Slug,
     pub name: Line<1, 60>,
     pub minutes: Number<5, LONGEST>,
     /// Time of the provider's before and after it, which the patient does not see.
@@ -117,7 +117,7 @@ pub struct WeeklyHours {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<Line<1, 100>>,
     /// Codes of the appointment types that they are for.
-    pub types: Vec<Code>,
+    pub types: Vec<Slug>,
 }
 
 /// A date that is closed, whatever its weekday's hours are, or hours that a date has besides.
@@ -134,7 +134,7 @@ pub struct DatedException {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<Line<1, 100>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub types: Option<Vec<Code>>,
+    pub types: Option<Vec<Slug>>,
 }
 
 /// JSON objects, where serde alone would take arrays of their fields' values as well.
@@ -152,7 +152,7 @@ struct Placed<'a> {
     pointer: String,
     from: Clock,
     to: Clock,
-    types: &'a [Code],
+    types: &'a [Slug],
 }
 
 impl Availability {
@@ -164,7 +164,7 @@ impl Availability {
     /// The rules as instants are compared with them.
     pub fn timetable(&self) -> Result<Timetable, Fault> {
         const TORN: Fault = Fault::Corrupt("an availability");
-        let hours = |from: Clock, to: Clock, location: &Option<Line<1, 100>>, types: &[Code]| {
+        let hours = |from: Clock, to: Clock, location: &Option<Line<1, 100>>, types: &[Slug]| {
             let types = types.iter().map(|code| code.as_str().to_owned());
             slots::Hours {
                 from: from.minutes(),

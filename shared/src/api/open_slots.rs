@@ -1,7 +1,7 @@
 //! Times at which an appointment can be booked.
 
 use super::availability::Modality;
-use super::text::{Code, Date};
+use super::text::{Date, Slug};
 use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::access::Practice;
 use crate::aws::Capability::{ReadAccounts, ReadAvailability, WriteAudit};
@@ -26,13 +26,13 @@ pub const SLOTS: usize = 500;
 /// Whose slots.
 pub enum Whose {
     Provider(PractitionerId),
-    Specialty(Code),
+    Specialty(Slug),
 }
 
 /// What somebody looks for: days of the practice's, the last one included.
 pub struct Wanted {
     pub whose: Whose,
-    pub appointment_type: Code,
+    pub appointment_type: Slug,
     pub modality: Option<Modality>,
     pub from: civil::Date,
     pub to: civil::Date,
@@ -66,9 +66,9 @@ pub struct OpenSlot {
 #[serde(deny_unknown_fields)]
 struct Query {
     provider: Option<PractitionerId>,
-    specialty: Option<Code>,
+    specialty: Option<Slug>,
     #[serde(rename = "type")]
-    appointment_type: Code,
+    appointment_type: Slug,
     modality: Option<Modality>,
     from: Date,
     to: Date,

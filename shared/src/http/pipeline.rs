@@ -50,20 +50,21 @@ pub trait Change<Op: Operation>: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Changed<Op::Output>, Problem>> + Send;
 }
 
-/// A change that looks before it is known to be permitted, so that looking costs no round trip. What
-/// it finds is nobody's until the policy has permitted the change.
-pub trait Prepared<Op: Operation>: Send + Sync + 'static {
-    /// What the change has to know.
+/// What is particular to a change of something that is there: what it goes by is fetched while the
+/// account row is still on its way, as in a [`Read`].
+pub trait Revise<Op: Operation>: Send + Sync + 'static {
+    /// Sealed rows.
     type Found: Send;
 
-    fn look(
+    /// Fetches what the change goes by.
+    fn find(
         &self,
         whose: &Unproven<Op::Subject>,
         input: &Op::Input,
     ) -> impl Future<Output = Result<Self::Found, Problem>> + Send;
 
-    /// The same as [`Change::change`], with what was found.
-    fn change(
+    /// Says, like a [`Change`], which writes make the change.
+    fn revise(
         &self,
         access: &Access<Op::Subject>,
         opener: &Opener,
@@ -72,17 +73,17 @@ pub trait Prepared<Op: Operation>: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Changed<Op::Output>, Problem>> + Send;
 }
 
-/// A change that looks at nothing beforehand.
-struct Unprepared<H>(H);
+/// A change that goes by nothing but the caller and the patient's context.
+struct Alone<H>(H);
 
-impl<Op: Operation, H: Change<Op>> Prepared<Op> for Unprepared<H> {
+impl<Op: Operation, H: Change<Op>> Revise<Op> for Alone<H> {
     type Found = ();
 
-    async fn look(&self, _: &Unproven<Op::Subject>, _: &Op::Input) -> Result<(), Problem> {
+    async fn find(&self, _: &Unproven<Op::Subject>, _: &Op::Input) -> Result<(), Problem> {
         Ok(())
     }
 
-    async fn change(
+    async fn revise(
         &self,
         access: &Access<Op::Subject>,
         opener: &Opener,
@@ -198,11 +199,11 @@ pub fn changes<Op>(aws: &Aws, handler: impl Change<Op>) -> Result<Service, Fault
 where
     Op: Operation,
 {
-    prepared_changes::<Op>(aws, Unprepared(handler))
+    revises::<Op>(aws, Alone(handler))
 }
 
-/// A service that runs a changing operation which looks beforehand.
-pub fn prepared_changes<Op>(aws: &Aws, handler: impl Prepared<Op>) -> Result<Service, Fault>
+/// A service that runs an operation which changes what it found.
+pub fn revises<Op>(aws: &Aws, handler: impl Revise<Op>) -> Result<Service, Fault>
 where
     Op: Operation,
 {
@@ -288,7 +289,10 @@ async fn read<Op: Operation, H: Read<Op>>(
     let named = Op::Subject::named(request);
     let input = Op::parse(request);
     record.patient = named.as_ref().ok().and_then(Subject::patient);
-    record.resource = named.as_ref().ok().and_then(Subject::resource);
+    record.resource = match (&named, &input) {
+        (Ok(named), Ok(input)) => named.resource().or_else(|| Op::regarding(input)),
+        (named, _) => named.as_ref().ok().and_then(Subject::resource),
+    };
     let (caller, found) = match (named, input) {
         (Ok(named), Ok(input)) => {
             let whose = Unproven::new(named.clone());
@@ -321,45 +325,38 @@ async fn read<Op: Operation, H: Read<Op>>(
     Ok(phi.disclose(&receipt))
 }
 
-async fn change<Op: Operation, H: Prepared<Op>>(
+async fn change<Op: Operation, H: Revise<Op>>(
     pipeline: &Pipeline,
     handler: &H,
     request: &Request,
     record: &mut Record,
 ) -> Result<Op::Output, Refusal> {
     let named = Op::Subject::named(request);
-    let input = Op::parse(request);
     record.patient = named.as_ref().ok().and_then(Subject::patient);
     record.resource = named.as_ref().ok().and_then(Subject::resource);
-    let look = async {
-        match (&named, &input) {
-            (Ok(named), Ok(input)) => {
-                let whose = Unproven::new(named.clone());
-                handler.look(&whose, input).await.map(Some)
-            }
-            _ => Ok(None),
+    let input = Op::parse(request);
+    let (caller, found) = match (named, input) {
+        (Ok(named), Ok(input)) => {
+            let whose = Unproven::new(named.clone());
+            let (caller, context, found) = tokio::join!(
+                pipeline.caller(request),
+                pipeline.context(&named),
+                handler.find(&whose, &input),
+            );
+            (caller, Ok((named, input, context, found)))
         }
+        (Err(problem), _) | (_, Err(problem)) => (pipeline.caller(request).await, Err(problem)),
     };
-    let context = async {
-        match &named {
-            Ok(named) => pipeline.context(named).await,
-            Err(_) => Ok(PatientContext::default()),
-        }
-    };
-    let (caller, context, found) = tokio::join!(pipeline.caller(request), context, look);
     let caller = pipeline.admit(caller, record)?;
-    let subject = named.map_err(Refusal::invalid)?;
-    let input = input.map_err(Refusal::invalid)?;
+    let (subject, input, context, found) = found.map_err(Refusal::invalid)?;
     let context = pipeline.aged(&subject, caller.as_ref(), context?).await?;
     let permitted = pipeline.permit::<Op>(&subject, caller.as_ref(), &context, record)?;
     let by = <Op::Subject as Subject>::By::from_caller(caller.clone())
         .ok_or(Fault::Defect("a permission without a caller"))?;
-    let found = found
-        .map_err(Refusal::judged)?
-        .ok_or(Fault::Defect("a change that did not look"))?;
     let key = pipeline
         .unwrap(&subject, &context, subject.patient().is_some())
         .await?;
+    let found = found.map_err(Refusal::judged)?;
     let access = Access::new(subject, by, &permitted);
     let opener = Opener {
         key,
@@ -368,7 +365,7 @@ async fn change<Op: Operation, H: Prepared<Op>>(
     };
 
     let changed = handler
-        .change(&access, &opener, found, input)
+        .revise(&access, &opener, found, input)
         .await
         .map_err(Refusal::judged)?;
     let Changed {
@@ -507,7 +504,11 @@ impl Pipeline {
             Some(_) => Refusal::judged(problem),
             None => Refusal::denied(problem),
         })?;
-        record.role = caller.as_ref().map(|caller| caller.row.role);
+        if let Some(Caller { row, .. }) = &caller {
+            record.role = Some(row.role);
+            record.practitioner = row.practitioner;
+            record.name.clone_from(&row.name);
+        }
         Ok(caller)
     }
 

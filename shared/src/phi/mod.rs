@@ -8,7 +8,7 @@ mod envelope;
 mod index;
 mod keys;
 
-pub use envelope::{DataKey, Place, digest, open, seal};
+pub use envelope::{DataKey, Place, blind_id, digest, open, seal};
 pub use index::{BlindIndex, Term};
 pub use keys::DataKeys;
 

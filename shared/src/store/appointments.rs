@@ -161,7 +161,7 @@ fn written(transition: &Transition) -> AttributeValue {
 
 /// A time that is kept for a patient.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hold {
+pub struct HeldSlot {
     pub id: HoldId,
     pub practitioner: PractitionerId,
     pub appointment_type: String,
@@ -171,7 +171,7 @@ pub struct Hold {
     pub until: Timestamp,
 }
 
-impl Hold {
+impl HeldSlot {
     pub fn lasts(&self, now: Timestamp) -> bool {
         now < self.until
     }
@@ -189,7 +189,7 @@ impl Hold {
     }
 }
 
-fn hold(item: &Item) -> Result<Hold, Fault> {
+fn hold(item: &Item) -> Result<HeldSlot, Fault> {
     let row = SealedRow::new(TABLE, item.clone());
     let quantum = |name| -> Result<Quantum, Fault> {
         let at = row.parsed(name)?.and_then(Quantum::starting);
@@ -198,7 +198,7 @@ fn hold(item: &Item) -> Result<Hold, Fault> {
     let until = row
         .number("held_until")
         .and_then(|at| i64::try_from(at).ok());
-    Ok(Hold {
+    Ok(HeldSlot {
         id: row.parsed("hold_id")?.ok_or(TORN)?,
         practitioner: row.parsed("practitioner")?.ok_or(TORN)?,
         appointment_type: row.string("type").ok_or(TORN)?.to_owned(),
@@ -247,7 +247,7 @@ pub struct NewState<'a> {
 #[derive(Clone, Copy)]
 pub struct Taking<'a> {
     /// The patient's hold, if it is for this very time.
-    pub hold: Option<&'a Hold>,
+    pub hold: Option<&'a HeldSlot>,
     /// What whoever comes second is answered.
     pub gone: &'a Problem,
     pub now: Timestamp,
@@ -302,7 +302,7 @@ impl Appointments {
     }
 
     /// The patient's hold, over or not.
-    pub async fn hold_of(&self, whose: &Unproven<PatientId>) -> Result<Option<Hold>, Fault> {
+    pub async fn hold_of(&self, whose: &Unproven<PatientId>) -> Result<Option<HeldSlot>, Fault> {
         let item = self.get(whose.patient(), HOLD.to_owned()).await?;
         item.as_ref().map(hold).transpose()
     }
@@ -378,8 +378,8 @@ impl Appointments {
     pub fn hold(
         &self,
         access: &Access<PatientId>,
-        hold: &Hold,
-        former: Option<&Hold>,
+        hold: &HeldSlot,
+        former: Option<&HeldSlot>,
         gone: &Problem,
         now: Timestamp,
     ) -> Result<Vec<Write>, Fault> {
