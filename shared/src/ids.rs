@@ -110,6 +110,10 @@ id!(
     DocumentId
 );
 id!(
+    /// A copy of a patient's record that somebody asked for.
+    ExportId
+);
+id!(
     /// A concern about an access. Younger ones sort behind older ones.
     ConcernId
 );

@@ -75,6 +75,13 @@ impl Practice {
         now.to_zoned(self.zone.clone()).date()
     }
 
+    /// When a day of the practice's begins.
+    pub fn start_of(&self, day: Date) -> Result<Timestamp, Fault> {
+        day.to_zoned(self.zone.clone())
+            .map(|midnight| midnight.timestamp())
+            .map_err(|_| Fault::Defect("a day at the end of time"))
+    }
+
     /// When a day of the practice's is over.
     pub fn end_of(&self, day: Date) -> Result<Timestamp, Fault> {
         day.tomorrow()

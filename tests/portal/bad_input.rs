@@ -23,6 +23,7 @@ use shared::api::break_glass::BreakGlass;
 use shared::api::care_team::ChangeCareTeam;
 use shared::api::documents::RequestUpload;
 use shared::api::email_change::{ConfirmEmailChange, RequestEmailChange};
+use shared::api::exports::RequestExport;
 use shared::api::lab_holds::HoldLabResult;
 use shared::api::profile::UpdateProfile;
 use shared::api::proxies::GrantProxy;
@@ -170,7 +171,7 @@ fn without_body(world: &World, id: &str) -> Request {
         "review-break-glass" | "resolve-access-concern" => {
             world.by_officer().concern(&Uuid::nil().to_string())
         }
-        "grant-proxy" | "request-upload" => world
+        "grant-proxy" | "request-upload" | "request-export" => world
             .by_patient()
             .patient(world.patient)
             .header("idempotency-key", "a-key-of-its-own"),
@@ -238,6 +239,10 @@ fn bodies() -> Vec<(&'static str, Value)> {
                 "name": "letter.pdf", "content_type": "application/pdf", "size": 1000,
                 "sha256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
             }),
+        ),
+        (
+            "request-export",
+            json!({"from": "2020-01-02", "to": "2024-01-02", "formats": ["fhir"]}),
         ),
         (
             "find-patient",
@@ -1227,6 +1232,7 @@ fn naughty_strings_get_no_echo() {
                     ..request
                 };
                 let parsed = match id {
+                    "request-export" => RequestExport::parse(&request).map(|_| ()),
                     "grant-proxy" => GrantProxy::parse(&request).map(|_| ()),
                     "request-upload" => RequestUpload::parse(&request).map(|_| ()),
                     "find-patient" => FindPatient::parse(&request).map(|_| ()),
@@ -1294,6 +1300,7 @@ fn naughty_strings_get_no_echo() {
     must be emergency-treatment or covering-colleague or patient-unresponsive or public-health-emergency or other
     must be en or es or ar or zh or fr or ht or ko or pt or ru or tl or vi
     must be exact or prefix
+    must be fhir or html or pdf
     must be in-person-photo-id, video-call-photo-id or callback-to-number-on-file
     must be justified or not-justified
     must be no-issue or corrected or sanctioned or breach-notification

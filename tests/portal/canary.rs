@@ -617,6 +617,7 @@ async fn tables_say_nothing(stack: &Stack) {
     for table in [
         Resource::PatientsTable,
         Resource::RecordsTable,
+        Resource::DocumentsTable,
         Resource::AccountsTable,
         Resource::DirectoryTable,
         Resource::ScheduleTable,

@@ -21,6 +21,7 @@ mod care;
 mod documents;
 mod email_change;
 mod emergencies;
+mod exports;
 mod harness;
 mod import;
 mod labs;

@@ -20,10 +20,11 @@ pub async fn run() -> Result<()> {
     // Read before `cargo test` builds this program anew: the running one's file is then gone.
     let xtask = std::env::current_exe()?;
     let mut steps = Steps::new(STEPS);
-    steps.begin("Install the emulator, the SAM CLI and the journeys' clients");
+    steps.begin("Install the emulator, the SAM CLI, the readers and the journeys' clients");
     tokio::try_join!(
         tools::install(Set::Emulator),
         tools::install(Set::Sam),
+        tools::install(Set::Readers),
         tools::install_clients(),
     )?;
 

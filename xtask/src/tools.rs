@@ -18,6 +18,8 @@ pub enum Set {
     Sam,
     /// cargo-lambda and zig, for `sam build`.
     Build,
+    /// Readers of FHIR, PDF and HTML, for the tests of the export.
+    Readers,
 }
 
 impl Set {
@@ -26,6 +28,7 @@ impl Set {
             Self::Emulator => "emulator",
             Self::Sam => "sam",
             Self::Build => "build",
+            Self::Readers => "readers",
         }
     }
 

@@ -57,11 +57,9 @@ impl Read<GetDocument> for Handler {
         let row = written?.or(report?).ok_or(Problem::not_found())?;
         Ok(Sealed::new(move |opener| {
             let clinical = Clinical::open(&row, opener)?;
-            let clinical = clinical.ok_or(Fault::Corrupt("a document"))?;
-            let contents = clinical
-                .document
-                .attachments
-                .iter()
+            let document = clinical.document.iter();
+            let contents = document
+                .flat_map(|document| &document.attachments)
                 .map(Content::of)
                 .collect();
             Ok(OneDocument {

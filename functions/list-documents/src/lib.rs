@@ -197,7 +197,7 @@ impl Read<ListDocuments> for Handler {
     }
 }
 
-/// A row as it is shown; none if it is not: a deleted upload, a report that only groups results.
+/// A row as it is shown; none for a deleted upload.
 fn open(
     from: From,
     row: &SealedRow,
@@ -209,7 +209,9 @@ fn open(
         From::Uploads => Upload::open(row, opener, now)
             .map(Document::Upload)
             .map(Some),
-        From::Record => Ok(Clinical::open(row, opener)?.map(Document::Clinical)),
+        From::Record => Clinical::open(row, opener)
+            .map(Document::Clinical)
+            .map(Some),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Documents: what patients hand in, and what the practice wrote.
 
 use super::codes::codes;
+use super::lab_holds::HeldResult;
 use super::page::Page;
 use super::text::{Line, NotText};
 use super::{Auth, Method, Operation, Spec, Trigger};
@@ -340,8 +341,11 @@ pub struct Rejected {
 #[derive(Serialize)]
 pub struct Clinical {
     pub id: DocumentId,
+    /// The patient, and whoever acts for them, see no more than this of a report whose result is held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HeldResult>,
     #[serde(flatten)]
-    pub document: ClinicalDocument,
+    pub document: Option<ClinicalDocument>,
 }
 
 /// What of an upload's row is sealed.
@@ -389,19 +393,25 @@ impl Upload {
 }
 
 impl Clinical {
-    /// Opens an entry of the record that is a document; none if all it does is group results, which
-    /// the laboratory's lists do.
-    pub fn open(row: &SealedRow, opener: &Opener) -> Result<Option<Self>, Fault> {
+    /// Opens an entry of the record that is a document, as the caller may see it.
+    pub fn open(row: &SealedRow, opener: &Opener) -> Result<Self, Fault> {
         let entry = StoredEntry::open(row, opener)?;
         let document = ClinicalDocument::parse(entry.resource.get())
             .map_err(|_| Fault::Corrupt("a document's resource"))?;
-        if document.has_results && document.attachments.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(Self {
+        let results = entry.links.results.iter();
+        let holds = results.map(|result| HeldResult::of(*result, opener));
+        let hold = holds
+            .collect::<Result<Vec<_>, Fault>>()?
+            .into_iter()
+            .flatten();
+        // It is to be seen when the last of them is.
+        let hold = hold.max_by_key(|hold| hold.until);
+        let open = hold.as_ref().is_none_or(HeldResult::is_open);
+        Ok(Self {
             id: row.document_id()?,
-            document,
-        }))
+            hold,
+            document: open.then_some(document),
+        })
     }
 }
 

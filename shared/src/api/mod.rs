@@ -15,6 +15,7 @@ pub mod dashboard;
 pub mod days;
 pub mod documents;
 pub mod email_change;
+pub mod exports;
 pub mod health_record;
 pub mod import;
 pub mod lab_holds;
@@ -236,6 +237,10 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<documents::DeleteDocument>();
     visitor.operation::<documents::ReviewDocument>();
     visitor.event(&documents::INSPECT_UPLOAD);
+    // Export
+    visitor.operation::<exports::RequestExport>();
+    visitor.operation::<exports::GetExport>();
+    visitor.event(&exports::BUILD_EXPORT);
     // Proxies
     visitor.operation::<proxies::GrantProxy>();
     visitor.operation::<proxies::ListProxies>();

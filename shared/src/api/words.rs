@@ -56,6 +56,10 @@ pub const WORDS: &[(&str, Option<Words>)] = &[
     ("get-document", words("Opened a document", "Tried to open a document")),
     ("delete-document", words("Deleted a document that was handed in", "Tried to delete a document that was handed in")),
     ("review-document", words("Marked a document as read", "Tried to mark a document as read")),
+    // Export
+    ("request-export", words("Asked for a copy of the record", "Tried to ask for a copy of the record")),
+    ("build-export", words("Made a copy of the record", "Tried to make a copy of the record")),
+    ("get-export", words("Got a copy of the record", "Tried to get a copy of the record")),
     // Record access
     ("list-record-access", words("Looked at this list", "Tried to look at this list")),
     ("report-access-concern", words("Reported an entry of this list", "Tried to report an entry of this list")),

@@ -97,6 +97,11 @@ pub enum Capability {
     DiscardDocuments,
     /// Put files under the key of the buckets.
     EncryptFiles,
+    /// Note that somebody asks for a copy of a record, and see what was asked for before.
+    RequestExports,
+    ReadExports,
+    /// Note how far the making of a copy came.
+    KeepExports,
     ReadDirectory,
     WriteDirectory,
     /// Read when providers can be booked, and what is taken of it; no appointment.
@@ -138,6 +143,10 @@ pub enum Capability {
     SendMail,
     ReadImports,
     WriteImportReports,
+    /// Have a copy of a record made.
+    BeginExports,
+    WriteExports,
+    DownloadExports,
 }
 
 /// What a capability's actions reach. The name of the environment variable that tells a function
@@ -189,7 +198,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 80] = [
+    pub const ALL: [Self; 86] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -242,6 +251,9 @@ impl Capability {
         Self::FetchDocuments,
         Self::DiscardDocuments,
         Self::EncryptFiles,
+        Self::RequestExports,
+        Self::ReadExports,
+        Self::KeepExports,
         Self::ReadDirectory,
         Self::WriteDirectory,
         Self::ReadAvailability,
@@ -270,6 +282,9 @@ impl Capability {
         Self::SendMail,
         Self::ReadImports,
         Self::WriteImportReports,
+        Self::BeginExports,
+        Self::WriteExports,
+        Self::DownloadExports,
     ];
 
     pub const fn resource(self) -> Resource {
@@ -325,6 +340,9 @@ impl Capability {
                 Resource::DocumentsBucket
             }
             Self::EncryptFiles => Resource::DataKey,
+            Self::RequestExports | Self::ReadExports | Self::KeepExports => {
+                Resource::DocumentsTable
+            }
             Self::ReadDirectory | Self::WriteDirectory => Resource::DirectoryTable,
             Self::ReadAvailability
             | Self::SetAvailability
@@ -348,6 +366,9 @@ impl Capability {
             | Self::ReadSignIns => Resource::UserPool,
             Self::SendMail => Resource::MailSender,
             Self::ReadImports | Self::WriteImportReports => Resource::ImportBucket,
+            Self::BeginExports | Self::WriteExports | Self::DownloadExports => {
+                Resource::ExportsBucket
+            }
         }
     }
 
@@ -406,6 +427,9 @@ impl Capability {
             Self::FetchDocuments => &["s3:GetObject"],
             Self::DiscardDocuments => &["s3:DeleteObject"],
             Self::EncryptFiles => &["kms:GenerateDataKey"],
+            Self::RequestExports => &["dynamodb:PutItem", "dynamodb:Query"],
+            Self::ReadExports => &["dynamodb:Query"],
+            Self::KeepExports => &["dynamodb:UpdateItem"],
             Self::ReadDirectory => &["dynamodb:GetItem"],
             Self::WriteDirectory => &["dynamodb:PutItem"],
             Self::ReadAvailability | Self::ReadAppointments => {
@@ -450,6 +474,8 @@ impl Capability {
             Self::SendMail => &["ses:SendEmail"],
             Self::ReadImports => &["s3:GetObject"],
             Self::WriteImportReports => &["s3:PutObject"],
+            Self::BeginExports | Self::WriteExports => &["s3:PutObject"],
+            Self::DownloadExports => &["s3:GetObject"],
         }
     }
 }

@@ -19,11 +19,11 @@ pub struct ClinicalDocument {
     /// As the source wrote it.
     pub date: Option<String>,
     pub authors: Vec<String>,
+    /// What a report concludes, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conclusion: Option<String>,
     #[serde(skip)]
     pub attachments: Vec<Attachment>,
-    /// Whether it reports results that are listed by themselves.
-    #[serde(skip)]
-    pub has_results: bool,
 }
 
 /// An Attachment (<https://hl7.org/fhir/R4/datatypes.html#Attachment>).
@@ -53,7 +53,6 @@ impl ClinicalDocument {
         let authors: Vec<Link> = object.list("author")?;
         let performers: Vec<Link> = object.list("performer")?;
         let description = object.text("description")?;
-        let results: Vec<Link> = object.list("result")?;
         Ok(Self {
             title: kind
                 .as_ref()
@@ -76,7 +75,7 @@ impl ClinicalDocument {
                 .map(|content| content.attachment)
                 .chain(presented)
                 .collect(),
-            has_results: !results.is_empty(),
+            conclusion: object.text("conclusion")?,
         })
     }
 }
@@ -129,12 +128,13 @@ mod tests {
         assert_eq!(document.attachments[2].bytes(), None);
 
         let report = r#"{"status":"final","code":{"text":"Note"},"issued":"2020-01-01T00:00:00Z",
-            "performer":[{"display":"Dr. B"}],"presentedForm":[{"contentType":"text/plain","data":"YQ=="}],
+            "performer":[{"display":"Dr. B"}],"conclusion":"All is well","presentedForm":[{"contentType":"text/plain","data":"YQ=="}],
             "result":[{"reference":"Observation/1"}]}"#;
         let report = ClinicalDocument::parse(report).unwrap();
         assert_eq!(report.date.as_deref(), Some("2020-01-01T00:00:00Z"));
         assert_eq!(report.attachments[0].text().as_deref(), Some("a"));
-        assert!(report.has_results && report.authors == ["Dr. B"]);
+        assert_eq!(report.conclusion.as_deref(), Some("All is well"));
+        assert_eq!(report.authors, ["Dr. B"]);
         assert!(ClinicalDocument::parse(r#"{"content":7}"#).is_err());
     }
 }

@@ -111,6 +111,20 @@ impl Directory {
         })
     }
 
+    /// The resource behind a key that a file refers to, and its id; none if no file listed it.
+    pub async fn resource(
+        &self,
+        kind: &'static str,
+        key: &str,
+    ) -> Result<Option<(Uuid, String)>, Fault> {
+        let Alias::To(id) = self.alias(kind, key).await? else {
+            return Ok(None);
+        };
+        let (id, row) = self.row(kind, id).await?;
+        let json = row.as_ref().and_then(|row| string(row, "json"));
+        Ok(json.map(|json| (id, json.to_owned())))
+    }
+
     /// The practitioner with this id, unless it was merged into another's.
     pub async fn colleague(&self, id: PractitionerId) -> Result<Option<Colleague>, Fault> {
         let row = self.get(row_key("Practitioner", id.uuid())).await?;

@@ -12,6 +12,7 @@ pub mod document_buckets;
 pub mod documents;
 pub mod email_changes;
 pub mod entries;
+pub mod exports;
 pub mod find_index;
 pub mod holds;
 pub mod import_bucket;
@@ -38,6 +39,7 @@ pub use document_buckets::{Admitted, DocumentFiles, Quarantine, file_key, key_of
 pub use documents::{Announced, Claim, Claimed, Documents, Quota, Uploads};
 pub use email_changes::{EmailChange, EmailChanges};
 pub use entries::{EntryKey, NewEntry, Stored, report_digest};
+pub use exports::{Begun, Exports, ExportsBucket, Made, WholeRecord};
 pub use find_index::Sought;
 pub use holds::{Hold, HoldPage, Holds};
 pub use import_bucket::ImportBucket;
@@ -205,7 +207,7 @@ pub(crate) async fn write_batch(
 
 /// Stands for an unknown clinical time: before every time that FHIR can write, so that what has it
 /// comes last in a list that begins with the newest.
-pub(crate) const TIME_UNKNOWN: &str = "0000-01-01T00:00:00.000Z";
+pub const TIME_UNKNOWN: &str = "0000-01-01T00:00:00.000Z";
 
 /// The partition of a patient, in every table that has one.
 pub(crate) fn patient_key(patient: crate::ids::PatientId) -> String {

@@ -49,24 +49,31 @@ pub enum Section {
 }
 
 impl Section {
+    /// In the order in which a whole record is told.
     pub const ALL: [Self; 16] = [
-        Self::LabResults,
-        Self::VitalSigns,
-        Self::SocialHistory,
-        Self::OtherObservations,
-        Self::LabReports,
-        Self::DiagnosticReports,
-        Self::ActivePrescriptions,
-        Self::PastPrescriptions,
         Self::Allergies,
         Self::Conditions,
+        Self::ActivePrescriptions,
+        Self::PastPrescriptions,
         Self::Immunizations,
+        Self::VitalSigns,
+        Self::LabResults,
+        Self::LabReports,
+        Self::DiagnosticReports,
         Self::Procedures,
-        Self::CarePlans,
-        Self::Documents,
         Self::Encounters,
+        Self::CarePlans,
         Self::CareTeams,
+        Self::SocialHistory,
+        Self::OtherObservations,
+        Self::Documents,
     ];
+
+    /// The section of a sort key; none if the source marked the entry as never having been true.
+    pub fn of_key(sk: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|section| sk.starts_with(section.prefix()))
+    }
 
     pub const fn prefix(self) -> &'static str {
         match self {
@@ -205,8 +212,7 @@ impl Counts {
     pub fn tally(stored: &[Stored]) -> Self {
         let mut counts = BTreeMap::new();
         for one in stored {
-            let mut sections = Section::ALL.iter();
-            if let Some(section) = sections.find(|section| one.sk.starts_with(section.prefix())) {
+            if let Some(section) = Section::of_key(&one.sk) {
                 *counts.entry(section.prefix().to_owned()).or_default() += 1;
             }
         }
@@ -423,6 +429,28 @@ impl Records {
             .newest_first(&patient_key(whose.patient()), "arrived", &whole, limit)
             .index_name(BY_ARRIVAL);
         self.page(query, "arrived").await
+    }
+
+    /// A megabyte of all entries, whatever they are.
+    pub(super) async fn everything(
+        &self,
+        patient: PatientId,
+        after: Option<&str>,
+    ) -> Result<Entries, Fault> {
+        let pk = patient_key(patient);
+        let mut query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", s(&pk))
+            .consistent_read(true);
+        if let Some(sk) = after {
+            query = query
+                .exclusive_start_key("pk", s(&pk))
+                .exclusive_start_key("sk", s(sk));
+        }
+        self.page(query, "sk").await
     }
 
     /// A query by the partition and this key.

@@ -192,6 +192,18 @@ impl Stack {
         }
     }
 
+    /// As if nobody had asked for a copy of a record yet.
+    pub async fn forget_exports(&self) {
+        for row in self.scan(Resource::DocumentsTable).await {
+            if row["sk"]["S"].as_str().unwrap().starts_with("EXPORT") {
+                let key = json!({"pk": row["pk"], "sk": row["sk"]});
+                let table = self.name(Resource::DocumentsTable);
+                let delete = json!({"TableName": table, "Key": key});
+                self.dynamodb("DeleteItem", delete).await;
+            }
+        }
+    }
+
     /// Every audit record, oldest first.
     pub async fn audit(&self) -> Vec<Value> {
         let mut records = self.items(Resource::AuditTable).await;

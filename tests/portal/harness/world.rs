@@ -104,8 +104,13 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
+        Self::around_sample("Luigi_Wiegand").await
+    }
+
+    /// The same with the patient of another sample file.
+    pub async fn around_sample(part_of_name: &str) -> Self {
         let stack = Stack::new().await;
-        let patient = stack.sample("Luigi_Wiegand").await;
+        let patient = stack.sample(part_of_name).await;
         Self::around(stack, patient).await
     }
 
@@ -308,6 +313,11 @@ impl World {
                 request
                     .amendment(&amendment)
                     .json(&json!({"statement": EXPLANATION}))
+            }
+            // One at a time, and a few a day.
+            "request-export" => {
+                self.stack.forget_exports().await;
+                self.export_of(&json!({}))
             }
             "break-glass" => self.emergency().await,
             "list-access-concerns" => self.by_officer(),
@@ -681,6 +691,14 @@ impl World {
         let root = &self.stack.root;
         root.put_object(bucket, &key, letter()).await.unwrap();
         json!({"Records": [{"s3": {"object": {"key": key}}}]})
+    }
+
+    /// The patient asks for a copy of their record.
+    pub fn export_of(&self, wanted: &Value) -> Request {
+        self.by_patient()
+            .patient(self.patient)
+            .header("idempotency-key", &Uuid::new_v4().to_string())
+            .json(wanted)
     }
 
     /// A grant of the patient's, for a year.

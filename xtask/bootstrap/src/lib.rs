@@ -9,12 +9,13 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 76] = [
+pub const SERVICES: [(&str, Make); 79] = [
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
     ("allow-break-glass", allow_break_glass::service),
     ("book-appointment", book_appointment::service),
     ("break-glass", break_glass::service),
+    ("build-export", build_export::service),
     ("cancel-appointment", cancel_appointment::service),
     ("change-care-team", change_care_team::service),
     ("complete-appointment", complete_appointment::service),
@@ -30,6 +31,7 @@ pub const SERVICES: [(&str, Make); 76] = [
     ("get-care-team", get_care_team::service),
     ("get-dashboard", get_dashboard::service),
     ("get-document", get_document::service),
+    ("get-export", get_export::service),
     ("get-lab-result", get_lab_result::service),
     ("get-lab-trend", get_lab_trend::service),
     ("get-patient-summary", get_patient_summary::service),
@@ -69,6 +71,7 @@ pub const SERVICES: [(&str, Make); 76] = [
     ("report-access-concern", report_access_concern::service),
     ("request-amendment", request_amendment::service),
     ("request-email-change", request_email_change::service),
+    ("request-export", request_export::service),
     ("request-refill", request_refill::service),
     ("request-upload", request_upload::service),
     ("reschedule-appointment", reschedule_appointment::service),
