@@ -63,13 +63,6 @@ impl Practice {
         self.cancellation
     }
 
-    /// When a day of the practice's begins.
-    pub fn start_of(&self, day: Date) -> Result<Timestamp, Fault> {
-        day.to_zoned(self.zone.clone())
-            .map(|midnight| midnight.timestamp())
-            .map_err(|_| Fault::Defect("a day at the end of time"))
-    }
-
     /// The practice's date.
     pub fn today(&self, now: Timestamp) -> Date {
         now.to_zoned(self.zone.clone()).date()
