@@ -388,7 +388,6 @@ async fn bad_input(canary: &mut Canary) {
     ] {
         let nobody = Uuid::nil().to_string();
         let officer = || canary.world.by_officer().concern(&nobody);
-        let officer = || canary.world.by_officer().concern(&Uuid::nil().to_string());
         let own = || canary.world.by_patient().patient(canary.world.patient);
         let provider = canary.world.by_stranger().await;
         for (id, request) in [

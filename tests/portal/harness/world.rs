@@ -381,7 +381,7 @@ impl World {
     }
 
     /// A time of the provider's.
-    pub fn slot(&self, appointment_type: &str, start: Timestamp) -> serde_json::Value {
+    pub fn slot(&self, appointment_type: &str, start: Timestamp) -> Value {
         json!({"practitioner": self.practitioner, "type": appointment_type, "start": start})
     }
 
