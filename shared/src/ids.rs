@@ -118,6 +118,14 @@ id!(
     ConcernId
 );
 id!(
+    /// A patient's appointment.
+    AppointmentId
+);
+id!(
+    /// A time that is kept for a patient for some minutes.
+    HoldId
+);
+id!(
     /// An access to a patient's record: the id of its audit record.
     AccessId
 );

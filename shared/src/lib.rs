@@ -9,6 +9,7 @@ pub mod activation;
 pub mod api;
 pub mod audit;
 pub mod aws;
+pub mod booking;
 pub mod event;
 pub mod fhir;
 pub mod http;
@@ -19,6 +20,7 @@ pub mod names;
 pub mod phi;
 pub mod practice;
 pub mod serve;
+pub mod slots;
 pub mod store;
 pub mod telemetry;
 

@@ -32,6 +32,7 @@ pub struct Practice {
     zone: TimeZone,
     adolescent_age: i16,
     adult_age: i16,
+    cancellation: SignedDuration,
 }
 
 impl Practice {
@@ -44,7 +45,22 @@ impl Practice {
             zone: TimeZone::get(zone).map_err(|_| Fault::Misconfigured("PRACTICE_TIME_ZONE"))?,
             adolescent_age,
             adult_age,
+            cancellation: SignedDuration::from_hours(24),
         })
+    }
+
+    /// The same with another [`Self::cancellation`], in hours.
+    pub fn cancelling(self, hours: u16) -> Self {
+        Self {
+            cancellation: SignedDuration::from_hours(hours.into()),
+            ..self
+        }
+    }
+
+    /// How long before an appointment a patient can change it without asking; a day unless the
+    /// deployment says otherwise.
+    pub const fn cancellation(&self) -> SignedDuration {
+        self.cancellation
     }
 
     /// The practice's date.

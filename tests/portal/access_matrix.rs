@@ -7,10 +7,11 @@ use proptest::sample::{select, subsequence};
 use shared::access::{Decision, Policies, Principal, Resource, Role, Subject};
 use shared::api::proxies::is_proxied;
 use shared::api::{Category, Operation, Spec, Trigger, Visitor, visit_all};
-use shared::ids::{AccountId, PatientId, PractitionerId};
+use shared::ids::{AccountId, AppointmentId, PatientId, PractitionerId};
 use shared::practice::AgeBand;
 use shared::store::{
-    AccountRow, Basis, BreakGlass, CareTeamMember, Item, PatientContext, Proxy, SealedRow, Status,
+    AccountRow, AppointmentTie, Basis, BreakGlass, CareTeamMember, Item, PatientContext, Proxy,
+    SealedRow, Status,
 };
 use std::fmt::{self, Write};
 use uuid::Uuid;
@@ -19,6 +20,7 @@ const OWN: PatientId = PatientId::new(Uuid::from_u128(1));
 const OTHER: PatientId = PatientId::new(Uuid::from_u128(2));
 const PRACTITIONER: PractitionerId = PractitionerId::new(Uuid::from_u128(3));
 const ACCOUNT: AccountId = AccountId::new(Uuid::from_u128(4));
+const APPOINTMENT: AppointmentId = AppointmentId::new(Uuid::from_u128(6));
 const SOMEBODY: AccountId = AccountId::new(Uuid::from_u128(5));
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -106,6 +108,11 @@ impl Case {
         case
     }
 
+    fn appointment(mut self, tie: AppointmentTie) -> Self {
+        self.context = PatientContext::default().with_appointments(vec![tie]);
+        self
+    }
+
     fn break_glass(mut self, until: Timestamp) -> Self {
         let broken = BreakGlass {
             grant: Uuid::nil(),
@@ -114,6 +121,16 @@ impl Case {
         };
         self.context = PatientContext::of(Vec::new(), Vec::new(), vec![broken]);
         self
+    }
+}
+
+/// An appointment with the case's practitioner: the one that is acted upon, or another one.
+fn tie(until: Timestamp, same: bool) -> AppointmentTie {
+    let other = AppointmentId::new(Uuid::nil());
+    AppointmentTie {
+        appointment: if same { APPOINTMENT } else { other },
+        practitioner: PRACTITIONER,
+        until,
     }
 }
 
@@ -198,6 +215,27 @@ fn cases() -> Vec<(String, Case)> {
             "provider disabled, care team",
             provider().care_team(None).disabled(),
         ),
+        (
+            "provider, appointment",
+            provider().appointment(tie(later(), true)),
+        ),
+        (
+            "provider, former appointment",
+            provider().appointment(tie(NOW, true)),
+        ),
+        (
+            "provider, another appointment",
+            provider().appointment(tie(later(), false)),
+        ),
+        (
+            "provider disabled, appointment",
+            provider().appointment(tie(later(), true)).disabled(),
+        ),
+        ("admin, appointment", {
+            let mut case = Case::new(Role::Admin).appointment(tie(later(), true));
+            case.row.practitioner = Some(PRACTITIONER);
+            case
+        }),
         ("provider, glass broken", provider().break_glass(later())),
         ("provider, glass mended", provider().break_glass(NOW)),
         (
@@ -259,7 +297,9 @@ impl Visitor for Asking<'_> {
         let mut request = anonymous().patient(self.case.patient);
         let account = ("account".to_owned(), self.case.account.to_string());
         request.path.push(account);
-        request = request.concern(&Uuid::nil().to_string());
+        request = request
+            .concern(&Uuid::nil().to_string())
+            .appointment(&APPOINTMENT.to_string());
         self.ask(Op::SPEC, &Op::Subject::named(&request).ok().unwrap());
     }
 
@@ -352,10 +392,11 @@ fn anybody() -> impl Strategy<Value = Case> {
         proptest::option::of(moment()),
         proptest::option::of((basis, categories, moment())),
         proptest::option::of(moment()),
+        proptest::option::of((-3_i64..=3, any::<bool>())),
     );
     (role, status, ids, age, ties).prop_map(|(role, status, ids, age, ties)| {
         let (own_patient, own_practitioner, own_record) = ids;
-        let (team, granted, broken) = ties;
+        let (team, granted, broken, appointment) = ties;
         let mut row = AccountRow::new(ACCOUNT, role);
         row.status = status;
         row.patient = own_patient.then_some(OWN);
@@ -371,6 +412,12 @@ fn anybody() -> impl Strategy<Value = Case> {
             granted.into_iter().collect(),
             broken.into_iter().collect(),
         );
+        context = context.with_appointments(
+            appointment
+                .map(|(seconds, same)| tie(NOW + SignedDuration::from_secs(seconds), same))
+                .into_iter()
+                .collect(),
+        );
         if let Some(age) = age {
             context.set_age(age);
         }
@@ -381,6 +428,19 @@ fn anybody() -> impl Strategy<Value = Case> {
             context,
         }
     })
+}
+
+/// Does the appointment that is acted upon permit its practitioner something?
+fn looks_after(case: &Case) -> bool {
+    let row = &case.row;
+    let tie = case.context.appointment(APPOINTMENT);
+    row.status == Status::Active
+        && row.role == Role::Provider
+        && tie.is_some_and(|tie| Some(tie.practitioner) == row.practitioner && NOW < tie.until)
+}
+
+fn is_about_an_appointment(spec: &Spec) -> bool {
+    matches!(spec.trigger, Trigger::Http { path, .. } if path.contains("{appointment}"))
 }
 
 /// What must hold whatever the policies are: said once more, in another language.
@@ -433,7 +493,10 @@ proptest! {
     fn nothing_without_a_relation(case in anybody()) {
         for (spec, permits) in by_account(&case) {
             if permits && is_about_a_patient(spec) && !WITHOUT_RELATION.contains(&spec.id) {
-                let may = may_reach_the_record(&case) || is_privacy_office(&case, spec);
+                let by_appointment = is_about_an_appointment(spec) && looks_after(&case);
+                let may = may_reach_the_record(&case)
+                    || is_privacy_office(&case, spec)
+                    || by_appointment;
                 prop_assert!(may, "{}", spec.id);
             }
         }
@@ -508,6 +571,14 @@ proptest! {
                 .filter(|broken| !is_over(Some(broken.until)))
                 .cloned()
                 .into_iter()
+                .collect(),
+        )
+        .with_appointments(
+            case.context
+                .appointments()
+                .iter()
+                .filter(|tie| NOW < tie.until)
+                .copied()
                 .collect(),
         );
         if let Some(age) = case.context.age() {

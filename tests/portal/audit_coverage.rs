@@ -156,6 +156,7 @@ async fn no_record_no_disclosure() {
         let request = world.allowed(spec).await;
         let before = world.stack.audit().await.len();
         let patients = world.stack.items(Resource::PatientsTable).await;
+        let schedule = world.stack.items(Resource::ScheduleTable).await;
         let accounts = accounts_but_counters(&world).await;
         let response = call(&world.stack.aws(&recorder), spec, request).await;
         if spec.id == "activate-account" {
@@ -174,6 +175,11 @@ async fn no_record_no_disclosure() {
         assert_eq!(
             world.stack.items(Resource::PatientsTable).await,
             patients,
+            "{id}"
+        );
+        assert_eq!(
+            world.stack.items(Resource::ScheduleTable).await,
+            schedule,
             "{id}"
         );
         assert_eq!(accounts_but_counters(&world).await, accounts, "{id}");

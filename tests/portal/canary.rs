@@ -6,6 +6,7 @@ use crate::harness::letter::Letter;
 use crate::harness::lines;
 use crate::harness::recorder::{Call, Recorder};
 use crate::harness::request::{With, anonymous, body, signed_in};
+use crate::harness::schedule::free_hour;
 use crate::harness::world::{World, http_specs, is_about_a_patient, specs, token_specs};
 use crate::harness::{Stack, Whose};
 use base64::Engine;
@@ -294,6 +295,8 @@ async fn as_it_should_be(canary: &mut Canary) {
         let spec = specs().into_iter().find(|spec| spec.id == id).unwrap();
         let marked = match id {
             "activate-account" | "get-access-concern" | "list-my-patients" | "find-patient" => true,
+            "hold-slot" => false,
+            "list-schedule" => true,
             "list-proxied-patients" | "list-open-refills" | "list-open-amendments" => true,
             // An id and a time are all that they answer.
             "break-glass" | "revoke-proxy" | "report-access-concern" => false,
@@ -374,6 +377,9 @@ async fn bad_input(canary: &mut Canary) {
         r#"{"reason": "preventing-harm", "explanation": "CANARY-893", "until": "CANARY-899"}"#,
         r#"{"reason": "CANARY-894", "verdict": "CANARY-895", "outcome": "CANARY-896"}"#,
         r#"{"explanation": "CANARY-897\u0000", "note": "CANARY-898\u0000"}"#,
+        r#"{"start": "CANARY-905", "practitioner": "CANARY-906", "type": "CANARY-907"}"#,
+        r#"{"notes": "CANARY-908\u0000", "summary": "CANARY-909\u0000"}"#,
+        r#"{"specialty": "CANARY-910", "weekly": [{"location": "CANARY-911"}]}"#,
         r#"{"prescription": "CANARY-921", "decision": "CANARY-922", "statement": {"CANARY-923": 1}}"#,
         r#"{"part": "CANARY-931", "accept": {"done": "CANARY-932\u0000"}}"#,
         r#"{"phone": "CANARY-884"#,
@@ -381,7 +387,8 @@ async fn bad_input(canary: &mut Canary) {
         r#""CANARY-886""#,
         r#"["CANARY-887"]"#,
     ] {
-        let officer = || canary.world.by_officer().concern(&Uuid::nil().to_string());
+        let nobody = Uuid::nil().to_string();
+        let officer = || canary.world.by_officer().concern(&nobody);
         let own = || canary.world.by_patient().patient(canary.world.patient);
         let provider = canary.world.by_stranger().await;
         for (id, request) in [
@@ -421,6 +428,21 @@ async fn bad_input(canary: &mut Canary) {
                 own().amendment(&Uuid::nil().to_string()),
             ),
             ("find-patient", canary.world.by_provider()),
+            ("hold-slot", canary.change(2)),
+            (
+                "book-appointment",
+                canary.world.booking("visit", free_hour()),
+            ),
+            ("reschedule-appointment", canary.world.step(&nobody)),
+            ("cancel-appointment", canary.world.step(&nobody)),
+            (
+                "complete-appointment",
+                canary.world.step_by_provider(&nobody),
+            ),
+            (
+                "set-availability",
+                canary.world.by_provider().header("if-match", "\"1\""),
+            ),
             (
                 "change-care-team",
                 canary.world.change_team(0, &Value::Null),
@@ -505,7 +527,11 @@ async fn failures(canary: &mut Canary) {
 
 async fn corrupted(canary: &mut Canary) {
     let mut broken = 0;
-    for table in [Resource::PatientsTable, Resource::RecordsTable] {
+    for table in [
+        Resource::PatientsTable,
+        Resource::RecordsTable,
+        Resource::ScheduleTable,
+    ] {
         for item in canary.world.stack.scan(table).await {
             let Some(sealed) = item["sealed"]["B"].as_str() else {
                 continue;
@@ -531,6 +557,7 @@ async fn corrupted(canary: &mut Canary) {
                 "get-care-team",
                 "get-patient-summary",
                 "list-my-patients",
+                "list-appointments",
                 "list-prescriptions",
                 "list-refill-requests",
                 "list-open-refills",
@@ -593,6 +620,7 @@ async fn tables_say_nothing(stack: &Stack) {
         Resource::DocumentsTable,
         Resource::AccountsTable,
         Resource::DirectoryTable,
+        Resource::ScheduleTable,
         Resource::DocumentsTable,
     ] {
         for item in stack.scan(table).await {

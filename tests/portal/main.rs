@@ -13,6 +13,7 @@ mod access_matrix;
 mod accounts;
 mod administration;
 mod amendments;
+mod appointments;
 mod audit_coverage;
 mod bad_input;
 mod canary;

@@ -211,6 +211,7 @@ fn every_capability_is_a_statement_with_its_exact_actions() {
             Resource::RecordsTable => "RecordsTableArn",
             Resource::DocumentsTable => "DocumentsTableArn",
             Resource::DirectoryTable => "DirectoryTableArn",
+            Resource::ScheduleTable => "ScheduleTableArn",
             Resource::AuditTable => "AuditTableArn",
             Resource::PhiKey => "PhiKeyArn",
             Resource::IndexKey => "IndexKeyArn",
@@ -324,7 +325,7 @@ fn data_at_rest_is_encrypted_recoverable_and_protected() {
             tables += 1;
         }
     }
-    assert_eq!(tables, 6);
+    assert_eq!(tables, 7);
     let identity = stack("infra/identity.yaml");
     let (_, pool) = resources(&identity, "AWS::Cognito::UserPool")
         .next()

@@ -7,7 +7,7 @@ pub use caller::{Anonymous, By, Caller, Claims, Role};
 pub use policy::{Decision, Permitted, Policies, Principal, Resource};
 
 use crate::http::{Problem, Request};
-use crate::ids::{AccountId, ConcernId, PatientId};
+use crate::ids::{AccountId, AppointmentId, ConcernId, PatientId};
 
 /// What an operation is about, as Cedar sees it.
 pub trait Subject: Clone + Send + Sync + 'static {
@@ -100,6 +100,33 @@ impl Subject for ConcernId {
     }
 }
 
+/// One appointment of a patient's. Besides whoever may act on the patient's appointments, the policy
+/// knows whom this one is with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AppointmentOf {
+    patient: PatientId,
+    appointment: AppointmentId,
+}
+
+impl Subject for AppointmentOf {
+    type By = Caller;
+
+    fn named(request: &Request) -> Result<Self, Problem> {
+        Ok(Self {
+            patient: request.path("patient")?,
+            appointment: request.path("appointment")?,
+        })
+    }
+
+    fn patient(&self) -> Option<PatientId> {
+        Some(self.patient)
+    }
+
+    fn resource(&self) -> Option<String> {
+        Some(self.appointment.to_string())
+    }
+}
+
 /// The portal itself, before anybody is signed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Portal;
@@ -130,6 +157,21 @@ impl<S: Subject> Unproven<S> {
 impl Unproven<PatientId> {
     pub const fn patient(&self) -> PatientId {
         self.0
+    }
+}
+
+impl Unproven<AppointmentOf> {
+    pub const fn patient(&self) -> PatientId {
+        self.0.patient
+    }
+
+    pub const fn appointment(&self) -> AppointmentId {
+        self.0.appointment
+    }
+
+    /// The patient whose appointment it is.
+    pub const fn whose(&self) -> Unproven<PatientId> {
+        Unproven(self.0.patient)
     }
 }
 
@@ -174,5 +216,11 @@ impl Access<ConcernId> {
 impl Access<PatientId> {
     pub const fn patient(&self) -> PatientId {
         self.subject
+    }
+}
+
+impl Access<AppointmentOf> {
+    pub const fn patient(&self) -> PatientId {
+        self.subject.patient
     }
 }

@@ -1,6 +1,6 @@
 //! The policy of the portal, decided by Cedar: shared/policies/portal.cedar.
 
-use super::{OwnAccount, Portal, Practice, Subject};
+use super::{AppointmentOf, OwnAccount, Portal, Practice, Subject};
 use crate::Fault;
 use crate::audit::Via;
 use crate::ids::{AccountId, ConcernId, PatientId};
@@ -37,6 +37,50 @@ pub trait Resource: Subject {
     ) -> Result<Entity, Fault>;
 }
 
+type Attributes = Vec<(&'static str, RestrictedExpression)>;
+
+/// What the policies read of a patient.
+fn patient_attributes(
+    principal: Principal<'_>,
+    context: &PatientContext,
+    now: Timestamp,
+) -> Result<Attributes, Fault> {
+    let care_team = context
+        .care_team()
+        .iter()
+        .map(|member| member.practitioner)
+        .filter(|practitioner| context.is_on_care_team(*practitioner, now))
+        .map(|practitioner| reference("Practitioner", &practitioner.to_string()))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut attributes = vec![("careTeam", RestrictedExpression::new_set(care_team))];
+    if let Some(age) = context.age() {
+        attributes.push(("age", string(age.as_str())));
+    }
+    if let Principal::Account(row) = principal {
+        let account = || reference("Account", &row.account.to_string());
+        if let Some(proxy) = context.proxy(row.account) {
+            let categories = proxy.categories.iter().map(|name| string(name));
+            let mut fields = vec![
+                ("account", account()?),
+                ("basis", string(proxy.basis.as_str())),
+                ("categories", RestrictedExpression::new_set(categories)),
+            ];
+            if let Some(until) = proxy.until {
+                fields.push(("until", seconds(until)));
+            }
+            attributes.push(("proxy", record(fields)?));
+        }
+        if let Some(break_glass) = context.break_glass(row.account) {
+            let fields = [
+                ("account", account()?),
+                ("until", seconds(break_glass.until)),
+            ];
+            attributes.push(("breakGlass", record(fields)?));
+        }
+    }
+    Ok(attributes)
+}
+
 impl Resource for PatientId {
     fn entity(
         &self,
@@ -44,40 +88,31 @@ impl Resource for PatientId {
         context: &PatientContext,
         now: Timestamp,
     ) -> Result<Entity, Fault> {
-        let care_team = context
-            .care_team()
-            .iter()
-            .map(|member| member.practitioner)
-            .filter(|practitioner| context.is_on_care_team(*practitioner, now))
-            .map(|practitioner| reference("Practitioner", &practitioner.to_string()))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut attributes = vec![("careTeam", RestrictedExpression::new_set(care_team))];
-        if let Some(age) = context.age() {
-            attributes.push(("age", string(age.as_str())));
-        }
-        if let Principal::Account(row) = principal {
-            let account = || reference("Account", &row.account.to_string());
-            if let Some(proxy) = context.proxy(row.account) {
-                let categories = proxy.categories.iter().map(|name| string(name));
-                let mut fields = vec![
-                    ("account", account()?),
-                    ("basis", string(proxy.basis.as_str())),
-                    ("categories", RestrictedExpression::new_set(categories)),
-                ];
-                if let Some(until) = proxy.until {
-                    fields.push(("until", seconds(until)));
-                }
-                attributes.push(("proxy", record(fields)?));
-            }
-            if let Some(break_glass) = context.break_glass(row.account) {
-                let fields = [
-                    ("account", account()?),
-                    ("until", seconds(break_glass.until)),
-                ];
-                attributes.push(("breakGlass", record(fields)?));
-            }
-        }
+        let attributes = patient_attributes(principal, context, now)?;
         entity(uid("Patient", &self.to_string())?, attributes)
+    }
+}
+
+/// The patient, and whom the appointment is with as long as that permits something.
+impl Resource for AppointmentOf {
+    fn entity(
+        &self,
+        principal: Principal<'_>,
+        context: &PatientContext,
+        now: Timestamp,
+    ) -> Result<Entity, Fault> {
+        let mut attributes = patient_attributes(principal, context, now)?;
+        if let Some(tie) = context.appointment(self.appointment) {
+            let fields = [
+                (
+                    "practitioner",
+                    reference("Practitioner", &tie.practitioner.to_string())?,
+                ),
+                ("until", seconds(tie.until)),
+            ];
+            attributes.push(("appointment", record(fields)?));
+        }
+        entity(uid("Patient", &self.patient.to_string())?, attributes)
     }
 }
 

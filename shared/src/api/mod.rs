@@ -6,6 +6,8 @@
 pub mod access_concerns;
 pub mod account;
 pub mod amendments;
+pub mod appointments;
+pub mod availability;
 pub mod break_glass;
 pub mod care_team;
 mod codes;
@@ -21,6 +23,7 @@ pub mod lab_results;
 pub mod lab_trends;
 pub mod my_patients;
 pub mod observations;
+pub mod open_slots;
 pub mod page;
 pub mod prescriptions;
 pub mod profile;
@@ -28,6 +31,7 @@ pub mod proxies;
 pub mod record_access;
 pub mod refills;
 pub mod requests;
+pub mod schedule;
 pub mod search;
 pub mod sessions;
 pub mod summary;
@@ -58,6 +62,7 @@ pub enum Trigger {
 pub enum Method {
     Get,
     Post,
+    Put,
     Patch,
     Delete,
 }
@@ -67,6 +72,7 @@ impl Method {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Put => "PUT",
             Self::Patch => "PATCH",
             Self::Delete => "DELETE",
         }
@@ -246,6 +252,21 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<summary::GetPatientSummary>();
     visitor.operation::<care_team::GetCareTeam>();
     visitor.operation::<care_team::ChangeCareTeam>();
+    // Appointments
+    visitor.operation::<availability::GetAvailability>();
+    visitor.operation::<availability::SetAvailability>();
+    visitor.operation::<availability::ListProviders>();
+    visitor.operation::<open_slots::ListOpenSlots>();
+    visitor.operation::<appointments::HoldSlot>();
+    visitor.operation::<appointments::BookAppointment>();
+    visitor.operation::<appointments::ListAppointments>();
+    visitor.operation::<appointments::GetAppointment>();
+    visitor.operation::<appointments::RescheduleAppointment>();
+    visitor.operation::<appointments::CancelAppointment>();
+    visitor.operation::<appointments::ConfirmAppointment>();
+    visitor.operation::<appointments::CompleteAppointment>();
+    visitor.operation::<appointments::MarkNoShow>();
+    visitor.operation::<schedule::ListSchedule>();
     // Emergencies
     visitor.operation::<break_glass::BreakGlass>();
     visitor.operation::<access_concerns::ListAccessConcerns>();

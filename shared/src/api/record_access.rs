@@ -397,6 +397,9 @@ pub fn ground(via: &str, kind: Kind) -> Option<&'static str> {
         "administration" => "It is part of running the portal. It shows nothing of the record.",
         "activation" => "They had the letter and the code from the practice.",
         "service" => "The practice's own record system sent it.",
+        "appointment" => "The patient had an appointment with them.",
+        "own-schedule" => "It is about their own schedule.",
+        "booking" => "It shows when appointments can be made.",
         "own-account" => "It is about their own account.",
         _ => return None,
     })

@@ -59,6 +59,68 @@ impl<const MIN: usize, const MAX: usize> Line<MIN, MAX> {
     }
 }
 
+/// Several lines of it: paragraphs that somebody wrote about a patient, `MIN` to `MAX` characters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Prose<const MIN: usize, const MAX: usize>(String);
+
+impl<const MIN: usize, const MAX: usize> TryFrom<String> for Prose<MIN, MAX> {
+    type Error = NotText;
+
+    fn try_from(text: String) -> Result<Self, NotText> {
+        let lines: Vec<_> = text.trim().lines().collect();
+        let text = lines.join("\n");
+        if lines.iter().any(|line| line.chars().any(is_hidden)) {
+            return Err(NotText::new("must not hold control characters"));
+        }
+        if !(MIN..=MAX).contains(&text.chars().count()) {
+            return Err(NotText(format!("must be {MIN} to {MAX} characters long")));
+        }
+        Ok(Self(text))
+    }
+}
+
+impl<const MIN: usize, const MAX: usize> From<Prose<MIN, MAX>> for String {
+    fn from(prose: Prose<MIN, MAX>) -> Self {
+        prose.0
+    }
+}
+
+/// A whole number, `MIN` to `MAX`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "serde_json::Value", into = "u16")]
+pub struct Number<const MIN: u16, const MAX: u16>(u16);
+
+impl<const MIN: u16, const MAX: u16> TryFrom<serde_json::Value> for Number<MIN, MAX> {
+    type Error = NotText;
+
+    fn try_from(value: serde_json::Value) -> Result<Self, NotText> {
+        let number = value.as_u64().and_then(|number| u16::try_from(number).ok());
+        number
+            .filter(|number| (MIN..=MAX).contains(number))
+            .map(Self)
+            .ok_or_else(|| NotText(format!("must be a whole number from {MIN} to {MAX}")))
+    }
+}
+
+impl<const MIN: u16, const MAX: u16> From<Number<MIN, MAX>> for u16 {
+    fn from(number: Number<MIN, MAX>) -> Self {
+        number.0
+    }
+}
+
+impl<const MIN: u16, const MAX: u16> Number<MIN, MAX> {
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+}
+
+impl<const MAX: u16> Default for Number<0, MAX> {
+    fn default() -> Self {
+        Self(0)
+    }
+}
+
 macro_rules! text {
     ($(#[$doc:meta])* $name:ident, $parse:expr) => {
         $(#[$doc])*
@@ -161,6 +223,64 @@ text!(
         (text_again == text).then_some(text_again).ok_or(MUST)
     }
 );
+
+text!(
+    /// A word that the practice calls something by: lower-case letters, digits and hyphens.
+    Slug,
+    |text| {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        ((2..=40).contains(&text.len()) && text.chars().all(plain))
+            .then(|| text.to_owned())
+            .ok_or("must be 2 to 40 lower-case letters, digits and hyphens")
+    }
+);
+
+text!(
+    /// The name of a time zone (IANA).
+    Zone,
+    |text| {
+        let zone = jiff::tz::TimeZone::get(text).ok();
+        zone.and_then(|zone| zone.iana_name().map(str::to_owned))
+            .ok_or("must be an IANA time zone such as America/New_York")
+    }
+);
+
+/// A time on the clock, in minutes since midnight: `00:00` to `24:00`, each five minutes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Clock(u16);
+
+impl TryFrom<String> for Clock {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let number = |part: &str| -> Option<u16> {
+            let digits = part.len() == 2 && part.chars().all(|c| c.is_ascii_digit());
+            digits.then(|| part.parse().ok()).flatten()
+        };
+        let time = text
+            .split_once(':')
+            .and_then(|(hours, minutes)| Some((number(hours)?, number(minutes)?)));
+        time.filter(|(hours, minutes)| {
+            *hours < 24 && *minutes < 60 || (*hours, *minutes) == (24, 0)
+        })
+        .filter(|(_, minutes)| minutes % 5 == 0)
+        .map(|(hours, minutes)| Self(hours * 60 + minutes))
+        .ok_or("must be a time such as 08:30, a multiple of five minutes")
+    }
+}
+
+impl From<Clock> for String {
+    fn from(clock: Clock) -> Self {
+        format!("{:02}:{:02}", clock.0 / 60, clock.0 % 60)
+    }
+}
+
+impl Clock {
+    pub const fn minutes(self) -> u16 {
+        self.0
+    }
+}
 
 /// An instant (RFC 3339): date, time and offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -315,6 +435,39 @@ mod tests {
         );
         for wrong in ["", "   ", "123456", "a\0b", "a\nb", "\u{202E}ab"] {
             assert!(Short::try_from(wrong.to_owned()).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn prose_keeps_its_lines_and_nothing_hidden() {
+        let prose = |text: &str| Prose::<1, 12>::try_from(text.to_owned());
+        assert_eq!(prose(" one\r\ntwo \n").unwrap().0, "one\ntwo");
+        for wrong in ["", "\n", "a\tb", "a\u{0}b", "\u{202E}ab", "1234567890123"] {
+            assert!(prose(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn clocks_show_five_minutes() {
+        let clock = |text: &str| Clock::try_from(text.to_owned());
+        assert_eq!(clock("08:35").map(Clock::minutes), Ok(515));
+        assert_eq!(clock("24:00").map(String::from).as_deref(), Ok("24:00"));
+        for wrong in [
+            "8:30", "08:31", "24:05", "12:60", "+8:00", "0830", "", "08:30:00",
+        ] {
+            assert!(clock(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn zones_have_their_own_spelling() {
+        let zone = |text: &str| Zone::try_from(text.to_owned());
+        assert_eq!(
+            zone("america/new_york").unwrap().as_str(),
+            "America/New_York"
+        );
+        for wrong in ["", "America/Atlantis", "EST5EDT,M3.2.0,M11.1.0", "+05:00"] {
+            assert!(zone(wrong).is_err(), "{wrong:?}");
         }
     }
 

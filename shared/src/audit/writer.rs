@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use std::time::Duration;
 use uuid::Uuid;
 
 /// Proof that an access stands in the audit log. Only a completed write makes one.
@@ -92,14 +93,21 @@ impl Audit {
             .into_iter()
             .map(|write| (write.item, write.conflict))
             .unzip();
-        let answer = self
+        // With one token a transaction is committed once, however often it is sent.
+        let transaction = self
             .client
             .transact_write_items()
             .client_request_token(record.id.to_string())
             .set_transact_items(Some(items))
-            .transact_items(TransactWriteItem::builder().put(put).build())
-            .send()
-            .await;
+            .transact_items(TransactWriteItem::builder().put(put).build());
+        let mut answer = transaction.clone().send().await;
+        for attempt in 1..ATTEMPTS {
+            if !answer.as_ref().is_err_and(is_overtaken) {
+                break;
+            }
+            tokio::time::sleep(pause(record, attempt)).await;
+            answer = transaction.clone().send().await;
+        }
         match answer {
             Ok(_) => Ok(Commit::Done(Receipt { record: record.id })),
             Err(error) => match failed_condition(&error) {
@@ -114,6 +122,37 @@ impl Audit {
     }
 }
 
+/// How often a transaction is sent that others are in the way of. The waits add up to a second.
+const ATTEMPTS: u32 = 6;
+
+/// Longer each time, and not the same for two that met.
+fn pause(record: &Record, attempt: u32) -> Duration {
+    let odd = u64::from(record.id.as_bytes().last().copied().unwrap_or_default());
+    Duration::from_millis((15 + odd / 16) * 2_u64.pow(attempt - 1))
+}
+
+/// Did another transaction on one of the items come first, or was there too much at once? Nothing
+/// was changed then, and nothing speaks against it: it may be sent again.
+fn is_overtaken(error: &TransactionError) -> bool {
+    match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+            let reasons = cancelled.cancellation_reasons();
+            let codes = || reasons.iter().filter_map(|reason| reason.code());
+            codes().all(|code| code != CONDITION)
+                && codes().any(|code| {
+                    matches!(
+                        code,
+                        "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"
+                    )
+                })
+        }
+        Some(TransactWriteItemsError::TransactionInProgressException(_)) => true,
+        _ => false,
+    }
+}
+
+const CONDITION: &str = "ConditionalCheckFailed";
+
 type TransactionError = SdkError<TransactWriteItemsError, aws_smithy_runtime_api::http::Response>;
 
 /// Which of a transaction's items had a condition that did not hold. The audit record is the last,
@@ -127,7 +166,7 @@ fn failed_condition(error: &TransactionError) -> Option<usize> {
     cancelled
         .cancellation_reasons()
         .iter()
-        .position(|reason| reason.code() == Some("ConditionalCheckFailed"))
+        .position(|reason| reason.code() == Some(CONDITION))
 }
 
 pub(crate) fn transaction_fault(error: &TransactionError) -> Fault {

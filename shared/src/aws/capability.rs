@@ -104,6 +104,20 @@ pub enum Capability {
     KeepExports,
     ReadDirectory,
     WriteDirectory,
+    /// Read when providers can be booked, and what is taken of it; no appointment.
+    ReadAvailability,
+    SetAvailability,
+    ReadAppointments,
+    /// Read which appointments a provider has.
+    ReadSchedules,
+    /// Keep a time for a patient for some minutes.
+    HoldSlots,
+    /// Make, move and cancel appointments, and take and free the time for them.
+    BookAppointments,
+    /// Say how an appointment goes on; its time stays.
+    UpdateAppointments,
+    /// Let a provider look after an appointment with a patient.
+    RelateAppointments,
     WriteAudit,
     /// Read who looked at one patient's record.
     ReadRecordAccess,
@@ -144,6 +158,7 @@ pub enum Resource {
     RecordsTable,
     DocumentsTable,
     DirectoryTable,
+    ScheduleTable,
     AuditTable,
     PhiKey,
     IndexKey,
@@ -167,6 +182,7 @@ impl Resource {
             Self::RecordsTable => "RECORDS_TABLE",
             Self::DocumentsTable => "DOCUMENTS_TABLE",
             Self::DirectoryTable => "DIRECTORY_TABLE",
+            Self::ScheduleTable => "SCHEDULE_TABLE",
             Self::AuditTable => "AUDIT_TABLE",
             Self::PhiKey => "PHI_KEY_ID",
             Self::IndexKey => "INDEX_KEY_ID",
@@ -182,7 +198,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 78] = [
+    pub const ALL: [Self; 86] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -240,6 +256,14 @@ impl Capability {
         Self::KeepExports,
         Self::ReadDirectory,
         Self::WriteDirectory,
+        Self::ReadAvailability,
+        Self::SetAvailability,
+        Self::ReadAppointments,
+        Self::ReadSchedules,
+        Self::HoldSlots,
+        Self::BookAppointments,
+        Self::UpdateAppointments,
+        Self::RelateAppointments,
         Self::WriteAudit,
         Self::ReadRecordAccess,
         Self::UnwrapDataKeys,
@@ -303,7 +327,8 @@ impl Capability {
             | Self::CloseAmendments
             | Self::NoteOutcomes
             | Self::GrantProxies
-            | Self::RevokeProxies => Resource::PatientsTable,
+            | Self::RevokeProxies
+            | Self::RelateAppointments => Resource::PatientsTable,
             Self::ReadRecords | Self::WriteRecords => Resource::RecordsTable,
             Self::ReadDocuments
             | Self::AnnounceUploads
@@ -319,6 +344,13 @@ impl Capability {
                 Resource::DocumentsTable
             }
             Self::ReadDirectory | Self::WriteDirectory => Resource::DirectoryTable,
+            Self::ReadAvailability
+            | Self::SetAvailability
+            | Self::ReadAppointments
+            | Self::ReadSchedules
+            | Self::HoldSlots
+            | Self::BookAppointments
+            | Self::UpdateAppointments => Resource::ScheduleTable,
             Self::WriteAudit | Self::ReadRecordAccess => Resource::AuditTable,
             Self::UnwrapDataKeys | Self::CreateDataKeys => Resource::PhiKey,
             Self::ComputeIndex => Resource::IndexKey,
@@ -400,6 +432,15 @@ impl Capability {
             Self::KeepExports => &["dynamodb:UpdateItem"],
             Self::ReadDirectory => &["dynamodb:GetItem"],
             Self::WriteDirectory => &["dynamodb:PutItem"],
+            Self::ReadAvailability | Self::ReadAppointments => {
+                &["dynamodb:GetItem", "dynamodb:Query"]
+            }
+            Self::ReadSchedules => &["dynamodb:Query"],
+            Self::SetAvailability
+            | Self::HoldSlots
+            | Self::BookAppointments
+            | Self::RelateAppointments => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
+            Self::UpdateAppointments => &["dynamodb:PutItem"],
             Self::WriteAudit => &["dynamodb:PutItem"],
             Self::ReadRecordAccess => &["dynamodb:Query"],
             Self::UnwrapDataKeys => &["kms:Decrypt"],

@@ -51,6 +51,11 @@ impl Aws {
             let text = required(name, fault)?;
             text.parse().map_err(|_| Fault::Misconfigured(fault))
         };
+        let hours = |name| {
+            let text = required(name, "CANCELLATION_HOURS is not set")?;
+            text.parse()
+                .map_err(|_| Fault::Misconfigured("CANCELLATION_HOURS is no number of hours"))
+        };
         let credentials = Credentials::new(
             required("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID is not set")?,
             required("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY is not set")?,
@@ -73,7 +78,8 @@ impl Aws {
                 &required("PRACTICE_TIME_ZONE", "PRACTICE_TIME_ZONE is not set")?,
                 years("ADOLESCENT_AGE", "ADOLESCENT_AGE is no age")?,
                 years("ADULT_AGE", "ADULT_AGE is no age")?,
-            )?,
+            )?
+            .cancelling(hours("CANCELLATION_HOURS")?),
         ))
     }
 

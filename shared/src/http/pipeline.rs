@@ -222,7 +222,7 @@ where
 
 /// An operation that did not end in a disclosure.
 struct Refusal {
-    problem: Problem,
+    problem: Box<Problem>,
     outcome: Outcome,
     /// Is it in the audit log already, or beyond recording?
     settled: bool,
@@ -231,7 +231,7 @@ struct Refusal {
 impl Refusal {
     fn denied(problem: Problem) -> Self {
         Self {
-            problem,
+            problem: Box::new(problem),
             outcome: Outcome::Denied,
             settled: false,
         }
@@ -239,7 +239,7 @@ impl Refusal {
 
     fn invalid(problem: Problem) -> Self {
         Self {
-            problem,
+            problem: Box::new(problem),
             outcome: Outcome::Invalid,
             settled: false,
         }
@@ -253,7 +253,7 @@ impl Refusal {
             Outcome::Invalid
         };
         Self {
-            problem,
+            problem: Box::new(problem),
             outcome,
             settled: false,
         }
@@ -267,7 +267,7 @@ impl Refusal {
             ..Problem::unavailable()
         };
         Self {
-            problem,
+            problem: Box::new(problem),
             outcome: Outcome::Failure,
             settled: true,
         }
@@ -453,10 +453,12 @@ impl Pipeline {
     /// Opens connections to DynamoDB before the first request is there: one for each table that it
     /// will read, because it reads them at the same time.
     pub(crate) async fn prime(&self) {
-        const READS: [Capability; 3] = [
+        const READS: [Capability; 5] = [
             Capability::ReadAccounts,
             Capability::ReadPatients,
             Capability::ReadRecords,
+            Capability::ReadAvailability,
+            Capability::ReadAppointments,
         ];
         if let Some(accounts) = &self.accounts {
             let tables = self.spec.needs.iter().filter(|need| READS.contains(need));

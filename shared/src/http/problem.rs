@@ -3,7 +3,9 @@
 use crate::Fault;
 use http::StatusCode;
 use serde::Serialize;
+use serde_json::Value;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// An answer that is not a success: what went wrong and what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     /// After how many seconds the same request may succeed.
     pub retry_after: Option<u16>,
+    /// What else the type of problem has to say (RFC 9457, section 3.2).
+    pub extension: Option<Box<Extension>>,
     /// What to write into the log when the fault is ours.
     pub fault: Option<Fault>,
 }
@@ -28,6 +32,13 @@ pub struct FieldError {
     pub detail: Cow<'static, str>,
 }
 
+/// A member of a problem's body that its type defines. Like the rest it is ours, never the sender's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extension {
+    pub name: &'static str,
+    pub value: Value,
+}
+
 #[derive(Serialize)]
 struct Body<'a> {
     r#type: String,
@@ -37,6 +48,8 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
     instance: String,
+    #[serde(flatten)]
+    extension: BTreeMap<&'static str, &'a Value>,
 }
 
 impl Problem {
@@ -53,8 +66,16 @@ impl Problem {
             detail: Cow::Borrowed(detail),
             errors: Vec::new(),
             retry_after: None,
+            extension: None,
             fault: None,
         }
+    }
+
+    /// The same with an extension member.
+    pub fn with(mut self, name: &'static str, value: impl Serialize) -> Self {
+        let value = serde_json::to_value(value).unwrap_or_default();
+        self.extension = Some(Box::new(Extension { name, value }));
+        self
     }
 
     /// One field of the input is not acceptable.
@@ -197,6 +218,11 @@ impl Problem {
             detail: &self.detail,
             errors: &self.errors,
             instance: format!("urn:request:{request_id}"),
+            extension: self
+                .extension
+                .iter()
+                .map(|extension| (extension.name, &extension.value))
+                .collect(),
         };
         serde_json::to_vec(&body).unwrap_or_default()
     }

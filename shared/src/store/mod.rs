@@ -3,6 +3,7 @@
 pub mod accesses;
 pub mod accounts;
 pub mod administrators;
+pub mod appointments;
 pub mod break_glass;
 pub mod care_team;
 pub mod concerns;
@@ -22,12 +23,14 @@ pub mod patients;
 pub mod proxies;
 pub mod records;
 pub mod requests;
+pub mod schedule;
 
 pub use accesses::{AccessLog, AccessNotes, AccessRecord, Emergency, Position, Range, ReportRow};
 pub use accounts::{
     AccountRow, Accounts, Activation, ActivationRow, Allowance, Codes, Session, Status, Turn,
 };
 pub use administrators::{Administrators, Approval, Consent};
+pub use appointments::{Appointments, AppointmentsPage, Booked, HeldSlot, NewState, Taking};
 pub use break_glass::Hour;
 pub use care_team::{CareTeamMember, Membership, Particulars};
 pub use concerns::{Casebook, Concerns};
@@ -43,12 +46,15 @@ pub use import_bucket::ImportBucket;
 pub use imports::{CareTeamRow, Imports, KnownNumber, Member, NewPatient, Standing};
 pub use objects::Opened;
 pub use panel::Panel;
-pub use patients::{Basis, BreakGlass, ImportState, PatientContext, Patients, Proxy};
+pub use patients::{
+    AppointmentTie, Basis, BreakGlass, ImportState, PatientContext, Patients, Proxy,
+};
 pub use proxies::{Proxied, ProxiedPage, Proxies, ProxyIndex};
 pub use records::{
     Counts, Entries, LinkedPractitioner, LinkedReport, Links, Records, Section, Span, StoredEntry,
 };
 pub use requests::{Asked, Requests, WorkList};
+pub use schedule::{Offer, ProvidersPage, Schedule, SchedulePage, StoredAvailability, Taken};
 
 use crate::aws::fault;
 use crate::http::Problem;
@@ -87,6 +93,13 @@ impl SealedRow {
     /// The sort key.
     pub fn sk(&self) -> Result<&str, Fault> {
         string(&self.item, "sk").ok_or(Fault::Corrupt("a row without a sort key"))
+    }
+
+    /// Whose row it is.
+    pub fn patient(&self) -> Result<crate::ids::PatientId, Fault> {
+        let pk = string(&self.item, "pk").and_then(|pk| pk.strip_prefix("PATIENT#"));
+        pk.and_then(|id| id.parse().ok())
+            .ok_or(Fault::Corrupt("a row that is no patient's"))
     }
 
     /// A plain attribute.

@@ -11,7 +11,7 @@ use crate::Fault;
 use crate::access::{Access, Unproven};
 use crate::aws::{Aws, Resource, fault};
 use crate::http::Problem;
-use crate::ids::{AccountId, PatientId, PractitionerId, RecordId};
+use crate::ids::{AccountId, AppointmentId, PatientId, PractitionerId, RecordId};
 use crate::phi::{Opener, Place};
 use crate::practice::AgeBand;
 use aws_sdk_dynamodb::Client;
@@ -28,6 +28,8 @@ const CONTACT_HISTORY: &str = "HISTORY#CONTACT#";
 pub(super) const CARE_TEAM: &str = "CONTEXT#CARE-TEAM#";
 pub(super) const BREAK_GLASS: &str = "CONTEXT#BREAK-GLASS#";
 pub(super) const PROXY: &str = "CONTEXT#PROXY#";
+/// A provider whom an appointment is with: see [`super::Appointments::book`].
+pub(super) const APPOINTMENT: &str = "CONTEXT#APPOINTMENT#";
 /// Counts the grants to proxies: see [`super::Proxies::grant`].
 pub(super) const PROXIES: &str = "CONTEXT#PROXIES";
 
@@ -105,6 +107,15 @@ pub struct BreakGlass {
     pub until: Timestamp,
 }
 
+/// What an appointment permits whom it is with, on this appointment alone: to look after it until
+/// some days after its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AppointmentTie {
+    pub appointment: AppointmentId,
+    pub practitioner: PractitionerId,
+    pub until: Timestamp,
+}
+
 /// The rows around a patient.
 #[derive(Clone, Default)]
 pub struct PatientContext {
@@ -116,6 +127,7 @@ pub struct PatientContext {
     proxies: Vec<Proxy>,
     proxies_version: u64,
     break_glass: Vec<BreakGlass>,
+    appointments: Vec<AppointmentTie>,
     holds: Vec<Hold>,
     age: Option<AgeBand>,
 }
@@ -153,6 +165,12 @@ impl PatientContext {
                         context.break_glass.push(BreakGlass {
                             grant: row.parsed("grant")?.ok_or(TORN)?,
                             account: account.parse().map_err(|_| TORN)?,
+                            until: row.parsed("until")?.ok_or(TORN)?,
+                        });
+                    } else if let Some(appointment) = other.strip_prefix(APPOINTMENT) {
+                        context.appointments.push(AppointmentTie {
+                            appointment: appointment.parse().map_err(|_| TORN)?,
+                            practitioner: row.parsed("practitioner")?.ok_or(TORN)?,
                             until: row.parsed("until")?.ok_or(TORN)?,
                         });
                     }
@@ -233,6 +251,16 @@ impl PatientContext {
             .find(|break_glass| break_glass.account == account)
     }
 
+    /// What an appointment permits, over or not.
+    pub fn appointment(&self, appointment: AppointmentId) -> Option<&AppointmentTie> {
+        let mut appointments = self.appointments.iter();
+        appointments.find(|tie| tie.appointment == appointment)
+    }
+
+    pub fn appointments(&self) -> &[AppointmentTie] {
+        &self.appointments
+    }
+
     /// What was held last of each result, expired or not.
     pub fn holds(&self) -> &[Hold] {
         &self.holds
@@ -276,6 +304,14 @@ impl PatientContext {
             proxies,
             break_glass,
             ..Self::default()
+        }
+    }
+
+    /// The same with appointments.
+    pub fn with_appointments(self, appointments: Vec<AppointmentTie>) -> Self {
+        Self {
+            appointments,
+            ..self
         }
     }
 

@@ -7,9 +7,11 @@ pub mod lines;
 pub mod mail;
 pub mod recorder;
 pub mod request;
+pub mod schedule;
 pub mod world;
 
 use aws_credential_types::Credentials;
+use jiff::{SignedDuration, Timestamp};
 use recorder::Recorder;
 use serde_json::{Value, json};
 use shared::aws::{Aws, Resource};
@@ -63,6 +65,7 @@ impl Stack {
             (Resource::RecordsTable, "data", "RecordsTable"),
             (Resource::DocumentsTable, "data", "DocumentsTable"),
             (Resource::DirectoryTable, "data", "DirectoryTable"),
+            (Resource::ScheduleTable, "data", "ScheduleTable"),
             (Resource::AuditTable, "audit", "AuditTable"),
         ];
         let unique = Uuid::new_v4().simple().to_string();
@@ -370,6 +373,25 @@ impl Stack {
             (row["grant"]["S"] == grant).then_some((row, account))
         });
         rows.next().expect("a grant")
+    }
+
+    /// Lets a visit of half an hour begin at another time, without a care for what is taken.
+    pub async fn begins(&self, patient: PatientId, appointment: &str, start: Timestamp) {
+        let end = start + SignedDuration::from_mins(30);
+        let starts = format!("{}#{appointment}", shared::store::sortable(start));
+        let update = json!({
+            "TableName": self.name(Resource::ScheduleTable),
+            "Key": {
+                "pk": {"S": format!("PATIENT#{patient}")},
+                "sk": {"S": format!("APPOINTMENT#{appointment}")},
+            },
+            "UpdateExpression": "SET #start = :start, #end = :end, starts = :starts",
+            "ExpressionAttributeNames": {"#start": "start", "#end": "end"},
+            "ExpressionAttributeValues": {
+                ":start": {"S": start}, ":end": {"S": end}, ":starts": {"S": starts},
+            },
+        });
+        self.dynamodb("UpdateItem", update).await;
     }
 
     /// The practitioners on a patient's care team.

@@ -37,13 +37,25 @@ struct Log {
     ended: usize,
 }
 
-type Fails = Arc<dyn Fn(&Call) -> bool + Send + Sync>;
+/// What becomes of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    Answered,
+    /// It does not arrive; the answer is 500.
+    Failed,
+    /// Another transaction on one of its items was first.
+    Overtaken,
+    /// It arrives, and its answer does not.
+    Unanswered,
+}
+
+type Fates = Arc<dyn Fn(&Call) -> Fate + Send + Sync>;
 
 /// Notes the calls of the clients that are made with it.
 #[derive(Clone, Default)]
 pub struct Recorder {
     log: Arc<Mutex<Log>>,
-    fails: Option<Fails>,
+    fates: Option<Fates>,
 }
 
 impl std::fmt::Debug for Recorder {
@@ -55,8 +67,19 @@ impl std::fmt::Debug for Recorder {
 impl Recorder {
     /// Answers 500 to the calls that the test picks.
     pub fn failing(fails: impl Fn(&Call) -> bool + Send + Sync + 'static) -> Self {
+        Self::fated(move |call| {
+            if fails(call) {
+                Fate::Failed
+            } else {
+                Fate::Answered
+            }
+        })
+    }
+
+    /// The test says what becomes of each call.
+    pub fn fated(fate: impl Fn(&Call) -> Fate + Send + Sync + 'static) -> Self {
         Self {
-            fails: Some(Arc::new(fails)),
+            fates: Some(Arc::new(fate)),
             ..Self::default()
         }
     }
@@ -144,16 +167,22 @@ impl HttpConnector for Connector {
             log.calls.push(call.clone());
             call
         };
-        if self
-            .recorder
-            .fails
-            .as_ref()
-            .is_some_and(|fails| fails(&call))
-        {
-            let response = HttpResponse::new(
-                500.try_into().unwrap(),
-                SdkBody::from(r#"{"__type":"InternalServerError","message":"CANARY-OF-AWS"}"#),
-            );
+        let fates = self.recorder.fates.as_ref();
+        let fate = fates.map_or(Fate::Answered, |fate| fate(&call));
+        let said = match fate {
+            Fate::Answered | Fate::Unanswered => None,
+            Fate::Failed => Some((
+                500,
+                r#"{"__type":"InternalServerError","message":"CANARY-OF-AWS"}"#,
+            )),
+            Fate::Overtaken => Some((
+                400,
+                r#"{"__type":"TransactionCanceledException","message":"CANARY-OF-AWS",
+                    "CancellationReasons":[{"Code":"None"},{"Code":"TransactionConflict"}]}"#,
+            )),
+        };
+        if let Some((status, body)) = said {
+            let response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
             return HttpConnectorFuture::ready(Ok(response));
         }
         let answer = self.inner.call(request);
@@ -164,6 +193,9 @@ impl HttpConnector for Connector {
                 tokio::task::yield_now().await;
             }
             let answer = answer.await;
+            if fate == Fate::Unanswered {
+                return std::future::pending().await;
+            }
             let mut log = log.lock().unwrap();
             log.ended = log.ended.max(call.depth);
             answer

@@ -41,6 +41,7 @@ pub trait With: Sized {
     fn patient(self, patient: PatientId) -> Self;
     fn proxy(self, proxy: ProxyId) -> Self;
     fn concern(self, id: &str) -> Self;
+    fn appointment(self, id: &str) -> Self;
     fn refill(self, id: &str) -> Self;
     fn amendment(self, id: &str) -> Self;
     fn access(self, id: &str) -> Self;
@@ -68,6 +69,11 @@ impl With for Request {
 
     fn concern(mut self, id: &str) -> Self {
         self.path.push(("concern".to_owned(), id.to_owned()));
+        self
+    }
+
+    fn appointment(mut self, id: &str) -> Self {
+        self.path.push(("appointment".to_owned(), id.to_owned()));
         self
     }
 

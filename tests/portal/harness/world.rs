@@ -4,6 +4,7 @@ use super::function::Function;
 use super::mail;
 use super::recorder::Recorder;
 use super::request::{With, anonymous, body, signed_in};
+use super::schedule::{self, around_the_clock, day, free_hour};
 use super::{Stack, Whose};
 use aws_lc_rs::digest;
 use base64::Engine;
@@ -49,6 +50,10 @@ pub const REPORT: &str = "CANARY-902 is my neighbour, who does not treat me";
 pub const HELD_BECAUSE: &str = "CANARY-903 is to hear of it from us, with somebody beside them";
 pub const NOTE: &str = "CANARY-901 was never in our emergency department";
 
+/// Why somebody comes, and what is written about the visit.
+pub const REASON: &str = "CANARY-902 for three weeks";
+pub const VISIT_NOTES: &str = "CANARY-903 is better.\nSee again in a year.";
+pub const SUMMARY: &str = "CANARY-904 may be left off now.";
 /// What a patient calls a file.
 pub const LETTER: &str = "CANARY-902 letter.pdf";
 
@@ -119,6 +124,7 @@ impl World {
         let admin = stack.account(Role::Admin, Whose::Nobody).await;
         let officer = stack.account(Role::PrivacyOfficer, Whose::Nobody).await;
         list_in_directory(&stack, practitioner).await;
+        schedule::open(&stack, practitioner, &around_the_clock()).await;
         let colleague = stack.practitioner("A colleague of theirs").await;
         let profile = specs().into_iter().find(|spec| spec.id == "get-profile");
         let request = signed_in(account, Role::Patient).patient(patient);
@@ -224,6 +230,50 @@ impl World {
                     Role::Patient,
                 )
             }
+            "get-availability" => self.by_provider(),
+            "set-availability" => {
+                let version = self.availability_version().await;
+                self.by_provider()
+                    .header("if-match", &format!("\"{version}\""))
+                    .json(&around_the_clock())
+            }
+            "list-open-slots" => self
+                .by_patient()
+                .query("provider", &self.practitioner.to_string())
+                .query("type", "visit")
+                .query("from", &day(schedule::hour(0)))
+                .query("to", &day(schedule::hour(0))),
+            "hold-slot" => self
+                .by_patient()
+                .patient(self.patient)
+                .json(&self.slot("visit", free_hour())),
+            "book-appointment" => self.booking("visit", free_hour()),
+            "list-appointments" => {
+                self.booked(free_hour()).await;
+                self.by_patient().patient(self.patient)
+            }
+            "get-appointment" => {
+                let id = self.booked(free_hour()).await;
+                self.by_patient().patient(self.patient).appointment(&id)
+            }
+            "reschedule-appointment" => self
+                .step(&self.booked(free_hour()).await)
+                .json(&json!({"start": free_hour()})),
+            "cancel-appointment" => self
+                .step(&self.booked(free_hour()).await)
+                .json(&json!({"reason": "other-plans"})),
+            "confirm-appointment" => self.step_by_provider(&self.booked(free_hour()).await),
+            "complete-appointment" => self
+                .step_by_provider(&self.begun().await)
+                .json(&json!({"notes": VISIT_NOTES, "summary": SUMMARY})),
+            "mark-no-show" => self.step_by_provider(&self.begun().await),
+            "list-schedule" => {
+                let start = free_hour();
+                self.booked(start).await;
+                self.by_provider()
+                    .query("from", &day(schedule::later(start, -24 * 60)))
+                    .query("to", &day(start))
+            }
             "request-refill" => self.ask_for(&self.prescription().await),
             "withdraw-refill" => {
                 let refill = self.refill(&self.prescription().await).await;
@@ -328,6 +378,62 @@ impl World {
             _ if is_about_a_patient(spec) => self.by_patient().patient(self.patient),
             _ => self.by_patient(),
         }
+    }
+
+    /// A time of the provider's.
+    pub fn slot(&self, appointment_type: &str, start: Timestamp) -> Value {
+        json!({"practitioner": self.practitioner, "type": appointment_type, "start": start})
+    }
+
+    /// A booking of the patient's, with a key of its own.
+    pub fn booking(&self, appointment_type: &str, start: Timestamp) -> Request {
+        let mut body = self.slot(appointment_type, start);
+        body["reason"] = REASON.into();
+        self.by_patient()
+            .patient(self.patient)
+            .header("idempotency-key", &Uuid::new_v4().to_string())
+            .json(&body)
+    }
+
+    /// The same, made: the id of the visit.
+    pub async fn booked(&self, start: Timestamp) -> String {
+        let book = Function::new(&self.stack, "book-appointment");
+        let response = book.respond(self.booking("visit", start)).await;
+        let answer = body(&response);
+        assert_eq!(response.status, 201, "{answer}");
+        answer["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A visit that began an hour ago: only tests turn the clock back.
+    pub async fn begun(&self) -> String {
+        let id = self.booked(free_hour()).await;
+        let start = Timestamp::from_second(Timestamp::now().as_second() / 300 * 300).unwrap();
+        let start = schedule::later(start, -60);
+        self.stack.begins(self.patient, &id, start).await;
+        id
+    }
+
+    /// A step of an appointment that nobody has changed yet.
+    pub fn step(&self, appointment: &str) -> Request {
+        self.by_patient()
+            .patient(self.patient)
+            .appointment(appointment)
+            .header("if-match", "\"1\"")
+    }
+
+    pub fn step_by_provider(&self, appointment: &str) -> Request {
+        self.by_provider()
+            .patient(self.patient)
+            .appointment(appointment)
+            .header("if-match", "\"1\"")
+    }
+
+    /// How often the provider's availability was set.
+    async fn availability_version(&self) -> String {
+        let rows = self.stack.items(Resource::ScheduleTable).await.into_iter();
+        let key = format!("PRACTITIONER#{}", self.practitioner);
+        let mut rows = rows.filter(|row| row["pk"] == key.as_str() && row["sk"] == "AVAILABILITY");
+        rows.next().unwrap()["version"].as_str().unwrap().to_owned()
     }
 
     /// The rows of the patient's results, newest first.

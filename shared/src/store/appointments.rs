@@ -1,0 +1,711 @@
+//! The schedule table, a patient's side of it. `PATIENT#<id>` has `APPOINTMENT#<id>` rows, a row
+//! `TAKEN#<time>` for each five minutes that they take of the patient, and `HOLD`, the one time that
+//! is kept for them. The index `by-start` orders the appointments.
+//!
+//! Who takes five minutes of anybody is decided by the condition on one row, in the transaction of the
+//! appointment or hold that takes them: whatever overlaps, one of the two is refused whole.
+
+use super::schedule::{TABLE, Taken, committed, practitioner_key, taken_key};
+use super::{
+    AppointmentTie, Item, SEALED, Schedule, SealedRow, Write, b, n, patient_key, patients, s,
+    sortable, string,
+};
+use crate::Fault;
+use crate::access::{Access, AppointmentOf, Unproven};
+use crate::api::appointments::{
+    Acting, CancelReason, Particulars, Status, Transition, When, overlapping, sent_twice,
+};
+use crate::api::availability::Modality;
+use crate::aws::{Aws, Resource, fault};
+use crate::http::Problem;
+use crate::ids::{AppointmentId, HoldId, PatientId, PractitionerId};
+use crate::phi::{Opener, Place};
+use crate::slots::Quantum;
+use aws_sdk_dynamodb::types::builders::PutBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
+use jiff::{SignedDuration, Timestamp};
+use std::ops::Range;
+use uuid::Uuid;
+
+const APPOINTMENT: &str = "APPOINTMENT#";
+const HOLD: &str = "HOLD";
+const BY_START: &str = "by-start";
+
+/// How long the provider of an appointment looks after it: notes are written, a no-show is noted.
+const AFTERWARDS: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// How long what is taken is kept after its time.
+const FORGOTTEN: SignedDuration = SignedDuration::from_hours(24);
+
+/// The most ties that are over which a booking removes: a transaction has a hundred writes.
+const SWEPT: usize = 5;
+
+/// No appointment lasts longer: whoever looks for those that are not over looks so far back.
+const LONGEST: SignedDuration = SignedDuration::from_hours(2);
+
+/// An appointment, but for what is sealed of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Booked {
+    pub id: AppointmentId,
+    pub practitioner: PractitionerId,
+    pub appointment_type: String,
+    pub modality: Modality,
+    pub start: Timestamp,
+    pub end: Timestamp,
+    /// What it takes of its provider.
+    pub busy: Range<Quantum>,
+    pub time_zone: String,
+    pub status: Status,
+    /// Counts moves and the cancellation.
+    pub sequence: u64,
+    /// Counts every change.
+    pub version: u64,
+    pub transitions: Vec<Transition>,
+}
+
+const TORN: Fault = Fault::Corrupt("an appointment");
+
+impl Booked {
+    /// Reads a stored appointment.
+    pub fn from_row(row: &SealedRow) -> Result<Self, Fault> {
+        let id = row.sk()?.strip_prefix(APPOINTMENT).ok_or(TORN)?;
+        let quantum = |name| -> Result<Quantum, Fault> {
+            let at = row.parsed(name)?.and_then(Quantum::starting);
+            at.ok_or(TORN)
+        };
+        let transitions = row
+            .item
+            .get("transitions")
+            .and_then(|list| list.as_l().ok());
+        let transitions = transitions.ok_or(TORN)?.iter().map(|one| {
+            let one = one.as_m().ok().and_then(transition);
+            one.ok_or(TORN)
+        });
+        Ok(Self {
+            id: id.parse().map_err(|_| TORN)?,
+            practitioner: row.parsed("practitioner")?.ok_or(TORN)?,
+            appointment_type: row.string("type").ok_or(TORN)?.to_owned(),
+            modality: row.parsed("modality")?.ok_or(TORN)?,
+            start: row.parsed("start")?.ok_or(TORN)?,
+            end: row.parsed("end")?.ok_or(TORN)?,
+            busy: quantum("busy_from")?..quantum("busy_to")?,
+            time_zone: row.string("time_zone").ok_or(TORN)?.to_owned(),
+            status: row.parsed("status")?.ok_or(TORN)?,
+            sequence: row.number("sequence").ok_or(TORN)?,
+            version: row.number("version").ok_or(TORN)?,
+            transitions: transitions.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// What it takes of its patient.
+    fn lasts(&self) -> Range<Quantum> {
+        Quantum::from(self.start)..Quantum::from(self.end)
+    }
+
+    /// The next step.
+    pub fn step(
+        mut self,
+        status: Status,
+        by: &crate::access::Caller,
+        patient: PatientId,
+        reason: Option<CancelReason>,
+        now: Timestamp,
+    ) -> Self {
+        self.status = status;
+        self.version = self.version.saturating_add(1);
+        self.transitions.push(Transition {
+            status,
+            at: now,
+            by: by.row.account,
+            acting: Acting::of(by, patient),
+            reason,
+        });
+        self
+    }
+
+    fn tie(&self) -> Result<AppointmentTie, Fault> {
+        let until = self.end.checked_add(AFTERWARDS);
+        Ok(AppointmentTie {
+            appointment: self.id,
+            practitioner: self.practitioner,
+            until: until.map_err(|_| Fault::Defect("a week from then"))?,
+        })
+    }
+}
+
+fn transition(item: &Item) -> Option<Transition> {
+    Some(Transition {
+        status: string(item, "status")?.parse().ok()?,
+        at: string(item, "at")?.parse().ok()?,
+        by: string(item, "by")?.parse().ok()?,
+        acting: string(item, "acting")?.parse().ok()?,
+        reason: match string(item, "reason") {
+            Some(reason) => Some(reason.parse().ok()?),
+            None => None,
+        },
+    })
+}
+
+fn written(transition: &Transition) -> AttributeValue {
+    let mut item = Item::from([
+        ("status".to_owned(), s(transition.status.as_str())),
+        ("at".to_owned(), s(transition.at.to_string())),
+        ("by".to_owned(), s(transition.by.to_string())),
+        ("acting".to_owned(), s(transition.acting.as_str())),
+    ]);
+    if let Some(reason) = transition.reason {
+        item.insert("reason".to_owned(), s(reason.as_str()));
+    }
+    AttributeValue::M(item)
+}
+
+/// A time that is kept for a patient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldSlot {
+    pub id: HoldId,
+    pub practitioner: PractitionerId,
+    pub appointment_type: String,
+    pub start: Timestamp,
+    /// What it takes of the provider.
+    pub busy: Range<Quantum>,
+    pub until: Timestamp,
+}
+
+impl HeldSlot {
+    pub fn lasts(&self, now: Timestamp) -> bool {
+        now < self.until
+    }
+
+    /// Is it for this very time?
+    pub fn is_for(
+        &self,
+        practitioner: PractitionerId,
+        appointment_type: &str,
+        busy: &Range<Quantum>,
+    ) -> bool {
+        self.practitioner == practitioner
+            && self.appointment_type == appointment_type
+            && self.busy == *busy
+    }
+}
+
+fn hold(item: &Item) -> Result<HeldSlot, Fault> {
+    let row = SealedRow::new(TABLE, item.clone());
+    let quantum = |name| -> Result<Quantum, Fault> {
+        let at = row.parsed(name)?.and_then(Quantum::starting);
+        at.ok_or(TORN)
+    };
+    let until = row
+        .number("held_until")
+        .and_then(|at| i64::try_from(at).ok());
+    Ok(HeldSlot {
+        id: row.parsed("hold_id")?.ok_or(TORN)?,
+        practitioner: row.parsed("practitioner")?.ok_or(TORN)?,
+        appointment_type: row.string("type").ok_or(TORN)?.to_owned(),
+        start: row.parsed("start")?.ok_or(TORN)?,
+        busy: quantum("busy_from")?..quantum("busy_to")?,
+        until: until
+            .and_then(|at| Timestamp::from_second(at).ok())
+            .ok_or(TORN)?,
+    })
+}
+
+/// A page of a patient's appointments.
+pub struct AppointmentsPage {
+    pub rows: Vec<SealedRow>,
+    /// After what the next page starts.
+    pub next: Option<String>,
+}
+
+/// The sort key of the appointment behind `<start>#<id>`.
+pub(super) fn key_of(starts: &str) -> Result<String, Fault> {
+    let (_, id) = starts
+        .split_once('#')
+        .ok_or(Fault::Defect("a cursor of appointments"))?;
+    Ok(format!("{APPOINTMENT}{id}"))
+}
+
+/// What an appointment or a hold takes, and of whom.
+struct Claim<'a> {
+    pk: String,
+    span: Range<Quantum>,
+    by: Uuid,
+    /// From whom it may be taken over.
+    from: &'a [Uuid],
+    /// When a hold is over.
+    until: Option<Timestamp>,
+}
+
+/// An appointment as it is to be stored.
+#[derive(Clone, Copy)]
+pub struct NewState<'a> {
+    pub booked: &'a Booked,
+    pub particulars: &'a Particulars,
+}
+
+/// How time is taken for it.
+#[derive(Clone, Copy)]
+pub struct Taking<'a> {
+    /// The patient's hold, if it is for this very time.
+    pub hold: Option<&'a HeldSlot>,
+    /// What whoever comes second is answered.
+    pub gone: &'a Problem,
+    pub now: Timestamp,
+}
+
+/// The appointments of patients, in the schedule table, and what they permit, in the patients table.
+pub struct Appointments {
+    pub schedule: Schedule,
+    patients: String,
+}
+
+impl Appointments {
+    pub fn new(aws: &Aws) -> Result<Self, Fault> {
+        Ok(Self {
+            schedule: Schedule::new(aws)?,
+            patients: aws.name(Resource::PatientsTable)?,
+        })
+    }
+
+    async fn get(&self, patient: PatientId, sk: String) -> Result<Option<Item>, Fault> {
+        let answer = self
+            .schedule
+            .client
+            .get_item()
+            .table_name(&self.schedule.table)
+            .key("pk", s(patient_key(patient)))
+            .key("sk", s(sk))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| fault("DynamoDB", &error))?;
+        Ok(answer.item)
+    }
+
+    pub async fn appointment(
+        &self,
+        whose: &Unproven<AppointmentOf>,
+    ) -> Result<Option<SealedRow>, Fault> {
+        self.booked(&whose.whose(), whose.appointment()).await
+    }
+
+    /// An appointment by the id that a booking gets.
+    pub async fn booked(
+        &self,
+        whose: &Unproven<PatientId>,
+        id: AppointmentId,
+    ) -> Result<Option<SealedRow>, Fault> {
+        let item = self
+            .get(whose.patient(), format!("{APPOINTMENT}{id}"))
+            .await?;
+        Ok(item.map(|item| SealedRow::new(TABLE, item)))
+    }
+
+    /// The patient's hold, over or not.
+    pub async fn hold_of(&self, whose: &Unproven<PatientId>) -> Result<Option<HeldSlot>, Fault> {
+        let item = self.get(whose.patient(), HOLD.to_owned()).await?;
+        item.as_ref().map(hold).transpose()
+    }
+
+    /// What is taken of the patient in a span.
+    pub async fn taken_of(
+        &self,
+        whose: &Unproven<PatientId>,
+        span: Range<Timestamp>,
+    ) -> Result<Taken, Fault> {
+        let pk = patient_key(whose.patient());
+        self.schedule.taken(pk, span).await
+    }
+
+    /// A patient's appointments, those that are not over or those that are.
+    pub async fn list(
+        &self,
+        whose: &Unproven<PatientId>,
+        when: When,
+        after: Option<&str>,
+        limit: u8,
+        now: Timestamp,
+    ) -> Result<AppointmentsPage, Fault> {
+        let pk = patient_key(whose.patient());
+        let mut query = self
+            .schedule
+            .client
+            .query()
+            .table_name(&self.schedule.table)
+            .index_name(BY_START)
+            .expression_attribute_values(":pk", s(&pk))
+            .consistent_read(true)
+            .limit(i32::from(limit));
+        query = match when {
+            When::Upcoming => {
+                let from = now.checked_sub(LONGEST).unwrap_or(now);
+                query
+                    .key_condition_expression("pk = :pk AND starts >= :from")
+                    .expression_attribute_values(":from", s(sortable(from)))
+            }
+            When::Past => query
+                .key_condition_expression("pk = :pk AND starts < :now")
+                .expression_attribute_values(":now", s(sortable(now)))
+                .scan_index_forward(false),
+        };
+        if let Some(after) = after {
+            query = query
+                .exclusive_start_key("pk", s(&pk))
+                .exclusive_start_key("starts", s(after))
+                .exclusive_start_key("sk", s(key_of(after)?));
+        }
+        let answer = query
+            .send()
+            .await
+            .map_err(|error| fault("DynamoDB", &error))?;
+        let next = answer.last_evaluated_key.as_ref();
+        let next = next
+            .and_then(|key| string(key, "starts"))
+            .map(str::to_owned);
+        let mut rows = Vec::new();
+        for item in answer.items.unwrap_or_default() {
+            let row = SealedRow::new(TABLE, item);
+            let end: Timestamp = row.parsed("end")?.ok_or(TORN)?;
+            if (now < end) == (when == When::Upcoming) {
+                rows.push(row);
+            }
+        }
+        Ok(AppointmentsPage { rows, next })
+    }
+
+    /// The writes of a hold. The patient's former one goes with it. `gone` answers whoever comes
+    /// second.
+    pub fn hold(
+        &self,
+        access: &Access<PatientId>,
+        hold: &HeldSlot,
+        former: Option<&HeldSlot>,
+        gone: &Problem,
+        now: Timestamp,
+    ) -> Result<Vec<Write>, Fault> {
+        let pk = patient_key(access.patient());
+        let row = self
+            .schedule
+            .put(&pk, HOLD)
+            .item("hold_id", s(hold.id.to_string()))
+            .item("practitioner", s(hold.practitioner.to_string()))
+            .item("type", s(&hold.appointment_type))
+            .item("start", s(hold.start.to_string()))
+            .item("busy_from", s(hold.busy.start.start().to_string()))
+            .item("busy_to", s(hold.busy.end.start().to_string()))
+            .item("held_until", n(hold.until.as_second()))
+            .item("expires_at", n(forgotten(hold.until)));
+        let row = match former {
+            Some(former) => row
+                .condition_expression("hold_id = :former")
+                .expression_attribute_values(":former", s(former.id.to_string())),
+            None => row.condition_expression("attribute_not_exists(pk)"),
+        };
+        let mut writes = vec![committed(row, Problem::changed_meanwhile())?];
+        let from: Vec<_> = former.iter().map(|former| former.id.uuid()).collect();
+        let claim = Claim {
+            pk: practitioner_key(hold.practitioner),
+            span: hold.busy.clone(),
+            by: hold.id.uuid(),
+            from: &from,
+            until: Some(hold.until),
+        };
+        writes.extend(self.take(&claim, gone, now)?);
+        // What a hold that is over took may be somebody else's by now.
+        if let Some(former) = former.filter(|former| former.lasts(now)) {
+            let same = former.practitioner == hold.practitioner;
+            let pk = practitioner_key(former.practitioner);
+            let left =
+                Quantum::all(former.busy.clone()).filter(|at| !(same && hold.busy.contains(at)));
+            for at in left {
+                writes.push(self.free(&pk, at, former.id.uuid())?);
+            }
+        }
+        Ok(writes)
+    }
+
+    /// The writes of a new appointment, which takes up the patient's hold if there is one for it.
+    pub fn book(
+        &self,
+        access: &Access<PatientId>,
+        opener: &Opener,
+        new: NewState<'_>,
+        taking: Taking<'_>,
+    ) -> Result<Vec<Write>, Fault> {
+        let patient = access.patient();
+        let row = self
+            .row(patient, opener, new)?
+            .condition_expression("attribute_not_exists(pk)");
+        let mut writes = vec![committed(row, sent_twice())?];
+        writes.extend(self.claim(patient, new.booked, taking)?);
+        writes.extend(self.tie(patient, opener, &new.booked.tie()?, taking.now)?);
+        Ok(writes)
+    }
+
+    /// The writes of an appointment that moves: what it took and takes no longer is freed.
+    pub fn reschedule(
+        &self,
+        access: &Access<AppointmentOf>,
+        opener: &Opener,
+        former: &Booked,
+        new: NewState<'_>,
+        taking: Taking<'_>,
+    ) -> Result<Vec<Write>, Fault> {
+        let patient = access.patient();
+        let mut writes = vec![self.change(patient, opener, former, new)?];
+        writes.extend(self.claim(patient, new.booked, taking)?);
+        writes.extend(self.release(patient, former, Some(new.booked))?);
+        writes.extend(self.tie(patient, opener, &new.booked.tie()?, taking.now)?);
+        Ok(writes)
+    }
+
+    /// The writes of a cancellation: all that the appointment took is free.
+    pub fn cancel(
+        &self,
+        access: &Access<AppointmentOf>,
+        opener: &Opener,
+        former: &Booked,
+        new: NewState<'_>,
+    ) -> Result<Vec<Write>, Fault> {
+        let patient = access.patient();
+        let mut writes = vec![self.change(patient, opener, former, new)?];
+        writes.extend(self.release(patient, former, None)?);
+        writes.push(self.untie(patient, former.id)?);
+        Ok(writes)
+    }
+
+    /// The write of a step that takes and frees no time.
+    pub fn mark(
+        &self,
+        access: &Access<AppointmentOf>,
+        opener: &Opener,
+        former: &Booked,
+        new: NewState<'_>,
+    ) -> Result<Vec<Write>, Fault> {
+        let write = self.change(access.patient(), opener, former, new)?;
+        Ok(vec![write])
+    }
+
+    /// The changed row. Its version says that it is as it was read, its status included.
+    fn change(
+        &self,
+        patient: PatientId,
+        opener: &Opener,
+        former: &Booked,
+        new: NewState<'_>,
+    ) -> Result<Write, Fault> {
+        let row = self
+            .row(patient, opener, new)?
+            .condition_expression("version = :seen")
+            .expression_attribute_values(":seen", n(former.version));
+        committed(row, Problem::changed_meanwhile())
+    }
+
+    fn row(
+        &self,
+        patient: PatientId,
+        opener: &Opener,
+        NewState {
+            booked,
+            particulars,
+        }: NewState<'_>,
+    ) -> Result<PutBuilder, Fault> {
+        let (pk, sk) = (patient_key(patient), format!("{APPOINTMENT}{}", booked.id));
+        let place = Place {
+            table: TABLE,
+            pk: &pk,
+            sk: &sk,
+            attribute: SEALED,
+        };
+        let sealed =
+            serde_json::to_vec(particulars).map_err(|_| Fault::Defect("an appointment as JSON"))?;
+        let transitions = booked.transitions.iter().map(written).collect();
+        let starts = format!("{}#{}", sortable(booked.start), booked.id);
+        Ok(self
+            .schedule
+            .put(&pk, &sk)
+            .item("practitioner", s(booked.practitioner.to_string()))
+            .item("starts", s(starts))
+            .item("type", s(&booked.appointment_type))
+            .item("modality", s(booked.modality.as_str()))
+            .item("start", s(booked.start.to_string()))
+            .item("end", s(booked.end.to_string()))
+            .item("busy_from", s(booked.busy.start.start().to_string()))
+            .item("busy_to", s(booked.busy.end.start().to_string()))
+            .item("time_zone", s(&booked.time_zone))
+            .item("status", s(booked.status.as_str()))
+            .item("sequence", n(booked.sequence))
+            .item("version", n(booked.version))
+            .item("transitions", AttributeValue::L(transitions))
+            .item(SEALED, b(opener.seal(&place, &sealed)?)))
+    }
+
+    /// Takes what an appointment takes of provider and patient, and takes up the hold for it.
+    fn claim(
+        &self,
+        patient: PatientId,
+        booked: &Booked,
+        Taking { hold, gone, now }: Taking<'_>,
+    ) -> Result<Vec<Write>, Fault> {
+        let by = booked.id.uuid();
+        let mut from = vec![by];
+        from.extend(hold.map(|hold| hold.id.uuid()));
+        let provider = Claim {
+            pk: practitioner_key(booked.practitioner),
+            span: booked.busy.clone(),
+            by,
+            from: &from,
+            until: None,
+        };
+        let of_patient = Claim {
+            pk: patient_key(patient),
+            span: booked.lasts(),
+            by,
+            from: &from,
+            until: None,
+        };
+        let mut writes = self.take(&provider, gone, now)?;
+        writes.extend(self.take(&of_patient, &overlapping(), now)?);
+        if let Some(hold) = hold {
+            let delete = Delete::builder()
+                .table_name(&self.schedule.table)
+                .key("pk", s(patient_key(patient)))
+                .key("sk", s(HOLD))
+                .condition_expression("hold_id = :hold")
+                .expression_attribute_values(":hold", s(hold.id.to_string()))
+                .build()
+                .map_err(|_| Fault::Defect("a delete"))?;
+            writes.push(Write {
+                item: TransactWriteItem::builder().delete(delete).build(),
+                conflict: Problem::changed_meanwhile(),
+            });
+        }
+        Ok(writes)
+    }
+
+    fn take(&self, claim: &Claim<'_>, gone: &Problem, now: Timestamp) -> Result<Vec<Write>, Fault> {
+        let writes = Quantum::all(claim.span.clone()).map(|at| {
+            let mut put = self
+                .schedule
+                .put(&claim.pk, &taken_key(at))
+                .item("taken_by", s(claim.by.to_string()))
+                .item(
+                    "expires_at",
+                    n(forgotten(claim.until.unwrap_or(at.start()))),
+                )
+                .expression_attribute_values(":now", n(now.as_second()));
+            if let Some(until) = claim.until {
+                put = put.item("held_until", n(until.as_second()));
+            }
+            let mut condition = "attribute_not_exists(pk) OR held_until <= :now".to_owned();
+            for (which, from) in claim.from.iter().enumerate() {
+                condition.push_str(&format!(" OR taken_by = :from{which}"));
+                put = put.expression_attribute_values(format!(":from{which}"), s(from.to_string()));
+            }
+            committed(put.condition_expression(condition), gone.clone())
+        });
+        writes.collect()
+    }
+
+    /// Frees what an appointment took, but for what it takes now.
+    fn release(
+        &self,
+        patient: PatientId,
+        former: &Booked,
+        now: Option<&Booked>,
+    ) -> Result<Vec<Write>, Fault> {
+        let by = former.id.uuid();
+        let (provider, patient) = (practitioner_key(former.practitioner), patient_key(patient));
+        let kept_of_provider = |at: &Quantum| now.is_some_and(|now| now.busy.contains(at));
+        let kept_of_patient = |at: &Quantum| now.is_some_and(|now| now.lasts().contains(at));
+        let of_provider = Quantum::all(former.busy.clone())
+            .filter(|at| !kept_of_provider(at))
+            .map(|at| self.free(&provider, at, by));
+        let of_patient = Quantum::all(former.lasts())
+            .filter(|at| !kept_of_patient(at))
+            .map(|at| self.free(&patient, at, by));
+        of_provider.chain(of_patient).collect()
+    }
+
+    /// Frees a quantum that this one takes, or that was forgotten.
+    fn free(&self, pk: &str, at: Quantum, by: Uuid) -> Result<Write, Fault> {
+        let delete = Delete::builder()
+            .table_name(&self.schedule.table)
+            .key("pk", s(pk))
+            .key("sk", s(taken_key(at)))
+            .condition_expression("attribute_not_exists(pk) OR taken_by = :by")
+            .expression_attribute_values(":by", s(by.to_string()))
+            .build()
+            .map_err(|_| Fault::Defect("a delete"))?;
+        Ok(Write {
+            item: TransactWriteItem::builder().delete(delete).build(),
+            conflict: Problem::changed_meanwhile(),
+        })
+    }
+
+    /// Lets the provider look after the appointment; those of others that are over go.
+    fn tie(
+        &self,
+        patient: PatientId,
+        opener: &Opener,
+        tie: &AppointmentTie,
+        now: Timestamp,
+    ) -> Result<Vec<Write>, Fault> {
+        let put = Put::builder()
+            .table_name(&self.patients)
+            .item("pk", s(patient_key(patient)))
+            .item("sk", s(tie_key(tie.appointment)))
+            .item("practitioner", s(tie.practitioner.to_string()))
+            .item("until", s(tie.until.to_string()));
+        let mut writes = vec![committed(put, Problem::changed_meanwhile())?];
+        let over = opener.context().appointments().iter();
+        let over = over.filter(|other| other.until <= now && other.appointment != tie.appointment);
+        for other in over.take(SWEPT) {
+            writes.push(self.untie(patient, other.appointment)?);
+        }
+        Ok(writes)
+    }
+
+    fn untie(&self, patient: PatientId, appointment: AppointmentId) -> Result<Write, Fault> {
+        let delete = Delete::builder()
+            .table_name(&self.patients)
+            .key("pk", s(patient_key(patient)))
+            .key("sk", s(tie_key(appointment)))
+            .build()
+            .map_err(|_| Fault::Defect("a delete"))?;
+        Ok(Write {
+            item: TransactWriteItem::builder().delete(delete).build(),
+            conflict: Problem::changed_meanwhile(),
+        })
+    }
+}
+
+fn tie_key(appointment: AppointmentId) -> String {
+    format!("{}{appointment}", patients::APPOINTMENT)
+}
+
+/// When DynamoDB forgets a row, in seconds.
+fn forgotten(after: Timestamp) -> i64 {
+    after.as_second() + FORGOTTEN.as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::api::availability::AppointmentType;
+    use serde_json::json;
+
+    /// The most writes of a transaction (DynamoDB TransactWriteItems).
+    const MOST: usize = 100;
+
+    /// The longest appointment moves far: its quanta are freed and taken, of provider and patient;
+    /// beside them the row, the hold, the tie, those that are swept, and the audit record.
+    #[test]
+    fn the_longest_move_fits_a_transaction() {
+        let json = json!({
+            "code": "long", "name": "Long", "minutes": 110, "modality": "in-person",
+        });
+        let kind: AppointmentType = serde_json::from_value(json).unwrap();
+        let quanta = usize::from(kind.minutes.get() / 5);
+        assert!(4 * quanta + 3 + super::SWEPT < MOST);
+    }
+}
