@@ -96,6 +96,10 @@ id!(
     /// A concern about an access. Younger ones sort behind older ones.
     ConcernId
 );
+id!(
+    /// A thread of messages, named by the browser that starts it.
+    ThreadId
+);
 
 #[cfg(test)]
 mod tests {

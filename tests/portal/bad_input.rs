@@ -2,6 +2,7 @@
 
 use crate::harness::function::Function;
 use crate::harness::letter::Letter;
+use crate::harness::messages::{Paths, base64url, envelope, pair, wrapped};
 use crate::harness::request::{With, anonymous, body, signed_in};
 use crate::harness::world::{World, http_specs, token_specs};
 use crate::harness::{Whose, root};
@@ -19,7 +20,7 @@ use shared::api::profile::UpdateProfile;
 use shared::api::proxies::GrantProxy;
 use shared::api::search::FindPatient;
 use shared::api::users::{InviteUser, IssueActivation, ListUsers, ResetUserMfa, UpdateUser};
-use shared::api::{Operation, Trigger};
+use shared::api::{Operation, Trigger, threads};
 use shared::aws::Resource;
 use shared::http::{MAX_BODY, Problem, Request};
 use shared::ids::AccountId;
@@ -30,11 +31,12 @@ use uuid::Uuid;
 /// Stands in what is sent, and must not stand in what comes back.
 const ECHO: &str = "qX7Echo";
 
-const TABLES: [Resource; 4] = [
+const TABLES: [Resource; 5] = [
     Resource::AccountsTable,
     Resource::PatientsTable,
     Resource::RecordsTable,
     Resource::DirectoryTable,
+    Resource::MessagesTable,
 ];
 
 /// The portal under bad input.
@@ -166,7 +168,24 @@ fn without_body(world: &World, id: &str) -> Request {
         "invite-user" => world
             .by_admin()
             .header("idempotency-key", "a-key-of-its-own"),
+        "register-message-key" | "unlock-message-key" => world.by_patient().owner("account"),
+        "assign-thread" => world.by_provider_about_patient().thread(THREAD),
+        "start-thread" | "send-message" | "mark-thread-read" | "share-thread" => world
+            .about_patient()
+            .thread(THREAD)
+            .header("idempotency-key", "a-key-of-its-own"),
         _ => anonymous().header("idempotency-key", "a-key-of-its-own"),
+    }
+}
+
+/// The thread of the bodies below.
+const THREAD: Uuid = Uuid::from_u128(0xc0a8_012e_5f1d_4b7a_9c33_7d2e_41f0_a6b5);
+
+/// The largest body that an operation takes.
+fn most(id: &str) -> usize {
+    match id {
+        "start-thread" | "send-message" => threads::MAX_BODY,
+        _ => MAX_BODY,
     }
 }
 
@@ -183,7 +202,29 @@ fn bodies() -> Vec<(&'static str, Value)> {
         "email": "someone@example.org",
     });
     let practitioner = "5b1f3c7e-9a2d-4c68-b0e4-1d2f3a4b5c6d";
+    let key_id = base64url(&[3; 32]);
+    let sealed = |counter| envelope(THREAD, AccountId::new(Uuid::nil()), counter, &key_id);
+    let (public_key, private_key) = pair();
     vec![
+        (
+            "register-message-key",
+            json!({"public_key": public_key, "private_key": private_key, "previous": key_id}),
+        ),
+        ("unlock-message-key", json!({"key_id": key_id})),
+        (
+            "start-thread",
+            json!({
+                "thread": THREAD, "category": "other", "subject": sealed(0), "message": sealed(1),
+                "commitment": base64url(&[7; 32]), "keys": [wrapped("providers", &key_id)],
+            }),
+        ),
+        ("send-message", json!({"message": sealed(2)})),
+        ("mark-thread-read", json!({"through": 1})),
+        (
+            "share-thread",
+            json!({"keys": [wrapped("providers", &key_id)]}),
+        ),
+        ("assign-thread", json!({"practitioner": practitioner})),
         ("update-profile", contact),
         ("activate-account", activation),
         (
@@ -325,7 +366,7 @@ async fn bodies_that_are_no_json_object() {
             };
             abused.refused(id, what, request, 400, pointer).await;
         }
-        let large = vec![b' '; MAX_BODY + 1];
+        let large = vec![b' '; most(id) + 1];
         let request = abused.request(id).bytes(&large);
         abused.refused(id, "too large", request, 413, None).await;
         let large = format!("{{\"email\": \"{}\"}}", ECHO.repeat(MAX_BODY));

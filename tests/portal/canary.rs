@@ -284,6 +284,10 @@ async fn as_it_should_be(canary: &mut Canary) {
             "list-proxied-patients" => true,
             // An id and a time are all that they answer.
             "break-glass" | "revoke-proxy" => false,
+            // Nothing that could be read is ever there.
+            "get-message-keys" | "start-thread" | "list-threads" | "read-thread"
+            | "send-message" | "mark-thread-read" | "share-thread" | "close-thread"
+            | "assign-thread" => false,
             _ => is_about_a_patient(spec),
         };
         let text = String::from_utf8_lossy(&response.body);
@@ -524,6 +528,7 @@ async fn tables_say_nothing(stack: &Stack) {
         Resource::RecordsTable,
         Resource::AccountsTable,
         Resource::DirectoryTable,
+        Resource::MessagesTable,
     ] {
         for item in stack.scan(table).await {
             for (name, value) in item.as_object().unwrap() {
@@ -533,7 +538,8 @@ async fn tables_say_nothing(stack: &Stack) {
                 };
                 // The digest is keyed with the patient's data key; the others are ciphertext.
                 let known = ["sealed", "wrapped", "proof", "digest"];
-                if table != Resource::DirectoryTable {
+                // What browsers sealed is theirs, and has a test of its own on a deployed portal.
+                if ![Resource::DirectoryTable, Resource::MessagesTable].contains(&table) {
                     assert!(known.contains(&name.as_str()), "{table:?} {name}");
                 }
                 let bytes = STANDARD.decode(bytes).unwrap();

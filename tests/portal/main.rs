@@ -19,6 +19,7 @@ mod care;
 mod emergencies;
 mod harness;
 mod import;
+mod messages;
 mod misuse;
 mod proxies;
 mod round_trips;

@@ -6,11 +6,13 @@
 pub mod access_concerns;
 pub mod account;
 pub mod break_glass;
+pub mod bytes;
 pub mod care_team;
 mod codes;
 pub mod dashboard;
 pub mod import;
 pub mod lab_results;
+pub mod message_keys;
 pub mod my_patients;
 pub mod page;
 pub mod profile;
@@ -19,6 +21,7 @@ pub mod search;
 pub mod sessions;
 pub mod summary;
 pub mod text;
+pub mod threads;
 pub mod users;
 
 use crate::access::Resource;
@@ -136,7 +139,7 @@ pub trait Operation: Send + Sync + 'static {
     const SPEC: &'static Spec;
     /// Whose data it touches; what Cedar calls the resource.
     type Subject: Resource;
-    type Input: Send + 'static;
+    type Input: Send + Sync + 'static;
     type Output: Serialize + Send + 'static;
 
     /// Turns a request into types that cannot hold invalid values.
@@ -178,6 +181,19 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<profile::GetProfile>();
     visitor.operation::<profile::UpdateProfile>();
     visitor.operation::<lab_results::ListLabResults>();
+    // Messages
+    visitor.operation::<message_keys::RegisterMessageKey>();
+    visitor.operation::<message_keys::UnlockMessageKey>();
+    visitor.operation::<message_keys::GetMessageKeys>();
+    visitor.operation::<threads::StartThread>();
+    visitor.operation::<threads::ListThreads>();
+    visitor.operation::<threads::ListInbox>();
+    visitor.operation::<threads::ReadThread>();
+    visitor.operation::<threads::SendMessage>();
+    visitor.operation::<threads::MarkThreadRead>();
+    visitor.operation::<threads::ShareThread>();
+    visitor.operation::<threads::CloseThread>();
+    visitor.operation::<threads::AssignThread>();
     // Proxies
     visitor.operation::<proxies::GrantProxy>();
     visitor.operation::<proxies::ListProxies>();

@@ -58,6 +58,17 @@ pub enum Capability {
     WriteRecords,
     ReadDirectory,
     WriteDirectory,
+    ReadMessages,
+    WriteMessages,
+    /// Read which threads wait with the practice.
+    ReadInbox,
+    /// Read public keys of messages, and which account is a patient's.
+    ReadMessageKeys,
+    WriteMessageKeys,
+    /// Read private keys of messages as they are sealed.
+    ReadPrivateKeys,
+    SealPrivateKeys,
+    OpenPrivateKeys,
     WriteAudit,
     UnwrapDataKeys,
     CreateDataKeys,
@@ -87,7 +98,9 @@ pub enum Resource {
     PatientsTable,
     RecordsTable,
     DirectoryTable,
+    MessagesTable,
     AuditTable,
+    MessageKey,
     PhiKey,
     IndexKey,
     UserPool,
@@ -101,6 +114,8 @@ impl Resource {
             Self::PatientsTable => "PATIENTS_TABLE",
             Self::RecordsTable => "RECORDS_TABLE",
             Self::DirectoryTable => "DIRECTORY_TABLE",
+            Self::MessagesTable => "MESSAGES_TABLE",
+            Self::MessageKey => "MESSAGE_KEY_ID",
             Self::AuditTable => "AUDIT_TABLE",
             Self::PhiKey => "PHI_KEY_ID",
             Self::IndexKey => "INDEX_KEY_ID",
@@ -111,7 +126,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 54] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -143,6 +158,14 @@ impl Capability {
         Self::WriteRecords,
         Self::ReadDirectory,
         Self::WriteDirectory,
+        Self::ReadMessages,
+        Self::WriteMessages,
+        Self::ReadInbox,
+        Self::ReadMessageKeys,
+        Self::WriteMessageKeys,
+        Self::ReadPrivateKeys,
+        Self::SealPrivateKeys,
+        Self::OpenPrivateKeys,
         Self::WriteAudit,
         Self::UnwrapDataKeys,
         Self::CreateDataKeys,
@@ -191,6 +214,13 @@ impl Capability {
             | Self::RevokeProxies => Resource::PatientsTable,
             Self::ReadRecords | Self::WriteRecords => Resource::RecordsTable,
             Self::ReadDirectory | Self::WriteDirectory => Resource::DirectoryTable,
+            Self::ReadMessages
+            | Self::WriteMessages
+            | Self::ReadInbox
+            | Self::ReadMessageKeys
+            | Self::WriteMessageKeys
+            | Self::ReadPrivateKeys => Resource::MessagesTable,
+            Self::SealPrivateKeys | Self::OpenPrivateKeys => Resource::MessageKey,
             Self::WriteAudit => Resource::AuditTable,
             Self::UnwrapDataKeys | Self::CreateDataKeys => Resource::PhiKey,
             Self::ComputeIndex => Resource::IndexKey,
@@ -245,6 +275,12 @@ impl Capability {
             ],
             Self::ReadDirectory => &["dynamodb:GetItem"],
             Self::WriteDirectory => &["dynamodb:PutItem"],
+            Self::ReadMessages | Self::ReadMessageKeys => &["dynamodb:GetItem", "dynamodb:Query"],
+            Self::ReadInbox => &["dynamodb:Query"],
+            Self::ReadPrivateKeys => &["dynamodb:GetItem"],
+            Self::WriteMessages | Self::WriteMessageKeys => &["dynamodb:PutItem"],
+            Self::SealPrivateKeys => &["kms:Encrypt"],
+            Self::OpenPrivateKeys => &["kms:Decrypt"],
             Self::WriteAudit => &["dynamodb:PutItem"],
             Self::UnwrapDataKeys => &["kms:Decrypt"],
             Self::CreateDataKeys => &["kms:GenerateDataKey"],

@@ -19,13 +19,14 @@ use crate::practice::Practice;
 use crate::serve::Service;
 use crate::store::{Accounts, Basis, PatientContext, Patients, Write};
 use crate::telemetry::{self, Line};
-use crate::{Fault, aws};
+use crate::{Fault, Reason as FaultReason, aws};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// What is particular to an operation that only reads.
@@ -48,6 +49,41 @@ pub trait Change<Op: Operation>: Send + Sync + 'static {
         opener: &Opener,
         input: Op::Input,
     ) -> impl Future<Output = Result<Changed<Op::Output>, Problem>> + Send;
+}
+
+/// What is particular to an operation that changes something by rows that others may be changing at
+/// the same time.
+pub trait Revise<Op: Operation>: Send + Sync + 'static {
+    /// What the change depends on.
+    type Found: Send;
+
+    /// How often it is tried, if somebody else's change was faster.
+    const ATTEMPTS: u32;
+
+    /// Fetches what the change depends on, while the account row is still on its way.
+    fn fetch(
+        &self,
+        whose: &Unproven<Op::Subject>,
+        input: &Op::Input,
+    ) -> impl Future<Output = Result<Self::Found, Problem>> + Send;
+
+    /// Says which writes make the change of what was found, each on the condition that it still is
+    /// so. If it is not, all is fetched and said anew.
+    fn revise(
+        &self,
+        access: &Access<Op::Subject>,
+        opener: &Opener,
+        input: Op::Input,
+        found: Self::Found,
+    ) -> impl Future<Output = Result<Revised<Op::Output>, Problem>> + Send;
+}
+
+/// What came of one try.
+pub enum Revised<T> {
+    Done(Changed<T>),
+    /// Something that may be on its way has to come first: it is tried again, and the problem is the
+    /// answer once that was often enough.
+    NotYet(Problem),
 }
 
 /// What a change comes to. The writes are committed together with the audit record.
@@ -154,6 +190,47 @@ where
 pub fn changes<Op>(aws: &Aws, handler: impl Change<Op>) -> Result<Service, Fault>
 where
     Op: Operation,
+{
+    works::<Op, _>(aws, Once(handler))
+}
+
+/// A service that runs an operation which changes what others may be changing too.
+pub fn revises<Op>(aws: &Aws, handler: impl Revise<Op>) -> Result<Service, Fault>
+where
+    Op: Operation,
+{
+    works::<Op, _>(aws, handler)
+}
+
+/// A change that depends on nothing that has to be fetched before it is permitted.
+struct Once<H>(H);
+
+impl<Op: Operation, H: Change<Op>> Revise<Op> for Once<H> {
+    type Found = ();
+    const ATTEMPTS: u32 = 1;
+
+    async fn fetch(&self, _: &Unproven<Op::Subject>, _: &Op::Input) -> Result<(), Problem> {
+        Ok(())
+    }
+
+    async fn revise(
+        &self,
+        access: &Access<Op::Subject>,
+        opener: &Opener,
+        input: Op::Input,
+        (): (),
+    ) -> Result<Revised<Op::Output>, Problem> {
+        self.0
+            .change(access, opener, input)
+            .await
+            .map(Revised::Done)
+    }
+}
+
+fn works<Op, H>(aws: &Aws, handler: H) -> Result<Service, Fault>
+where
+    Op: Operation,
+    H: Revise<Op>,
 {
     let pipeline = Arc::new(Pipeline::new(aws, Op::SPEC)?);
     let handler = Arc::new(handler);
@@ -270,35 +347,48 @@ async fn read<Op: Operation, H: Read<Op>>(
     Ok(phi.disclose(&receipt))
 }
 
-async fn change<Op: Operation, H: Change<Op>>(
+async fn change<Op: Operation, H: Revise<Op>>(
     pipeline: &Pipeline,
     handler: &H,
     request: &Request,
     record: &mut Record,
 ) -> Result<Op::Output, Refusal> {
     let named = Op::Subject::named(request);
+    let input = Op::parse(request);
     record.patient = named.as_ref().ok().and_then(Subject::patient);
     record.resource = named.as_ref().ok().and_then(Subject::resource);
-    let (caller, context) = match &named {
-        Ok(named) => {
-            let (caller, context) = tokio::join!(pipeline.caller(request), pipeline.context(named));
-            (caller, context)
+    let (caller, context, found) = match (&named, &input) {
+        (Ok(named), Ok(input)) => {
+            let whose = Unproven::new(named.clone());
+            let (caller, context, found) = tokio::join!(
+                pipeline.caller(request),
+                pipeline.context(named),
+                handler.fetch(&whose, input),
+            );
+            (caller, context, Some(found))
         }
-        Err(_) => (
-            pipeline.caller(request).await,
-            Ok(PatientContext::default()),
-        ),
+        (Ok(named), Err(_)) => {
+            let (caller, context) = tokio::join!(pipeline.caller(request), pipeline.context(named));
+            (caller, context, None)
+        }
+        (Err(_), _) => {
+            let nothing = Ok(PatientContext::default());
+            (pipeline.caller(request).await, nothing, None)
+        }
     };
     let caller = pipeline.admit(caller, record)?;
     let subject = named.map_err(Refusal::invalid)?;
-    let input = Op::parse(request).map_err(Refusal::invalid)?;
+    let mut input = input.map_err(Refusal::invalid)?;
     let context = pipeline.aged(&subject, caller.as_ref(), context?).await?;
     let permitted = pipeline.permit::<Op>(&subject, caller.as_ref(), &context, record)?;
     let by = <Op::Subject as Subject>::By::from_caller(caller.clone())
         .ok_or(Fault::Defect("a permission without a caller"))?;
+    let found = found.ok_or(Fault::Defect("input that was not fetched for"))?;
+    let mut found = found.map_err(Refusal::judged)?;
     let key = pipeline
         .unwrap(&subject, &context, subject.patient().is_some())
         .await?;
+    let whose = Unproven::new(subject.clone());
     let access = Access::new(subject, by, &permitted);
     let opener = Opener {
         key,
@@ -306,10 +396,45 @@ async fn change<Op: Operation, H: Change<Op>>(
         caller,
     };
 
-    let changed = handler
-        .change(&access, &opener, input)
-        .await
-        .map_err(Refusal::judged)?;
+    for attempt in 1.. {
+        let last = attempt >= H::ATTEMPTS;
+        let revised = handler
+            .revise(&access, &opener, input, found)
+            .await
+            .map_err(Refusal::judged)?;
+        match revised {
+            Revised::NotYet(problem) if last => return Err(Refusal::invalid(problem)),
+            Revised::NotYet(_) => {}
+            Revised::Done(changed) => match commit(pipeline, changed, record).await? {
+                Ok(answer) => return Ok(answer),
+                Err(conflict) if last => return Err(conflict),
+                // What was found is no longer so.
+                Err(_) => record.id = Uuid::now_v7(),
+            },
+        }
+        tokio::time::sleep(pause(attempt)).await;
+        input = Op::parse(request).map_err(Refusal::invalid)?;
+        found = handler
+            .fetch(&whose, &input)
+            .await
+            .map_err(Refusal::judged)?;
+    }
+    Err(Fault::Defect("a change that never ends").into())
+}
+
+/// How long to wait before another try: longer each time, and not as long as others do.
+fn pause(attempt: u32) -> Duration {
+    let longest = 20_u64 << attempt.min(5);
+    let (random, _) = Uuid::new_v4().as_u64_pair();
+    Duration::from_millis(random % longest)
+}
+
+/// Commits a change with its record. The inner error is that somebody else was faster.
+async fn commit<T>(
+    pipeline: &Pipeline,
+    changed: Changed<T>,
+    record: &mut Record,
+) -> Result<Result<T, Refusal>, Refusal> {
     let Changed {
         writes,
         answer,
@@ -331,19 +456,27 @@ async fn change<Op: Operation, H: Change<Op>>(
     };
     record.reason = answer.as_ref().err().map(|problem| problem.kind);
     // If the transaction was committed and only its answer lost, there are two records.
-    let commit = pipeline.audit.commit(record, writes).await?;
+    let commit = match pipeline.audit.commit(record, writes).await {
+        Err(
+            fault @ Fault::Unavailable {
+                reason: FaultReason::Conflict,
+                ..
+            },
+        ) => return Ok(Err(fault.into())),
+        other => other?,
+    };
     match (commit, answer) {
         (Commit::Done(receipt), Ok(answer)) => {
             let answer = answer.disclose(&receipt);
             let Some(FollowUp { work, if_it_fails }) = follow_up else {
-                return Ok(answer);
+                return Ok(Ok(answer));
             };
             match work.await {
-                Ok(()) => Ok(answer),
+                Ok(()) => Ok(Ok(answer)),
                 Err(fault) => {
                     tracing::error!(request_id = %record.request_id, %fault, "a follow-up failed");
                     telemetry::count(pipeline.spec.id, "FollowUpsFailed");
-                    Ok(if_it_fails(answer))
+                    Ok(Ok(if_it_fails(answer)))
                 }
             }
         }
@@ -351,7 +484,7 @@ async fn change<Op: Operation, H: Change<Op>>(
             settled: true,
             ..Refusal::denied(problem)
         }),
-        (Commit::Conflict(problem), _) => Err(Refusal::invalid(problem)),
+        (Commit::Conflict(problem), _) => Ok(Err(Refusal::invalid(problem))),
     }
 }
 
@@ -395,10 +528,11 @@ impl Pipeline {
     /// Opens connections to DynamoDB before the first request is there: one for each table that it
     /// will read, because it reads them at the same time.
     pub(crate) async fn prime(&self) {
-        const READS: [Capability; 3] = [
+        const READS: [Capability; 4] = [
             Capability::ReadAccounts,
             Capability::ReadPatients,
             Capability::ReadRecords,
+            Capability::ReadMessages,
         ];
         if let Some(accounts) = &self.accounts {
             let tables = self.spec.needs.iter().filter(|need| READS.contains(need));
@@ -456,6 +590,10 @@ impl Pipeline {
         caller: Option<&Caller>,
         mut context: PatientContext,
     ) -> Result<PatientContext, Fault> {
+        // A function that opens nothing cannot know: to the policy the age is not known then.
+        if self.keys.is_none() {
+            return Ok(context);
+        }
         let proxy = caller.and_then(|caller| context.proxy(caller.row.account));
         if proxy.is_none_or(|proxy| proxy.basis != Basis::Parental) || !context.exists() {
             return Ok(context);

@@ -10,10 +10,12 @@ pub mod entries;
 pub mod find_index;
 pub mod import_bucket;
 pub mod imports;
+pub mod message_keys;
 pub mod panel;
 pub mod patients;
 pub mod proxies;
 pub mod records;
+pub mod threads;
 
 pub use accounts::{
     AccountRow, Accounts, Activation, ActivationRow, Allowance, Codes, Session, Status, Turn,
@@ -27,10 +29,12 @@ pub use entries::{EntryKey, NewEntry, Stored};
 pub use find_index::Sought;
 pub use import_bucket::{ImportBucket, Opened};
 pub use imports::{CareTeamRow, Imports, KnownNumber, Member, NewPatient, Standing};
+pub use message_keys::MessageKeys;
 pub use panel::Panel;
 pub use patients::{Basis, BreakGlass, ImportState, PatientContext, Patients, Proxy};
 pub use proxies::{Proxied, ProxiedPage, Proxies, ProxyIndex};
 pub use records::{Entries, LinkedPractitioner, Links, Records, Section, StoredEntry};
+pub use threads::{Beginning, Inbox, Outgoing, SentBefore, SentBy, ThreadPage, ThreadRow, Threads};
 
 use crate::aws::fault;
 use crate::http::Problem;

@@ -4,6 +4,7 @@
 pub mod function;
 pub mod letter;
 pub mod lines;
+pub mod messages;
 pub mod recorder;
 pub mod request;
 pub mod world;
@@ -61,6 +62,7 @@ impl Stack {
             (Resource::PatientsTable, "data", "PatientsTable"),
             (Resource::RecordsTable, "data", "RecordsTable"),
             (Resource::DirectoryTable, "data", "DirectoryTable"),
+            (Resource::MessagesTable, "data", "MessagesTable"),
             (Resource::AuditTable, "audit", "AuditTable"),
         ];
         let unique = Uuid::new_v4().simple().to_string();
@@ -77,6 +79,7 @@ impl Stack {
         }
         for (resource, key) in [
             (Resource::PhiKey, json!({})),
+            (Resource::MessageKey, json!({})),
             (
                 Resource::IndexKey,
                 json!({"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"}),

@@ -173,6 +173,7 @@ impl World {
                 .by_admin()
                 .account(self.somebody().await)
                 .json(&json!({"identity_check": "in-person-photo-id"})),
+            id if let Some(request) = self.about_messages(id).await => request,
             _ if is_about_a_patient(spec) => self.by_patient().patient(self.patient),
             _ => self.by_patient(),
         }
