@@ -18,6 +18,7 @@ mod canary;
 mod care;
 mod emergencies;
 mod harness;
+mod hpke;
 mod import;
 mod messages;
 mod misuse;
