@@ -9,6 +9,8 @@ use crate::aws::{Aws, Resource};
 use crate::http::Problem;
 use crate::ids::PatientId;
 use crate::phi::{BlindIndex, DataKeys, Opener, Term};
+use crate::practice::{self, AgeBand};
+use crate::store::accounts::ATTEMPTS;
 use crate::store::{Accounts, Activation, Patients, Write};
 use ::http::StatusCode;
 use jiff::Timestamp;
@@ -16,13 +18,12 @@ use jiff::Timestamp;
 /// So many codes a patient gets in a day: more letters are more to guess at, and to lose.
 const CODES: u64 = 3;
 
-/// As many failed attempts as activate-account takes. A code that is dead already is not printed.
-const ATTEMPTS: u64 = 5;
-
 /// What became of a code.
 pub enum Issue {
     Done(Box<Issued>),
     UnknownNumber,
+    /// A child has no account; the parents act for them.
+    Child(PatientId),
     /// None for so many seconds.
     TooMany {
         patient: PatientId,
@@ -36,6 +37,7 @@ pub struct Activations {
     patients: Patients,
     index: BlindIndex,
     keys: DataKeys,
+    practice: practice::Practice,
 }
 
 /// A new code, good once the write is committed; a former one dies by it.
@@ -53,6 +55,7 @@ impl Activations {
             patients: Patients::new(aws)?,
             index: BlindIndex::new(aws.kms().clone(), aws.name(Resource::IndexKey)?),
             keys: DataKeys::new(aws.kms().clone(), aws.name(Resource::PhiKey)?),
+            practice: aws.practice().clone(),
         })
     }
 
@@ -72,6 +75,7 @@ impl Activations {
             return Ok(Issue::UnknownNumber);
         };
         if let Some(today) = former.codes_of_today(now)
+            // A code that is dead already is not printed.
             && (today.issued >= CODES || former.attempts >= ATTEMPTS)
         {
             // A day has more seconds than Retry-After takes here; whoever comes too early is told the rest.
@@ -82,6 +86,9 @@ impl Activations {
             });
         }
         let birth_date = self.birth_date(patient).await?;
+        if is_for_parents(&self.practice, &birth_date, now) {
+            return Ok(Issue::Child(patient));
+        }
         let code = ActivationCode::random()?;
         let proof = self.index.mac(Term::Activation {
             mrn,
@@ -122,4 +129,21 @@ impl Activations {
                 "Complete the patient's details in the practice's record system and import them again.",
             ))
     }
+}
+
+/// Is somebody born on that day too young for an account of their own? Until they may consent alone to
+/// some care, their parents exercise their rights (45 CFR 164.502(g)(3)), as proxies.
+pub fn is_for_parents(practice: &practice::Practice, birth_date: &str, now: Timestamp) -> bool {
+    let born = birth_date.parse();
+    born.is_ok_and(|born| practice.age(born, now) == AgeBand::Child)
+}
+
+/// What to say where a child would get an account.
+pub const fn child() -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "for-parents",
+        "The patient is too young for an account of their own",
+        "Let somebody of the care team make a parent or guardian the patient's proxy.",
+    )
 }

@@ -56,6 +56,12 @@ pub trait Handle: Send + Sync + 'static {
         event: Value,
         record: &mut Record,
     ) -> impl Future<Output = Result<Handled, Fault>> + Send;
+
+    /// What is left to do once the work and its record are committed. If it fails, the event comes
+    /// again.
+    fn tidy(&self, _event: &Value) -> impl Future<Output = Result<(), Fault>> + Send {
+        async { Ok(()) }
+    }
 }
 
 /// A service that runs an operation which AWS invokes.
@@ -111,7 +117,7 @@ async fn run(
         return fail(audit, record, Outcome::Denied, "forbidden", None).await;
     };
     record.via = Some(permitted.via());
-    let handled = match handler.handle(event, record).await {
+    let handled = match handler.handle(event.clone(), record).await {
         Ok(handled) => handled,
         Err(fault) => {
             return fail(audit, record, Outcome::Failure, "internal", Some(fault)).await;
@@ -130,6 +136,7 @@ async fn run(
     match commit {
         // An error would make the service send the same bad input again.
         Commit::Done(_) if matches!(handled.outcome, Outcome::Success | Outcome::Invalid) => {
+            handler.tidy(&event).await?;
             Ok(handled.answer)
         }
         Commit::Done(_) => Err(None),

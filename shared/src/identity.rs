@@ -42,11 +42,19 @@ pub struct User {
     pub verified: bool,
 }
 
+/// Where a user reads mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    pub email: String,
+    /// The one that they asked for in its place.
+    pub requested: Option<String>,
+}
+
 /// A user as a search finds them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     pub user: User,
-    pub email: String,
+    pub address: Address,
     pub enabled: bool,
     /// When they were made, in seconds since the epoch.
     pub created_at: i64,
@@ -61,6 +69,9 @@ pub struct Page {
 
 /// The attribute that says what made a user. It is set when the user is made and never after.
 const ORIGIN: &str = "custom:origin";
+
+/// The attribute that keeps the address which a user asked for until it is proven; empty without one.
+const REQUESTED: &str = "custom:new_email";
 
 /// The Cognito user pool of the portal.
 #[derive(Clone)]
@@ -202,9 +213,7 @@ impl Users {
         let users = answer.users().iter().map(|listed| {
             Ok(Listed {
                 user: user(listed.attributes(), listed.user_status.as_ref())?,
-                email: value(listed.attributes(), "email")
-                    .unwrap_or_default()
-                    .to_owned(),
+                address: address(listed.attributes()),
                 enabled: listed.enabled,
                 created_at: listed.user_create_date.map_or(i64::MAX, |at| at.secs()),
             })
@@ -228,6 +237,53 @@ impl Users {
         Ok(!answer.user_mfa_setting_list().is_empty())
     }
 
+    /// A user's address.
+    pub async fn address(&self, account: AccountId) -> Result<Address, Fault> {
+        let answer = self
+            .client
+            .admin_get_user()
+            .user_pool_id(&self.pool)
+            .username(account.to_string())
+            .send()
+            .await
+            .map_err(|error| fault("Cognito", &error))?;
+        Ok(address(answer.user_attributes()))
+    }
+
+    /// Keeps the address that a user asks for, or forgets it. They sign in as before.
+    pub async fn request_address(
+        &self,
+        account: AccountId,
+        email: Option<&str>,
+    ) -> Result<(), Fault> {
+        let requested = attribute(REQUESTED, email.unwrap_or_default())?;
+        self.set(account, vec![requested]).await
+    }
+
+    /// Gives a user the address that they asked for and showed to be theirs, and ends their sessions:
+    /// they sign in with it from now on.
+    pub async fn change_address(&self, account: AccountId, email: &str) -> Result<(), Fault> {
+        let attributes = vec![
+            attribute("email", email)?,
+            attribute("email_verified", "true")?,
+            attribute(REQUESTED, "")?,
+        ];
+        self.set(account, attributes).await?;
+        self.sign_out(account).await
+    }
+
+    async fn set(&self, account: AccountId, attributes: Vec<AttributeType>) -> Result<(), Fault> {
+        self.client
+            .admin_update_user_attributes()
+            .user_pool_id(&self.pool)
+            .username(account.to_string())
+            .set_user_attributes(Some(attributes))
+            .send()
+            .await
+            .map_err(|error| fault("Cognito", &error))?;
+        Ok(())
+    }
+
     /// Takes a user's authenticator away: the next sign-in sets up another. (Merely disabling it
     /// does nothing in a pool that asks everybody for a second factor.)
     pub async fn reset_second_factor(&self, account: AccountId) -> Result<(), Fault> {
@@ -241,18 +297,30 @@ impl Users {
         Ok(())
     }
 
-    /// The names of the groups that a user is in.
-    pub async fn groups(&self, account: AccountId) -> Result<Vec<String>, Fault> {
+    /// The names of the groups that a user is in; none if there is no such user.
+    pub async fn groups(&self, account: AccountId) -> Result<Option<Vec<String>>, Fault> {
         let answer = self
             .client
             .admin_list_groups_for_user()
             .user_pool_id(&self.pool)
             .username(account.to_string())
             .send()
-            .await
-            .map_err(|error| fault("Cognito", &error))?;
-        let groups = answer.groups.unwrap_or_default().into_iter();
-        Ok(groups.filter_map(|group| group.group_name).collect())
+            .await;
+        match answer {
+            Ok(answer) => {
+                let groups = answer.groups.unwrap_or_default().into_iter();
+                let names = groups.filter_map(|group| group.group_name);
+                Ok(Some(names.collect()))
+            }
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_user_not_found_exception()) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(fault("Cognito", &error)),
+        }
     }
 
     /// Makes a user what the account row says: in the one group of its role, enabled or not. Any
@@ -268,7 +336,7 @@ impl Users {
                 .await
                 .map_err(|error| fault("Cognito", &error))?;
         }
-        let groups = self.groups(row.account).await?;
+        let groups = self.groups(row.account).await?.unwrap_or_default();
         let wanted = row.role.group();
         for group in groups.iter().filter(|group| *group != wanted) {
             self.client
@@ -429,6 +497,14 @@ fn user(attributes: &[AttributeType], status: Option<&UserStatusType>) -> Result
         origin: value(attributes, ORIGIN).map(str::to_owned),
         verified: value(attributes, "email_verified") == Some("true"),
     })
+}
+
+fn address(attributes: &[AttributeType]) -> Address {
+    let text = |name| value(attributes, name).filter(|text| !text.is_empty());
+    Address {
+        email: text("email").unwrap_or_default().to_owned(),
+        requested: text(REQUESTED).map(str::to_owned),
+    }
 }
 
 fn value<'a>(attributes: &'a [AttributeType], name: &str) -> Option<&'a str> {

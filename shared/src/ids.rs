@@ -1,5 +1,6 @@
 //! The portal's opaque identifiers, a type each, so that one cannot stand in for another.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -93,9 +94,38 @@ id!(
     RecordId
 );
 id!(
+    /// A request to refill a prescription. Younger ones sort behind older ones.
+    RefillId
+);
+id!(
+    /// A request to amend the record. Younger ones sort behind older ones.
+    AmendmentId
+);
+id!(
+    /// What a patient's results of one analyte have in common: a MAC under the patient's data key.
+    SeriesId
+);
+id!(
+    /// A document: what a patient handed in, or an entry of the record that is one.
+    DocumentId
+);
+id!(
     /// A concern about an access. Younger ones sort behind older ones.
     ConcernId
 );
+id!(
+    /// An access to a patient's record: the id of its audit record.
+    AccessId
+);
+
+impl AccessId {
+    /// When the record was made, to the millisecond; none if no record has such an id.
+    pub fn made(self) -> Option<Timestamp> {
+        let (seconds, nanoseconds) = self.0.get_timestamp()?.to_unix();
+        let seconds = i64::try_from(seconds).ok()?;
+        Timestamp::new(seconds, i32::try_from(nanoseconds).ok()?).ok()
+    }
+}
 id!(
     /// A thread of messages, named by the browser that starts it.
     ThreadId

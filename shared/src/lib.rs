@@ -14,6 +14,7 @@ pub mod fhir;
 pub mod http;
 pub mod identity;
 pub mod ids;
+pub mod mail;
 pub mod names;
 pub mod phi;
 pub mod practice;

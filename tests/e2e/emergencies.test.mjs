@@ -93,6 +93,16 @@ test('not justified, it ends with the next request', async () => {
   ]);
 });
 
+test('whose access was not justified breaks no glass, until the privacy officer lets them', async () => {
+  const barred = await breakGlass({ reason: 'patient-unresponsive', explanation });
+  assert.equal(barred.status, 403, barred.text);
+  assert.equal(barred.json.type, '/problems/barred');
+  const path = `/v1/access-concerns/${concern}/allow-break-glass`;
+  assert.equal((await api('POST', path, { token: provider })).status, 403);
+  const allowed = await api('POST', path, { token: officer });
+  assert.equal(allowed.status, 200, allowed.text);
+});
+
 test('when the hour is over, so is the access', async () => {
   const broken = await breakGlass({ reason: 'patient-unresponsive', explanation });
   assert.equal(broken.status, 201, broken.text);

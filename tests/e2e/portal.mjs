@@ -115,6 +115,13 @@ export const cognito = (operation, body) =>
 /** Calls CloudWatch Logs as the emulator's root user. */
 export const logs = (operation, body) => asRoot('logs', `Logs_20140328.${operation}`, body);
 
+/** The mails that the emulator took for an address, oldest first. */
+export async function mails(to) {
+  const response = await fetch(`${portal.emulator}/_ministack/ses/messages`);
+  const { messages } = await response.json();
+  return Object.values(messages).flat().filter((mail) => mail.To.includes(to));
+}
+
 /** Invokes a function as the emulator's root user; what it answers. */
 export async function invoke(operation, event) {
   const credential = `test/20260101/${portal.region}/lambda/aws4_request`;

@@ -4,8 +4,8 @@
 use crate::harness::function::{Function, trigger};
 use crate::harness::letter::{Letter, activation_row};
 use crate::harness::recorder::Recorder;
-use crate::harness::request::{SIGNED_IN, anonymous, body, signed_in};
-use crate::harness::world::{World, token_specs};
+use crate::harness::request::{SIGNED_IN, With, anonymous, body, signed_in};
+use crate::harness::world::{World, call, specs, token_specs};
 use crate::harness::{Stack, Whose};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use shared::access::{Claims, Role};
 use shared::aws::Resource;
 use shared::http::{Request, Response};
 use shared::ids::AccountId;
+use shared::practice::Practice;
 use std::collections::BTreeSet;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -68,12 +69,6 @@ async fn account_rows(stack: &Stack) -> Vec<Value> {
     rows
 }
 
-async fn account_row(stack: &Stack, account: AccountId) -> Value {
-    let rows = account_rows(stack).await.into_iter();
-    let mut rows = rows.filter(|row| row["pk"] == format!("ACCOUNT#{account}").as_str());
-    rows.next().unwrap()
-}
-
 /// The accounts of the patient's that activation made.
 async fn linked(world: &World) -> Vec<String> {
     let rows = world.stack.items(Resource::PatientsTable).await.into_iter();
@@ -98,8 +93,8 @@ async fn pool_users(stack: &Stack) -> Vec<Value> {
 
 /// The records of an operation since some were there, oldest first.
 async fn new_records(stack: &Stack, before: &[Value], operation: &str) -> Vec<Value> {
-    let mut records = stack.audit().await;
-    records.retain(|record| record["operation"] == operation && !before.contains(record));
+    let mut records = stack.records_since(before).await;
+    records.retain(|record| record["operation"] == operation);
     records
 }
 
@@ -119,7 +114,7 @@ async fn the_right_letter_makes_one_account() {
     assert_eq!(users.len(), 1);
     assert_eq!(users[0]["UserStatus"], "FORCE_CHANGE_PASSWORD");
     let account = linked(&world).await.remove(0);
-    let row = account_row(&world.stack, account.parse().unwrap()).await;
+    let row = world.stack.account_row(account.parse().unwrap()).await;
     assert_eq!(row["role"], "patient");
     assert_eq!(row["status"], "active");
     assert_eq!(row["patient"], world.patient.to_string());
@@ -247,6 +242,72 @@ async fn who_did_not_get_the_answer_asks_again_with_the_same_key() {
     assert!(!response.status.is_success(), "{}", response.status);
     assert!(!response.status.is_server_error(), "{}", response.status);
     assert_eq!(linked(&world).await.len(), 1);
+}
+
+/// Whoever let the first password run out gets another letter, and another password with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_letter_goes_on_with_a_user_who_never_signed_in() {
+    let world = World::new().await;
+    let first = Letter::to_the_patient(&world).await;
+    assert_eq!(activate(&world, right(&first)).await.status, 201);
+    let accounts = account_rows(&world.stack).await;
+    let second = Letter::to_the_patient(&world).await;
+    let again = second.request("ann@example.org", "key-of-another-letter");
+    let response = activate(&world, again).await;
+    assert_eq!(response.status, 201, "{}", body(&response));
+    assert_eq!(account_rows(&world.stack).await, accounts);
+    assert_eq!(linked(&world).await.len(), 1);
+    let users = pool_users(&world.stack).await;
+    assert_eq!(users.len(), 1);
+
+    // Another patient's letter does not, nor one of the patient's once they have chosen a password.
+    let patient = world.stack.sample("Noel_Reynolds").await;
+    let whose = Whose::Patient(patient);
+    let account = world.stack.account(Role::Patient, whose).await;
+    let theirs = Letter::of(&world.stack, patient, account).await;
+    assert_eq!(activate(&world, right(&theirs)).await.status, 409);
+    let password = json!({
+        "UserPoolId": world.stack.names[&Resource::UserPool],
+        "Username": users[0]["Username"], "Password": "Correct-Horse-1-Staple", "Permanent": true,
+    });
+    world.stack.cognito("AdminSetUserPassword", &password).await;
+    let third = Letter::to_the_patient(&world).await;
+    let again = third.request("ann@example.org", "key-of-a-third-letter");
+    assert_eq!(activate(&world, again).await.status, 409);
+}
+
+/// 45 CFR 164.502(g)(3): until they may consent to something alone, children's parents act for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_gets_no_account() {
+    let world = World::new().await;
+    let letter = Letter::to_the_patient(&world).await;
+    let of_thirteen = || Practice::new("America/New_York", 13, 18).unwrap();
+    let ask = async |id: &str, request: Request| {
+        let aws = world.stack.aws_of(&Recorder::default(), of_thirteen());
+        let spec = specs().into_iter().find(|spec| spec.id == id).unwrap();
+        call(&aws, spec, request).await
+    };
+    let before = world.stack.audit().await;
+    let issue = signed_in(world.admin, Role::Admin).json(&json!({"mrn": world.mrn}));
+    let grant = world.grant("somebody@example.org", &["profile"]);
+    for (id, request) in [
+        (ACTIVATE, right(&letter)),
+        ("issue-activation", issue),
+        ("grant-proxy", grant),
+    ] {
+        let response = ask(id, request).await;
+        assert_eq!(response.status, 409, "{id}: {}", body(&response));
+        assert_eq!(body(&response)["type"], "/problems/for-parents", "{id}");
+        let records = new_records(&world.stack, &before, id).await;
+        assert_eq!(records.len(), 1, "{id}");
+        assert_eq!(records[0]["outcome"], "denied", "{id}");
+        assert_eq!(records[0]["patient"], world.patient.to_string(), "{id}");
+    }
+    assert!(pool_users(&world.stack).await.is_empty());
+    // Only who proves to be the patient hears of it.
+    let [_, born, ..] = wrong(&letter);
+    assert_eq!(ask(ACTIVATE, right(&born)).await.status, 403);
+    assert_eq!(activate(&world, right(&letter)).await.status, 201);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -441,7 +502,7 @@ async fn signing_out_fails_whole() {
     let world = World::new().await;
     let whose = Whose::Patient(world.patient);
     let account = world.stack.account(Role::Patient, whose).await;
-    let row = account_row(&world.stack, account).await;
+    let row = world.stack.account_row(account).await;
     for part in ["cognito-idp:", "dynamodb:UpdateItem"] {
         let recorder = Recorder::failing(move |call| call.actions[0].starts_with(part));
         let out = Function::recorded(&world.stack, "sign-out-everywhere", recorder);
@@ -451,7 +512,7 @@ async fn signing_out_fails_whole() {
         let records = new_records(&world.stack, &before, "sign-out-everywhere").await;
         assert_eq!(records.len(), 1, "{part}: {records:#?}");
         assert_eq!(records[0]["outcome"], "failure");
-        assert_eq!(account_row(&world.stack, account).await, row, "{part}");
+        assert_eq!(world.stack.account_row(account).await, row, "{part}");
     }
 }
 
@@ -608,11 +669,11 @@ async fn a_sign_in_moves_the_one_before() {
     let function = Function::new(&world.stack, "record-sign-in");
     let event = trigger("record-sign-in", account);
     assert_eq!(function.handle(event.clone()).await.unwrap(), event);
-    let first = account_row(&world.stack, account).await;
+    let first = world.stack.account_row(account).await;
     assert!(first["last_sign_in"].is_string());
     assert!(first["previous_sign_in"].is_null());
     function.handle(event).await.unwrap();
-    let second = account_row(&world.stack, account).await;
+    let second = world.stack.account_row(account).await;
     assert_eq!(second["previous_sign_in"], first["last_sign_in"]);
     assert!(second["last_sign_in"].as_str() > first["last_sign_in"].as_str());
     let get = Function::new(&world.stack, "get-account");

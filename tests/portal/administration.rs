@@ -2,7 +2,7 @@
 //! the last administrator, what takes two of them, and the comparison with the user pool.
 
 use crate::harness::function::{Function, trigger};
-use crate::harness::recorder::Recorder;
+use crate::harness::recorder::{Call, Recorder};
 use crate::harness::request::{With, body, signed_in};
 use crate::harness::world::World;
 use crate::harness::{Stack, Whose};
@@ -52,13 +52,6 @@ fn update(by: Request, whom: AccountId, version: u64, change: &Value) -> Request
         .json(change)
 }
 
-async fn row(stack: &Stack, account: AccountId) -> Value {
-    let key = format!("ACCOUNT#{account}");
-    let mut rows = stack.items(Resource::AccountsTable).await.into_iter();
-    rows.find(|row| row["pk"] == key.as_str())
-        .unwrap_or_default()
-}
-
 async fn administrators(stack: &Stack) -> Vec<String> {
     let mut rows = stack.items(Resource::AccountsTable).await.into_iter();
     let row = rows.find(|row| row["pk"] == "ADMINISTRATORS");
@@ -79,18 +72,7 @@ async fn in_pool(stack: &Stack, account: AccountId) -> (Vec<String>, bool) {
 }
 
 async fn users(stack: &Stack, email: &str) -> Vec<Value> {
-    let search = json!({
-        "UserPoolId": stack.names[&Resource::UserPool],
-        "Filter": format!("email = \"{email}\""),
-    });
-    let found = stack.cognito("ListUsers", &search).await;
-    found["Users"].as_array().unwrap().clone()
-}
-
-async fn new_records(stack: &Stack, before: &[Value]) -> Vec<Value> {
-    let mut records = stack.audit().await;
-    records.retain(|record| !before.contains(record));
-    records
+    stack.users(&format!("email = \"{email}\"")).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,7 +93,7 @@ async fn an_invitation_makes_a_user_and_an_account() {
         (&json!("done"), &json!("provider"))
     );
     let account: AccountId = answer["id"].as_str().unwrap().parse().unwrap();
-    let row = row(&world.stack, account).await;
+    let row = world.stack.account_row(account).await;
     assert_eq!(row["role"], "provider");
     assert_eq!(row["practitioner"], world.practitioner.to_string());
     assert_eq!(
@@ -124,7 +106,7 @@ async fn an_invitation_makes_a_user_and_an_account() {
     assert_eq!(user["UserStatus"], "FORCE_CHANGE_PASSWORD");
     let attributes = user["Attributes"].as_array().unwrap();
     assert!(attributes.contains(&json!({"Name": "email_verified", "Value": "true"})));
-    let records = new_records(&world.stack, &before).await;
+    let records = world.stack.records_since(&before).await;
     assert_eq!(records.len(), 1);
     assert_eq!(records[0]["resource"], format!("{account} provider"));
     assert_eq!(records[0]["via"], "administration");
@@ -190,7 +172,7 @@ async fn an_invitation_that_breaks_off_goes_on_with_the_same_key() {
             "{part}"
         );
         assert_eq!(users(&world.stack, address).await.len(), made, "{part}");
-        let records = new_records(&world.stack, &before).await;
+        let records = world.stack.records_since(&before).await;
         assert_eq!(records.len(), 1, "{part}: {records:#?}");
         assert_eq!(records[0]["outcome"], "failure");
     }
@@ -294,12 +276,12 @@ async fn patients_and_staff_do_not_become_each_other() {
         (world.account, &json!({"role": "admin"})),
         (world.provider, &json!({"role": "patient"})),
     ] {
-        let before = row(&world.stack, whom).await;
+        let before = world.stack.account_row(whom).await;
         let request = update(world.by_admin(), whom, 0, change);
         let response = respond(&world, "update-user", request).await;
         assert_eq!(response.status, 409, "{change}");
         assert_eq!(body(&response)["type"], "/problems/other-kind-of-account");
-        assert_eq!(row(&world.stack, whom).await, before);
+        assert_eq!(world.stack.account_row(whom).await, before);
     }
     // But a patient's account may be disabled.
     let request = update(
@@ -310,7 +292,7 @@ async fn patients_and_staff_do_not_become_each_other() {
     );
     assert_eq!(respond(&world, "update-user", request).await.status, 200);
     assert_eq!(
-        row(&world.stack, world.account).await["patient"],
+        world.stack.account_row(world.account).await["patient"],
         world.patient.to_string()
     );
 }
@@ -332,7 +314,7 @@ async fn a_change_holds_with_the_next_request() {
     assert_eq!(response.status, 200, "{}", body(&response));
     assert_eq!(response.etag, Some(1));
     assert_eq!(body(&response)["sign_in_service"], "done");
-    let records = new_records(&world.stack, &before).await;
+    let records = world.stack.records_since(&before).await;
     assert_eq!(
         records[0]["resource"],
         format!("{} provider disabled", world.provider)
@@ -350,7 +332,7 @@ async fn a_change_holds_with_the_next_request() {
     assert_eq!(respond(&world, "update-user", request).await.status, 200);
     assert_eq!(get.respond(own()).await.status, 401);
     assert!(in_pool(&world.stack, world.provider).await.1);
-    let row = row(&world.stack, world.provider).await;
+    let row = world.stack.account_row(world.provider).await;
     assert_eq!(row["practitioner"], world.practitioner.to_string());
     assert_eq!(row["changed_by"], world.admin.to_string());
 
@@ -365,7 +347,7 @@ async fn a_change_holds_with_the_next_request() {
     assert_eq!(response.status, 200, "{}", body(&response));
     let (groups, _) = in_pool(&world.stack, world.provider).await;
     assert_eq!(groups, ["privacy-officers"]);
-    let row = self::row(&world.stack, world.provider).await;
+    let row = world.stack.account_row(world.provider).await;
     assert!(row["practitioner"].is_null());
     assert_eq!(row["version"], "3");
 }
@@ -390,7 +372,7 @@ async fn what_cognito_missed_is_made_up_for() {
         let response = respond_without(&world, "update-user", part, request).await;
         assert_eq!(response.status, 200, "{part}: {}", body(&response));
         assert_eq!(body(&response)["sign_in_service"], "pending", "{part}");
-        let row = row(&world.stack, whom).await;
+        let row = world.stack.account_row(whom).await;
         assert_eq!(
             (&row["role"], &row["status"]),
             (&json!("privacy-officer"), &json!("disabled"))
@@ -437,7 +419,7 @@ async fn nobody_administers_themselves() {
         let before = world.stack.audit().await;
         let request = update(world.by_admin(), world.admin, 0, &change);
         assert_eq!(respond(&world, id, request).await.status, 403, "{id}");
-        let records = new_records(&world.stack, &before).await;
+        let records = world.stack.records_since(&before).await;
         assert_eq!(records.len(), 1);
         assert_eq!(records[0]["outcome"], "denied");
         assert_eq!(records[0]["resource"], world.admin.to_string());
@@ -459,7 +441,10 @@ async fn the_last_administrator_stays() {
             .parse()
             .unwrap();
         let other = admin(&world).await;
-        let versions = [row(&world.stack, one).await, row(&world.stack, other).await];
+        let versions = [
+            world.stack.account_row(one).await,
+            world.stack.account_row(other).await,
+        ];
         let version = |row: &Value| row["version"].as_str().map_or(0, |v| v.parse().unwrap());
         let functions = [(); 2].map(|()| Function::new(&world.stack, "update-user"));
         let (first, second) = tokio::join!(
@@ -476,8 +461,8 @@ async fn the_last_administrator_stays() {
         let left = administrators(&world.stack).await;
         let stays = if statuses[0] == 200 { one } else { other };
         assert_eq!(left, [stays.to_string()]);
-        assert_eq!(row(&world.stack, stays).await["status"], "active");
-        assert_eq!(row(&world.stack, stays).await["role"], "admin");
+        assert_eq!(world.stack.account_row(stays).await["status"], "active");
+        assert_eq!(world.stack.account_row(stays).await["role"], "admin");
     }
 }
 
@@ -496,7 +481,7 @@ async fn the_last_administrator_cannot_be_taken_from_the_set() {
         let response = respond(&world, "update-user", request).await;
         assert_eq!(response.status, 409, "{change}: {}", body(&response));
         assert_eq!(body(&response)["type"], "/problems/last-administrator");
-        let row = row(&world.stack, world.admin).await;
+        let row = world.stack.account_row(world.admin).await;
         assert_eq!(
             (&row["role"], &row["status"]),
             (&json!("admin"), &json!("active"))
@@ -560,7 +545,7 @@ async fn roles_that_watch_over_others_take_two_administrators() {
     .await;
     assert_eq!(response.status, 202);
     assert_eq!(
-        row(&world.stack, world.officer).await["role"],
+        world.stack.account_row(world.officer).await["role"],
         "privacy-officer"
     );
     let response = respond(
@@ -577,7 +562,10 @@ async fn roles_that_watch_over_others_take_two_administrators() {
     )
     .await;
     assert_eq!(response.status, 200, "{}", body(&response));
-    assert_eq!(row(&world.stack, world.officer).await["role"], "admin");
+    assert_eq!(
+        world.stack.account_row(world.officer).await["role"],
+        "admin"
+    );
     assert!(
         administrators(&world.stack)
             .await
@@ -752,7 +740,7 @@ async fn a_practitioner_has_one_account() {
     let other = stack.account(Role::PrivacyOfficer, Whose::Nobody).await;
     let change = |version| update(world.by_admin(), other, version, &as_practitioner);
     taken(&respond(&world, "update-user", change(0)).await);
-    assert_eq!(row(stack, other).await["role"], "privacy-officer");
+    assert_eq!(stack.account_row(other).await["role"], "privacy-officer");
 
     // Disabled it keeps the practitioner, and is enabled again.
     for (version, status) in [(0, "disabled"), (1, "active")] {
@@ -817,7 +805,7 @@ async fn searches_find_accounts_and_say_nothing_of_records() {
         (&json!("provider"), &json!("invited"))
     );
     assert_eq!((&user["mfa"], &user["version"]), (&json!(false), &json!(0)));
-    let records = new_records(&world.stack, &before).await;
+    let records = world.stack.records_since(&before).await;
     assert!(
         !records[0].to_string().to_lowercase().contains("search-"),
         "{}",
@@ -886,7 +874,7 @@ async fn an_administrators_letter_opens_an_account() {
     assert_eq!(fields, ["code", "expires_at"]);
     let code = second["code"].as_str().unwrap();
     assert!(code.len() == 19 && code.matches('-').count() == 3, "{code}");
-    let records = new_records(&world.stack, &before).await;
+    let records = world.stack.records_since(&before).await;
     assert_eq!(records.len(), 2);
     assert_eq!(records[0]["patient"], world.patient.to_string());
     assert!(!records[0].to_string().contains(&world.mrn));
@@ -912,7 +900,7 @@ async fn an_administrators_letter_opens_an_account() {
     let accounts = world.stack.items(Resource::AccountsTable).await;
     let response = respond(&world, "issue-activation", issue("no such number")).await;
     assert_eq!(response.status, 404);
-    let records = new_records(&world.stack, &before).await;
+    let records = world.stack.records_since(&before).await;
     assert_eq!(records.len(), 1);
     assert_eq!(
         (&records[0]["outcome"], &records[0]["reason"]),
@@ -956,7 +944,7 @@ async fn a_patient_gets_three_codes_a_day() {
     assert_eq!(response.status, 429, "{}", body(&response));
     assert_eq!(body(&response)["type"], "/problems/too-many-codes");
     assert_eq!(response.retry_after, Some(u16::MAX));
-    let records = new_records(&world.stack, &before).await;
+    let records = world.stack.records_since(&before).await;
     assert_eq!(records.len(), 1);
     assert_eq!(
         (&records[0]["outcome"], &records[0]["patient"]),
@@ -1019,7 +1007,7 @@ async fn resetting_a_second_factor_is_written_down_first() {
     );
     assert_eq!(get.respond(own()).await.status, 401);
     let told = format!("{} callback-to-number-on-file", world.provider);
-    let records = new_records(&world.stack, &before).await;
+    let records = world.stack.records_since(&before).await;
     let records: Vec<_> = records
         .iter()
         .filter(|r| r["operation"] == "reset-user-mfa")
@@ -1129,7 +1117,7 @@ async fn every_drift_is_mended_or_reported() {
     let mut both = [world.admin.to_string(), uncounted.to_string()];
     both.sort();
     assert_eq!(administrators(stack).await, both);
-    let records = new_records(stack, &before).await;
+    let records = stack.records_since(&before).await;
     let told: Vec<_> = records
         .iter()
         .filter_map(|record| record["resource"].as_str())
@@ -1143,7 +1131,7 @@ async fn every_drift_is_mended_or_reported() {
         (&answer["mended"], &answer["not_mended"]),
         (&json!(0), &json!(0))
     );
-    assert_eq!(new_records(stack, &before).await.len(), 1);
+    assert_eq!(stack.records_since(&before).await.len(), 1);
 
     // Somebody of whom nobody knows where they come from is reported, and stays.
     let create = json!({"UserPoolId": pool, "Username": "stranger@example.org"});
@@ -1156,7 +1144,7 @@ async fn every_drift_is_mended_or_reported() {
         "{answer}"
     );
     assert_eq!(users(stack, "stranger@example.org").await.len(), 1);
-    let records = new_records(stack, &before).await;
+    let records = stack.records_since(&before).await;
     assert!(
         records.iter().any(|record| record["outcome"] == "failure"),
         "{records:#?}"
@@ -1177,6 +1165,40 @@ async fn every_drift_is_mended_or_reported() {
         (&json!(1), &json!(1)),
         "{answer}"
     );
+}
+
+/// Consent is not waited for from somebody who cannot sign in any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_whose_user_is_gone_is_not_counted() {
+    let world = World::new().await;
+    let stack = &world.stack;
+    let gone = admin(&world).await;
+    let mut both = [world.admin.to_string(), gone.to_string()];
+    both.sort();
+    assert_eq!(administrators(stack).await, both);
+    let user = json!({"UserPoolId": stack.names[&Resource::UserPool], "Username": gone});
+    stack.cognito("AdminDeleteUser", &user).await;
+    let before = stack.audit().await;
+    // Nobody is taken out for an answer that did not come.
+    let failing = |call: &Call| call.actions[0] == "cognito-idp:AdminListGroupsForUser";
+    reconcile(stack, Recorder::failing(failing)).await.unwrap();
+    assert_eq!(administrators(stack).await, both);
+    let answer = reconcile(stack, Recorder::default()).await.unwrap();
+    assert_eq!(
+        (&answer["mended"], &answer["not_mended"]),
+        (&json!(1), &json!(0)),
+        "{answer}"
+    );
+    assert_eq!(administrators(stack).await, [world.admin.to_string()]);
+    let told = format!("{gone} gone");
+    let records = stack.records_since(&before).await;
+    assert!(records.iter().any(|one| one["resource"] == told.as_str()));
+
+    // The last one stays: without any, anybody would grant anything.
+    let user = json!({"UserPoolId": stack.names[&Resource::UserPool], "Username": world.admin});
+    stack.cognito("AdminDeleteUser", &user).await;
+    reconcile(stack, Recorder::default()).await.unwrap();
+    assert_eq!(administrators(stack).await, [world.admin.to_string()]);
 }
 
 /// Somebody sends the invitation again while the user that the first try left is being removed.

@@ -14,11 +14,19 @@ use serde_json::{Value, json};
 use shared::access::Role;
 use shared::api::access_concerns::{ResolveAccessConcern, ReviewBreakGlass};
 use shared::api::account::ActivateAccount;
+use shared::api::amendments::{RequestAmendment, ReviewAmendment, SubmitDisagreement};
 use shared::api::break_glass::BreakGlass;
 use shared::api::care_team::ChangeCareTeam;
+use shared::api::documents::RequestUpload;
+use shared::api::email_change::{ConfirmEmailChange, RequestEmailChange};
+use shared::api::lab_holds::HoldLabResult;
+use shared::api::message_keys::{RegisterMessageKey, UnlockMessageKey};
 use shared::api::profile::UpdateProfile;
 use shared::api::proxies::GrantProxy;
+use shared::api::record_access::ReportAccessConcern;
+use shared::api::refills::{RequestRefill, ReviewRefill};
 use shared::api::search::FindPatient;
+use shared::api::threads::{AssignThread, MarkThreadRead, SendMessage, ShareThread, StartThread};
 use shared::api::users::{InviteUser, IssueActivation, ListUsers, ResetUserMfa, UpdateUser};
 use shared::api::{Operation, Trigger, threads};
 use shared::aws::Resource;
@@ -31,10 +39,11 @@ use uuid::Uuid;
 /// Stands in what is sent, and must not stand in what comes back.
 const ECHO: &str = "qX7Echo";
 
-const TABLES: [Resource; 5] = [
+const TABLES: [Resource; 6] = [
     Resource::AccountsTable,
     Resource::PatientsTable,
     Resource::RecordsTable,
+    Resource::DocumentsTable,
     Resource::DirectoryTable,
     Resource::MessagesTable,
 ];
@@ -148,17 +157,33 @@ fn without_body(world: &World, id: &str) -> Request {
             .by_patient()
             .patient(world.patient)
             .header("if-match", "\"0\""),
+        "report-access-concern" => world.report(&Uuid::nil().to_string(), &Value::Null),
         "break-glass" => signed_in(world.provider, Role::Provider)
             .since(0)
             .patient(world.patient),
+        "hold-lab-result" => world
+            .by_provider()
+            .patient(world.patient)
+            .result(&Uuid::nil().to_string()),
         "review-break-glass" | "resolve-access-concern" => {
             world.by_officer().concern(&Uuid::nil().to_string())
         }
-        "grant-proxy" => world
+        "grant-proxy" | "request-upload" => world
             .by_patient()
             .patient(world.patient)
             .header("idempotency-key", "a-key-of-its-own"),
+        "request-refill" | "request-amendment" => world
+            .by_patient()
+            .patient(world.patient)
+            .header("idempotency-key", "a-key-of-its-own"),
+        "review-refill" => world.review_refill(&Uuid::nil().to_string(), &Value::Null),
+        "review-amendment" => world.review_amendment(&Uuid::nil().to_string(), &Value::Null),
+        "submit-disagreement" => world
+            .by_patient()
+            .patient(world.patient)
+            .amendment(&Uuid::nil().to_string()),
         "find-patient" => world.by_provider(),
+        "request-email-change" | "confirm-email-change" => world.by_patient(),
         "change-care-team" => world.change_team(0, &Value::Null),
         "issue-activation" | "list-users" => world.by_admin(),
         "update-user" | "reset-user-mfa" => world
@@ -196,6 +221,8 @@ fn bodies() -> Vec<(&'static str, Value)> {
         "email": "someone@example.org",
         "address": {"lines": ["1 Main Street"], "city": "Boston", "state": "MA",
             "postal_code": "02101", "country": "US"},
+        "preferred_language": "es",
+        "notifications": {"appointments": "email", "messages": "none", "documents": "email"},
     });
     let activation = json!({
         "mrn": "m-1", "birth_date": "1980-01-02", "code": "ABCDEFGHJKMNPQRS",
@@ -235,6 +262,13 @@ fn bodies() -> Vec<(&'static str, Value)> {
             }),
         ),
         (
+            "request-upload",
+            json!({
+                "name": "letter.pdf", "content_type": "application/pdf", "size": 1000,
+                "sha256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+            }),
+        ),
+        (
             "find-patient",
             json!({"family": "Roe", "birth_date": "1980-01-02", "match": "exact"}),
         ),
@@ -243,8 +277,36 @@ fn bodies() -> Vec<(&'static str, Value)> {
             json!({"expire": {"practitioner": practitioner, "until": "2999-01-31T17:00:00Z"}}),
         ),
         (
+            "request-refill",
+            json!({"prescription": practitioner, "note": "four left"}),
+        ),
+        (
+            "review-refill",
+            json!({"decision": "denied", "reason": "a blood test first"}),
+        ),
+        (
+            "request-amendment",
+            json!({"part": "other", "entry": practitioner, "change": "this", "reason": "that"}),
+        ),
+        (
+            "review-amendment",
+            json!({"deny": {"basis": "not-in-record-set", "explanation": "a draft"}}),
+        ),
+        ("submit-disagreement", json!({"statement": "I disagree"})),
+        (
             "break-glass",
             json!({"reason": "other", "explanation": "found on the floor"}),
+        ),
+        (
+            "report-access-concern",
+            json!({"explanation": "a neighbour of mine"}),
+        ),
+        (
+            "hold-lab-result",
+            json!({
+                "reason": "preventing-harm", "explanation": "to be talked about first",
+                "until": "2100-01-02T12:00:00Z",
+            }),
         ),
         (
             "review-break-glass",
@@ -259,6 +321,14 @@ fn bodies() -> Vec<(&'static str, Value)> {
             json!({"role": "provider", "email": "someone@example.org", "practitioner": practitioner}),
         ),
         ("issue-activation", json!({"mrn": "m-1"})),
+        (
+            "request-email-change",
+            json!({"email": "someone@example.org"}),
+        ),
+        (
+            "confirm-email-change",
+            json!({"old_address_code": "ABCD-EFGH", "new_address_code": "JKMN-PQRS"}),
+        ),
         (
             "list-users",
             json!({"search": "someone", "role": "provider"}),
@@ -459,6 +529,11 @@ async fn fields_that_are_not_what_they_should_be() {
             .to_string()
             .replace("\"DEEP\"", &deep);
         let request = abused.request(id).bytes(deep.as_bytes());
+        // Of a list it is the first element that is wrong.
+        let pointer = match &right[field] {
+            Value::Array(_) if id == "share-thread" => format!("{pointer}/0"),
+            _ => pointer,
+        };
         abused
             .refused(id, "a deep field", request, 400, &*pointer)
             .await;
@@ -467,6 +542,7 @@ async fn fields_that_are_not_what_they_should_be() {
     let (contact, activation) = (body_of("update-profile"), body_of("activate-account"));
     for id in [
         "break-glass",
+        "hold-lab-result",
         "review-break-glass",
         "resolve-access-concern",
     ] {
@@ -723,7 +799,7 @@ async fn headers_and_paths() {
         let Trigger::Http { path, .. } = spec.trigger else {
             continue;
         };
-        for name in ["patient", "concern"] {
+        for name in ["patient", "concern", "refill", "amendment"] {
             if !path.contains(&format!("{{{name}}}")) {
                 continue;
             }
@@ -745,14 +821,15 @@ async fn headers_and_paths() {
                 "00000000-0000-0000-0000-000000000000#CONTEXT",
             ] {
                 let mut request = abused.world.allowed(spec).await;
-                request.path = vec![(name.to_owned(), wrong.to_owned())];
+                request.path.retain(|(other, _)| other != name);
+                request.path.push((name.to_owned(), wrong.to_owned()));
                 abused.before = tables(&abused.world).await;
                 abused
                     .refused(spec.id, wrong, request, 400, &*pointer)
                     .await;
             }
             let mut request = abused.world.allowed(spec).await;
-            request.path.clear();
+            request.path.retain(|(other, _)| other != name);
             abused.before = tables(&abused.world).await;
             abused
                 .refused(spec.id, "no path", request, 400, &*pointer)
@@ -801,6 +878,33 @@ async fn queries_and_cursors() {
     ] {
         let request = abused.labs().query("limit", limit);
         abused.refused(id, limit, request, 400, "query/limit").await;
+    }
+    for (name, wrong) in [
+        ("from", "2019"),
+        ("from", "2019-02-29"),
+        ("from", "qX7Echo"),
+        ("to", "2019-1-1"),
+        ("to", "2019-01-01T00:00:00Z"),
+        ("to", ""),
+        ("category", ""),
+        ("category", "qX7Echo qX7Echo"),
+        ("category", "LAB#"),
+        ("category", "a-code-of-more-than-thirty-two-letters"),
+    ] {
+        let request = abused.labs().query(name, wrong);
+        let pointer = format!("query/{name}");
+        abused.refused(id, wrong, request, 400, &*pointer).await;
+    }
+    let request = abused.labs().query("from", "2019-01-02");
+    let request = request.query("to", "2019-01-01");
+    let what = "an end before the beginning";
+    abused.refused(id, what, request, 400, "query/to").await;
+    for wrong in ["", "Conditions", "lab-results", "qX7Echo", "conditions#"] {
+        let request = abused.labs().query("section", wrong);
+        let list = "list-health-record";
+        abused
+            .refused(list, wrong, request, 400, "query/section")
+            .await;
     }
     for (name, wrong) in [
         ("state", "OPEN"),
@@ -864,6 +968,33 @@ async fn queries_and_cursors() {
         let request = abused.labs().query("cursor", wrong);
         abused.refused(id, what, request, 400, "query/cursor").await;
     }
+    // Nor is it good for other days, another list or another section.
+    let request = abused
+        .labs()
+        .query("cursor", &mine)
+        .query("to", "1970-01-01");
+    let what = "other days";
+    abused.refused(id, what, request, 400, "query/cursor").await;
+    let series = abused.world.series().await;
+    let mut request = abused.labs().query("cursor", &mine);
+    request.path.push(("series".to_owned(), series));
+    abused.before = tables(&abused.world).await;
+    abused
+        .refused("get-lab-trend", "a list's", request, 400, "query/cursor")
+        .await;
+    let section = |section: &str| abused.labs().query("section", section);
+    let page = section("encounters").query("limit", "1");
+    let encounters = cursor(&abused.functions["list-health-record"].respond(page).await);
+    let request = section("vital-signs").query("cursor", &encounters);
+    abused
+        .refused(
+            "list-health-record",
+            "another section's",
+            request,
+            400,
+            "query/cursor",
+        )
+        .await;
     // The cursor is not for another patient's list, even in the same session.
     let request = signed_in(abused.world.provider, Role::Provider).patient(other);
     let response = abused.functions[id]
@@ -963,6 +1094,104 @@ async fn proxies() {
     abused.settled().await;
 }
 
+/// What requests to the practice have and no other body.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_to_the_practice() {
+    let mut abused = Abused::new().await;
+    for (id, body, pointer) in [
+        ("request-refill", json!({"note": "four left"}), ""),
+        (
+            "request-amendment",
+            json!({"part": "other", "change": "this"}),
+            "",
+        ),
+        (
+            "request-amendment",
+            json!({"part": "other", "reason": "that"}),
+            "",
+        ),
+        (
+            "request-amendment",
+            json!({"change": "this", "reason": "that"}),
+            "",
+        ),
+        ("review-refill", json!({}), ""),
+        ("review-refill", json!({"reason": "no"}), ""),
+        ("review-refill", json!({"decision": "denied"}), "/reason"),
+        (
+            "review-refill",
+            json!({"decision": "withdrawn"}),
+            "/decision",
+        ),
+        ("review-amendment", json!({}), ""),
+        ("review-amendment", json!({"accept": {}}), "/accept"),
+        ("review-amendment", json!({"accept": ["done"]}), "/accept"),
+        (
+            "review-amendment",
+            json!({"deny": {"explanation": "no"}}),
+            "/deny",
+        ),
+        (
+            "review-amendment",
+            json!({"deny": {"basis": "not-in-record-set"}}),
+            "/deny",
+        ),
+        (
+            "review-amendment",
+            json!({"deny": {"basis": ECHO, "explanation": "no"}}),
+            "/deny/basis",
+        ),
+        (
+            "review-amendment",
+            json!({"extend": {ECHO: ECHO}}),
+            "/extend",
+        ),
+        (
+            "review-amendment",
+            json!({"accept": {"done": "a"}, "extend": {"reason": "b"}}),
+            "",
+        ),
+        ("submit-disagreement", json!({}), ""),
+    ] {
+        let request = abused.request(id).json(&body);
+        let what = body.to_string();
+        abused.refused(id, &what, request, 400, pointer).await;
+    }
+    let pointer = "header/idempotency-key";
+    for id in ["request-refill", "request-amendment"] {
+        let request = abused.labs().json(&body_of(id));
+        abused.refused(id, "no key", request, 400, pointer).await;
+        for key in ["", "short", &ECHO.repeat(10)] {
+            let request = abused.labs().header("idempotency-key", key);
+            let request = request.json(&body_of(id));
+            abused.refused(id, key, request, 400, pointer).await;
+        }
+    }
+    for id in [
+        "list-prescriptions",
+        "list-refill-requests",
+        "list-amendments",
+    ] {
+        for (name, value) in [("limit", "0"), ("limit", ECHO), ("cursor", ECHO)] {
+            let request = abused.labs().query(name, value);
+            let pointer = format!("query/{name}");
+            abused.refused(id, value, request, 400, &*pointer).await;
+        }
+    }
+    let request = abused.labs().query("status", ECHO);
+    abused
+        .refused("list-prescriptions", ECHO, request, 400, "query/status")
+        .await;
+    for (id, request) in [
+        ("list-open-refills", abused.world.by_provider()),
+        ("list-open-amendments", abused.world.by_officer()),
+    ] {
+        let request = request.query("limit", "51");
+        abused.refused(id, "51", request, 400, "query/limit").await;
+    }
+    abused.settled().await;
+}
+
 fn naughty() -> Vec<String> {
     let file = std::fs::read(root().join("tests/data/corpora/strings/blns.json")).unwrap();
     serde_json::from_slice(&file).unwrap()
@@ -980,6 +1209,12 @@ fn naughty_strings_get_no_echo() {
                     .header("if-match", "\"0\"")
                     .header("idempotency-key", "a-key-of-its-own")
                     .concern(&Uuid::nil().to_string())
+                    .refill(&Uuid::nil().to_string())
+                    .amendment(&Uuid::nil().to_string())
+                    .access(&Uuid::nil().to_string())
+                    .result(&Uuid::nil().to_string())
+                    .thread(THREAD)
+                    .owner("account")
                     .json(&with(&right, &pointer, json!(text)));
                 let request = Request {
                     claims: signed_in(AccountId::new(Uuid::nil()), Role::Admin).claims,
@@ -987,6 +1222,7 @@ fn naughty_strings_get_no_echo() {
                 };
                 let parsed = match id {
                     "grant-proxy" => GrantProxy::parse(&request).map(|_| ()),
+                    "request-upload" => RequestUpload::parse(&request).map(|_| ()),
                     "find-patient" => FindPatient::parse(&request).map(|_| ()),
                     "change-care-team" => ChangeCareTeam::parse(&request).map(|_| ()),
                     "invite-user" => InviteUser::parse(&request).map(|_| ()),
@@ -995,9 +1231,25 @@ fn naughty_strings_get_no_echo() {
                     "update-user" => UpdateUser::parse(&request).map(|_| ()),
                     "reset-user-mfa" => ResetUserMfa::parse(&request).map(|_| ()),
                     "update-profile" => UpdateProfile::parse(&request).map(|_| ()),
+                    "report-access-concern" => ReportAccessConcern::parse(&request).map(|_| ()),
                     "break-glass" => BreakGlass::parse(&request).map(|_| ()),
+                    "hold-lab-result" => HoldLabResult::parse(&request).map(|_| ()),
+                    "request-email-change" => RequestEmailChange::parse(&request).map(|_| ()),
+                    "confirm-email-change" => ConfirmEmailChange::parse(&request).map(|_| ()),
                     "review-break-glass" => ReviewBreakGlass::parse(&request).map(|_| ()),
                     "resolve-access-concern" => ResolveAccessConcern::parse(&request).map(|_| ()),
+                    "request-refill" => RequestRefill::parse(&request).map(|_| ()),
+                    "review-refill" => ReviewRefill::parse(&request).map(|_| ()),
+                    "request-amendment" => RequestAmendment::parse(&request).map(|_| ()),
+                    "review-amendment" => ReviewAmendment::parse(&request).map(|_| ()),
+                    "submit-disagreement" => SubmitDisagreement::parse(&request).map(|_| ()),
+                    "register-message-key" => RegisterMessageKey::parse(&request).map(|_| ()),
+                    "unlock-message-key" => UnlockMessageKey::parse(&request).map(|_| ()),
+                    "start-thread" => StartThread::parse(&request).map(|_| ()),
+                    "send-message" => SendMessage::parse(&request).map(|_| ()),
+                    "mark-thread-read" => MarkThreadRead::parse(&request).map(|_| ()),
+                    "share-thread" => ShareThread::parse(&request).map(|_| ()),
+                    "assign-thread" => AssignThread::parse(&request).map(|_| ()),
                     _ => ActivateAccount::parse(&request).map(|_| ()),
                 };
                 match parsed {
@@ -1014,7 +1266,10 @@ fn naughty_strings_get_no_echo() {
     insta::assert_snapshot!(details.join("\n"), @r"
     must be 1 to 100 characters long
     must be 1 to 1000 characters long
+    must be 1 to 150 characters long
     must be 1 to 20 characters long
+    must be 1 to 2000 characters long
+    must be 1 to 500 characters long
     must be 1 to 64 characters long
     must be 10 to 500 characters long
     must be 2 to 60 characters long
@@ -1024,16 +1279,25 @@ fn naughty_strings_get_no_echo() {
     must be a time such as 2027-01-31T17:00:00Z
     must be active or disabled
     must be an e-mail address such as name@example.org
+    must be email or sms or none
+    must be approved or denied
+    must be application/pdf or image/jpeg or image/png
     must be emergency-treatment or covering-colleague or patient-unresponsive or public-health-emergency or other
+    must be en or es or ar or zh or fr or ht or ko or pt or ru or tl or vi
     must be exact or prefix
     must be in-person-photo-id, video-call-photo-id or callback-to-number-on-file
     must be justified or not-justified
     must be no-issue or corrected or sanctioned or breach-notification
+    must be not-created-here or not-in-record-set or not-open-to-access or accurate-and-complete
     must be one of profile, lab-results, prescriptions, health-record, documents, appointments and messages
     must be one of spouse-or-partner, parent, guardian, child, sibling, friend, caregiver and other
     must be patient, provider, admin or privacy-officer
+    must be profile or lab-results or prescriptions or health-record or documents or other
+    must be preventing-harm or erroneous-data or privacy-precondition or individual-request
     must be the 16 letters and digits that the practice gave you
+    must be the 8 letters and digits of the e-mail
     must be the beginning of an e-mail address
+    must be the file's SHA-256 in base64 (RFC 4648 section 4), 44 characters
     must hold letters
     must not hold control characters
     ");
@@ -1107,6 +1371,8 @@ const KNOWN: &[&str] = &[
     "phone",
     "email",
     "address",
+    "preferred_language",
+    "notifications",
     "lines",
     "city",
     "mrn",
@@ -1132,6 +1398,14 @@ const KNOWN: &[&str] = &[
     "expire",
     "practitioner",
     "until",
+    "prescription",
+    "decision",
+    "part",
+    "entry",
+    "change",
+    "deny",
+    "basis",
+    "statement",
 ];
 
 /// JSON of any shape, with the fields that are known more often than chance would have them.

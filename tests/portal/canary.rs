@@ -50,6 +50,10 @@ fn marked_bundle() -> Vec<u8> {
     let subject = json!({"reference": "Patient/CANARY-000"});
     let visit = json!({"reference": "Encounter/CANARY-visit"});
     let text = |mark: String| json!({"text": mark});
+    let coded = |mark: String| {
+        let coding = json!([{"system": "http://loinc.org", "code": mark}]);
+        json!({"coding": coding})
+    };
     let when = "2024-03-01T09:30:00Z";
     let resources = [
         json!({"resourceType": "Patient", "id": "CANARY-000",
@@ -75,15 +79,18 @@ fn marked_bundle() -> Vec<u8> {
             "participant": [{"type": [text(mark())], "individual": {"reference": "Practitioner/doctor"}}]}),
         json!({"resourceType": "Observation", "id": "CANARY-lab-1", "status": "final",
             "category": [{"coding": [{"code": "laboratory"}]}], "subject": subject,
-            "encounter": visit, "effectiveDateTime": when, "code": text(mark()),
+            "encounter": visit, "effectiveDateTime": when, "code": coded(mark()),
             "valueQuantity": {"value": 7351.91357_f64, "unit": mark()},
             "note": [{"text": mark()}], "interpretation": [text(mark())],
             "referenceRange": [{"text": mark()}]}),
         json!({"resourceType": "Observation", "id": "CANARY-lab-2", "status": "final",
             "category": [{"coding": [{"code": "laboratory"}]}], "subject": subject,
-            "effectiveDateTime": when, "code": text(mark()),
+            "effectiveDateTime": when, "code": coded(mark()),
             "component": [{"code": text(mark()), "valueString": mark()},
                 {"code": text(mark()), "valueQuantity": {"value": 8462.02468_f64}}]}),
+        json!({"resourceType": "Observation", "id": "CANARY-lab-3", "status": "final",
+            "category": [{"coding": [{"code": "laboratory"}]}], "subject": subject,
+            "effectiveDateTime": when, "code": coded(mark()), "valueString": mark()}),
         json!({"resourceType": "MedicationRequest", "id": "CANARY-drug", "status": "active",
             "intent": "order", "subject": subject, "authoredOn": "2024-03-01",
             "medicationCodeableConcept": text(mark()), "dosageInstruction": [{"text": mark()}],
@@ -153,6 +160,12 @@ impl Canary {
             "update-profile" => self.change(version),
             "find-patient" => self.search("CANARY-001"),
             "grant-proxy" => self.grant(),
+            // What there is to list, the requests for the others leave.
+            "list-refill-requests" | "list-amendments" => {
+                self.world.by_patient().patient(self.world.patient)
+            }
+            "list-open-refills" => self.world.by_provider(),
+            "list-open-amendments" => self.world.by_officer(),
             _ => self.world.allowed(spec).await,
         }
     }
@@ -281,13 +294,18 @@ async fn as_it_should_be(canary: &mut Canary) {
         let spec = specs().into_iter().find(|spec| spec.id == id).unwrap();
         let marked = match id {
             "activate-account" | "get-access-concern" | "list-my-patients" | "find-patient" => true,
-            "list-proxied-patients" => true,
+            "list-proxied-patients" | "list-open-refills" | "list-open-amendments" => true,
             // An id and a time are all that they answer.
-            "break-glass" | "revoke-proxy" => false,
+            "break-glass" | "revoke-proxy" | "report-access-concern" => false,
+            "hold-lab-result" | "release-lab-result" | "delete-document" | "review-document" => {
+                false
+            }
             // Nothing that could be read is ever there.
             "get-message-keys" | "start-thread" | "list-threads" | "read-thread"
             | "send-message" | "mark-thread-read" | "share-thread" | "close-thread"
             | "assign-thread" => false,
+            // Names of whoever acts for the patient are all the PHI there may be.
+            "list-record-access" => false,
             _ => is_about_a_patient(spec),
         };
         let text = String::from_utf8_lossy(&response.body);
@@ -327,7 +345,13 @@ async fn bad_input(canary: &mut Canary) {
     for (id, request) in canary.requests(2).await {
         let spec = specs().into_iter().find(|spec| spec.id == id).unwrap();
         if id == "list-lab-results" {
-            for (name, value) in [("cursor", "CANARY-860"), ("limit", "CANARY-861")] {
+            for (name, value) in [
+                ("cursor", "CANARY-860"),
+                ("limit", "CANARY-861"),
+                ("from", "CANARY-865"),
+                ("to", "CANARY-866"),
+                ("category", "CANARY 867"),
+            ] {
                 let request = canary.world.allowed(spec).await.query(name, value);
                 assert_eq!(canary.send(id, request).await.status, 400, "{name}");
             }
@@ -350,22 +374,55 @@ async fn bad_input(canary: &mut Canary) {
         r#"{"address": {"CANARY-876": 1}, "mrn": {"CANARY-877": 1}}"#,
         r#"{"address": {"lines": ["CANARY-878\u0000"]}, "mrn": "CANARY-879\u0000"}"#,
         r#"{"phone": "CANARY-880, expected CANARY-881", "email": "CANARY-882, expected CANARY-883"}"#,
+        r#"{"reason": "preventing-harm", "explanation": "CANARY-893", "until": "CANARY-899"}"#,
         r#"{"reason": "CANARY-894", "verdict": "CANARY-895", "outcome": "CANARY-896"}"#,
         r#"{"explanation": "CANARY-897\u0000", "note": "CANARY-898\u0000"}"#,
+        r#"{"prescription": "CANARY-921", "decision": "CANARY-922", "statement": {"CANARY-923": 1}}"#,
+        r#"{"part": "CANARY-931", "accept": {"done": "CANARY-932\u0000"}}"#,
         r#"{"phone": "CANARY-884"#,
         r#"CANARY-885"#,
         r#""CANARY-886""#,
         r#"["CANARY-887"]"#,
     ] {
         let officer = || canary.world.by_officer().concern(&Uuid::nil().to_string());
+        let own = || canary.world.by_patient().patient(canary.world.patient);
         let provider = canary.world.by_stranger().await;
         for (id, request) in [
             ("update-profile", canary.change(2)),
             ("activate-account", attempt("ABCDEFGHJKMNPQRS")),
             ("grant-proxy", canary.grant()),
             ("break-glass", provider),
+            (
+                "report-access-concern",
+                canary.world.report(&Uuid::nil().to_string(), &Value::Null),
+            ),
+            (
+                "hold-lab-result",
+                canary.world.hold(&Uuid::nil().to_string()),
+            ),
             ("review-break-glass", officer()),
             ("resolve-access-concern", officer()),
+            (
+                "request-refill",
+                canary.world.ask_for(&Uuid::nil().to_string()),
+            ),
+            (
+                "review-refill",
+                canary
+                    .world
+                    .review_refill(&Uuid::nil().to_string(), &Value::Null),
+            ),
+            ("request-amendment", canary.world.amend("other")),
+            (
+                "review-amendment",
+                canary
+                    .world
+                    .review_amendment(&Uuid::nil().to_string(), &Value::Null),
+            ),
+            (
+                "submit-disagreement",
+                own().amendment(&Uuid::nil().to_string()),
+            ),
             ("find-patient", canary.world.by_provider()),
             (
                 "change-care-team",
@@ -411,9 +468,9 @@ async fn conflicts(canary: &mut Canary) {
         functions[1].respond(canary.change(2)),
     );
     canary.answers.extend([answers.0, answers.1]);
-    // The address is the patient's who activated before.
+    // The address is a proxy's.
     let letter = Letter::to_the_patient(&canary.world).await;
-    let request = letter.request("CANARY-821@example.org", "canary-key-3");
+    let request = letter.request("CANARY-810@example.org", "canary-key-3");
     let response = canary.send("activate-account", request).await;
     assert_eq!(response.status, 409, "{}", body(&response));
     // One attempt after the other, until there are no more.
@@ -466,12 +523,22 @@ async fn corrupted(canary: &mut Canary) {
                 "get-profile",
                 "get-dashboard",
                 "list-lab-results",
+                "get-lab-result",
+                "get-lab-trend",
+                "list-health-record",
                 "update-profile",
                 "grant-proxy",
                 "list-proxies",
+                "list-profile-changes",
+                "list-record-access",
                 "get-care-team",
                 "get-patient-summary",
                 "list-my-patients",
+                "list-prescriptions",
+                "list-refill-requests",
+                "list-open-refills",
+                "list-amendments",
+                "list-open-amendments",
             ] {
                 let spec = specs().into_iter().find(|spec| spec.id == id);
                 let request = canary.request(spec.unwrap(), 3).await;
@@ -528,6 +595,7 @@ async fn tables_say_nothing(stack: &Stack) {
         Resource::RecordsTable,
         Resource::AccountsTable,
         Resource::DirectoryTable,
+        Resource::DocumentsTable,
         Resource::MessagesTable,
     ] {
         for item in stack.scan(table).await {
@@ -537,7 +605,15 @@ async fn tables_say_nothing(stack: &Stack) {
                     continue;
                 };
                 // The digest is keyed with the patient's data key; the others are ciphertext.
-                let known = ["sealed", "wrapped", "proof", "digest"];
+                let known = [
+                    "sealed",
+                    "wrapped",
+                    "proof",
+                    "digest",
+                    "counts",
+                    "report",
+                    "report_digest",
+                ];
                 // What browsers sealed is theirs, and has a test of its own on a deployed portal.
                 if ![Resource::DirectoryTable, Resource::MessagesTable].contains(&table) {
                     assert!(known.contains(&name.as_str()), "{table:?} {name}");
@@ -577,5 +653,6 @@ fn lines_say_nothing(canary: &Canary) {
     }
     assert!(captured.contains("ImportsRefused"));
     assert!(captured.contains("GlassBroken"));
+    assert!(captured.contains("AccessReported"));
     assert!(captured.contains("\"message\":\"panic\""));
 }

@@ -481,6 +481,67 @@ async fn not_justified_it_ends_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn not_justified_there_is_no_other_for_a_day() {
+    let world = World::new().await;
+    let stranger = Stranger::new(&world).await;
+    assert_eq!(stranger.breaks().await.status, 201);
+    let concern = list(&world, "open").await.remove(0);
+    let began = Timestamp::now();
+    assert_eq!(
+        review(&world, id(&concern), "not-justified").await.status,
+        200
+    );
+    let patients = rows(&world).await;
+    let before = world.stack.audit().await;
+    let barred = stranger.breaks().await;
+    assert_eq!(kind(&barred), "403 /problems/barred");
+    let record = the_new_record(&before, &world.stack.audit().await, "break-glass");
+    assert_eq!(
+        (&record["outcome"], &record["reason"]),
+        (&json!("denied"), &json!("barred"))
+    );
+    assert_eq!(rows(&world).await, patients);
+    // Whoever it is about, and nobody else.
+    let neighbour = world.stack.sample("Noel_Reynolds").await;
+    let mut elsewhere = stranger.emergency();
+    elsewhere.path.clear();
+    let elsewhere = send(&world, "break-glass", elsewhere.patient(neighbour)).await;
+    assert_eq!(kind(&elsewhere), "403 /problems/barred");
+    assert_eq!(Stranger::new(&world).await.breaks().await.status, 201);
+
+    // A day, and not longer.
+    let accounts = world.stack.scan(Resource::AccountsTable).await;
+    let key = format!("ACCOUNT#{}", stranger.account());
+    let mut accounts = accounts.into_iter();
+    let mut row = accounts.find(|row| row["pk"]["S"] == *key).unwrap();
+    let until: Timestamp = row["barred_until"]["S"].as_str().unwrap().parse().unwrap();
+    let day = SignedDuration::from_hours(24);
+    assert!(until >= began + day && until <= Timestamp::now() + day);
+    row["barred_until"]["S"] = Timestamp::now().to_string().into();
+    world.stack.put(Resource::AccountsTable, row).await;
+    assert_eq!(stranger.breaks().await.status, 201);
+
+    // Or until the privacy officer lets them again.
+    let concerns = list(&world, "open").await;
+    let mine = |one: &&Value| one["actor"] == stranger.account().to_string();
+    let concern = id(concerns.iter().find(mine).unwrap());
+    assert_eq!(review(&world, concern, "not-justified").await.status, 200);
+    assert_eq!(stranger.breaks().await.status, 403);
+    let before = world.stack.audit().await;
+    let allow = |id: &str| send(&world, "allow-break-glass", world.by_officer().concern(id));
+    let allowed = allow(concern).await;
+    assert_eq!(allowed.status, 200, "{}", body(&allowed));
+    assert_eq!(body(&allowed)["account"], stranger.account().to_string());
+    let record = the_new_record(&before, &world.stack.audit().await, "allow-break-glass");
+    assert_eq!(record["resource"], concern);
+    assert_eq!(record["patient"], world.patient.to_string());
+    assert_eq!(stranger.breaks().await.status, 201);
+    let report = world.concern("patient-report").await;
+    assert_eq!(kind(&allow(&report).await), "409 /problems/concern-kind");
+    assert_eq!(allow(&Uuid::new_v4().to_string()).await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_reviews_at_once_are_one() {
     let world = World::new().await;
     let concern = world.concern("break-glass").await;

@@ -29,7 +29,10 @@ async fn ask(world: &World, id: &str, request: Request) -> Response {
 
 /// The same in a practice of another place.
 async fn ask_in(world: &World, zone: &str, id: &str, request: Request) -> Response {
-    let practice = Practice::new(zone, 13, 18).unwrap();
+    ask_of(world, Practice::new(zone, 13, 18).unwrap(), id, request).await
+}
+
+async fn ask_of(world: &World, practice: Practice, id: &str, request: Request) -> Response {
     let spec = specs().into_iter().find(|spec| spec.id == id).unwrap();
     let aws = world.stack.aws_of(&Recorder::default(), practice);
     call(&aws, spec, request).await
@@ -315,15 +318,16 @@ async fn a_grant_ends_with_its_last_day() {
 #[tokio::test(flavor = "multi_thread")]
 async fn days_are_the_practices() {
     let world = World::new().await;
-    let today = Practice::new(WEST, 13, 18).unwrap().today(Timestamp::now());
+    let [east, west] = [EAST, WEST].map(|zone| Practice::new(zone, 5, 18).unwrap());
+    let today = west.today(Timestamp::now());
     let request = || {
         let request = world.grant("proxy@example.org", &["profile"]);
         let mut grant: Value = serde_json::from_slice(&request.body).unwrap();
         grant["until"] = today.to_string().into();
         request.json(&grant)
     };
-    assert_eq!(ask_in(&world, EAST, GRANT, request()).await.status, 400);
-    assert_eq!(ask_in(&world, WEST, GRANT, request()).await.status, 201);
+    assert_eq!(ask_of(&world, east, GRANT, request()).await.status, 400);
+    assert_eq!(ask_of(&world, west, GRANT, request()).await.status, 201);
 }
 
 /// Whether there was an account, a patient's or a proxy's, and whether it may be used, is not told.
@@ -458,10 +462,8 @@ async fn an_invitation_that_fails_half_way_is_gone_on_with() {
     assert_eq!(response.status, 201, "{}", body(&response));
     assert_eq!(listed(&world).await.len(), 1);
     assert_eq!(self::accounts(&world).await, accounts + 1);
-    let pool = json!({"UserPoolId": world.stack.names[&Resource::UserPool],
-        "Filter": "email = \"proxy@example.org\""});
-    let users = world.stack.cognito("ListUsers", &pool).await;
-    assert_eq!(users["Users"].as_array().unwrap().len(), 1);
+    let users = world.stack.users("email = \"proxy@example.org\"").await;
+    assert_eq!(users.len(), 1);
 
     // The answer got lost: the same request is the same grant.
     let grant = body(&response);
@@ -504,15 +506,43 @@ async fn ten_people_at_most_even_at_once() {
     assert_eq!(response.status, 409);
     assert_eq!(body(&response)["type"], "/problems/too-many-proxies");
     // Nobody was invited in vain.
-    let pool = json!({"UserPoolId": world.stack.names[&Resource::UserPool],
-        "Filter": "email = \"eleventh@example.org\""});
-    let users = world.stack.cognito("ListUsers", &pool).await;
-    assert_eq!(users["Users"], json!([]));
+    let users = world.stack.users("email = \"eleventh@example.org\"").await;
+    assert!(users.is_empty());
     // One who is there already may be granted something else, and a place may be made.
     let (_, grant) = world.granted("proxy3@example.org", &["messages"]).await;
     let own = world.by_patient().patient(world.patient);
     assert_eq!(revoke(&world, own, grant).await, 200);
     world.granted("eleventh@example.org", &["profile"]).await;
+}
+
+/// Who let the first password run out gets another with the next grant.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_who_never_signed_in_is_invited_again() {
+    let world = World::new().await;
+    let email = "waiting@example.org";
+    let invitations = async || {
+        let function = Function::new(&world.stack, GRANT);
+        let response = function.respond(world.grant(email, &["profile"])).await;
+        assert_eq!(response.status, 201, "{}", body(&response));
+        let calls = function.recorder.calls().into_iter();
+        let calls = calls.filter(|call| call.actions == ["cognito-idp:AdminCreateUser"]);
+        calls
+            .map(|call| call.body.contains("RESEND"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(invitations().await, [false]);
+    assert_eq!(invitations().await, [true]);
+    let grants = rows(&world, "sk", "CONTEXT#PROXY#").await;
+    assert_eq!(grants.len(), 1);
+    let grant = grants[0]["grant"].as_str().unwrap();
+    let (_, account) = world.stack.proxy_row(grant).await;
+    // Once they have chosen a password there is nothing to send.
+    let password = json!({
+        "UserPoolId": world.stack.names[&Resource::UserPool], "Username": account,
+        "Password": "Correct-Horse-1-Staple", "Permanent": true,
+    });
+    world.stack.cognito("AdminSetUserPassword", &password).await;
+    assert!(invitations().await.is_empty());
 }
 
 /// An invitation is mail to whomever the patient names: there is an end to it. Whether somebody would
@@ -535,10 +565,8 @@ async fn twenty_people_in_half_a_day() {
     let statuses = grants.join_all().await;
     let waiting = statuses.iter().filter(|status| **status == 429).count();
     assert_eq!(waiting, 4, "{statuses:?}");
-    let pool = json!({"UserPoolId": world.stack.names[&Resource::UserPool],
-        "Filter": "email ^= \"proxy\""});
-    let users = world.stack.cognito("ListUsers", &pool).await;
-    assert_eq!(users["Users"].as_array().unwrap().len(), 20);
+    let users = world.stack.users("email ^= \"proxy\"").await;
+    assert_eq!(users.len(), 20);
     for email in ["proxy20@example.org", known] {
         let response = ask(&world, GRANT, world.grant(email, &["profile"])).await;
         assert!([409, 429].contains(&response.status.as_u16()), "{email}");

@@ -1,9 +1,10 @@
 //! The AWS calls of every operation: how many wait for each other, and that they are what the
 //! operation declares that it needs.
 
+use crate::documents::inspection;
 use crate::harness::function::{Function, trigger};
 use crate::harness::letter::Letter;
-use crate::harness::recorder::{Call, Recorder};
+use crate::harness::recorder::{Call, KMS_KEY, Recorder};
 use crate::harness::request::{With, body, signed_in};
 use crate::harness::world::{World, http_specs, is_about_a_patient, specs, token_specs};
 use crate::harness::{Stack, Whose, sample};
@@ -21,6 +22,8 @@ use std::time::Duration;
 struct Run {
     depth: usize,
     calls: Vec<Call>,
+    /// What the links in the answer let their holder do: it is done with the function's permission.
+    links: Vec<(String, String)>,
 }
 
 /// A request that must succeed, alone in the recorder.
@@ -28,7 +31,23 @@ async fn respond(function: &Function, request: Request) -> Run {
     function.recorder.reset();
     let response = function.respond(request).await;
     assert!(response.status.is_success(), "{}", body(&response));
-    run(&function.recorder)
+    Run {
+        links: links(&body(&response)),
+        ..run(&function.recorder)
+    }
+}
+
+/// The actions that signed links in an answer stand for, and on what.
+fn links(answer: &serde_json::Value) -> Vec<(String, String)> {
+    let bucket = |link: &serde_json::Value| {
+        let url = link["url"].as_str()?;
+        Some(url.split('/').nth(3)?.to_owned())
+    };
+    let put = bucket(&answer["upload"]).map(|bucket| ("s3:PutObject".to_owned(), bucket));
+    let key = answer["upload"]["headers"][KMS_KEY].as_str();
+    let key = key.map(|key| ("kms:GenerateDataKey".to_owned(), key.to_owned()));
+    let get = bucket(&answer["download"]).map(|bucket| ("s3:GetObject".to_owned(), bucket));
+    put.into_iter().chain(key).chain(get).collect()
 }
 
 async fn handle(function: &Function, event: serde_json::Value) -> Run {
@@ -41,6 +60,7 @@ fn run(recorder: &Recorder) -> Run {
     Run {
         depth: recorder.depth(),
         calls: recorder.calls(),
+        links: Vec::new(),
     }
 }
 
@@ -88,18 +108,30 @@ async fn measured() -> Measured {
     for id in [
         "get-profile",
         "list-lab-results",
+        "get-lab-result",
+        "get-lab-trend",
+        "list-health-record",
         "list-proxies",
         "get-care-team",
         "list-threads",
+        "list-prescriptions",
+        "list-refill-requests",
+        "list-amendments",
+        "list-documents",
     ] {
         let function = Function::new(&world.stack, id);
-        let request = || signed_in(world.provider, Role::Provider).patient(world.patient);
-        let cold = respond(&function, request()).await;
-        runs.insert(
-            (id, "provider"),
-            [cold, respond(&function, request()).await],
-        );
+        let spec = specs().into_iter().find(|spec| spec.id == id).unwrap();
+        let (mut first, mut second) = (world.allowed(spec).await, world.allowed(spec).await);
+        for request in [&mut first, &mut second] {
+            request.claims = signed_in(world.provider, Role::Provider).claims;
+        }
+        let cold = respond(&function, first).await;
+        runs.insert((id, "provider"), [cold, respond(&function, second).await]);
     }
+    let function = Function::new(&world.stack, "list-open-amendments");
+    let cold = respond(&function, world.by_provider()).await;
+    let warm = respond(&function, world.by_provider()).await;
+    runs.insert(("list-open-amendments", "provider"), [cold, warm]);
     // The second time is a client that did not get the answer.
     let letter = Letter::to_the_patient(&world).await;
     let function = Function::new(&world.stack, "activate-account");
@@ -127,6 +159,7 @@ async fn measured() -> Measured {
     let cold = handle(&function, event()).await;
     let warm = handle(&function, event()).await;
     runs.insert(("import-records", "service"), [cold, warm]);
+    inspecting(&world, &mut runs).await;
     adopting(&world, &mut runs).await;
     approving(&world, &mut runs).await;
     reconciling(&world, &mut runs).await;
@@ -150,6 +183,19 @@ async fn changing_a_care_team(world: &World, runs: &mut Runs) {
     let [add, remove, add_again, remove_again] = [(); 4].map(|()| measured.next().unwrap());
     runs.insert((id, "adding"), [add, add_again]);
     runs.insert((id, "provider"), [remove, remove_again]);
+}
+
+/// An upload that arrived, and another one.
+async fn inspecting(world: &World, runs: &mut Runs) {
+    let function = inspection(&world.stack);
+    let mut measured = Vec::new();
+    for _ in 0..2 {
+        let event = world.arrived().await;
+        measured.push(handle(&function, event).await);
+    }
+    let warm = measured.pop().unwrap();
+    let cold = measured.pop().unwrap();
+    runs.insert(("inspect-upload", "service"), [cold, warm]);
 }
 
 /// An activation that goes on with the user that an earlier try left without an account.
@@ -261,9 +307,12 @@ fn depths(measured: &Measured) {
     activate-account        adopting        cold 8 deep, 9 calls; warm 6 deep, 7 calls
     activate-account        nobody          cold 5 deep, 6 calls; warm 6 deep, 7 calls
     add-token-claims        service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
+    allow-break-glass       privacy-officer cold 3 deep, 3 calls; warm 3 deep, 3 calls
     break-glass             provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
     change-care-team        adding          cold 4 deep, 5 calls; warm 3 deep, 4 calls
     change-care-team        provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
+    confirm-email-change    patient         cold 6 deep, 9 calls; warm 6 deep, 9 calls
+    delete-document         patient         cold 3 deep, 4 calls; warm 3 deep, 4 calls
     end-session             patient         cold 2 deep, 2 calls; warm 2 deep, 2 calls
     find-patient            provider        cold 6 deep, 8 calls; warm 5 deep, 7 calls
     get-access-concern      privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
@@ -271,32 +320,66 @@ fn depths(measured: &Measured) {
     get-care-team           patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-care-team           provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-dashboard           patient         cold 2 deep, 6 calls; warm 2 deep, 5 calls
+    get-document            patient         cold 2 deep, 7 calls; warm 2 deep, 6 calls
+    get-lab-result          patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    get-lab-result          provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    get-lab-trend           patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    get-lab-trend           provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
     get-patient-summary     provider        cold 2 deep, 8 calls; warm 2 deep, 7 calls
     get-profile             patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-profile             provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
     grant-proxy             patient         cold 7 deep, 8 calls; warm 5 deep, 6 calls
+    hold-lab-result         provider        cold 3 deep, 5 calls; warm 3 deep, 4 calls
+    inspect-upload          service         cold 5 deep, 5 calls; warm 5 deep, 5 calls
     invite-user             admin           cold 6 deep, 8 calls; warm 6 deep, 8 calls
     invite-user             approving       cold 5 deep, 7 calls; warm 7 deep, 9 calls
     issue-activation        admin           cold 7 deep, 8 calls; warm 6 deep, 7 calls
     list-access-concerns    privacy-officer cold 3 deep, 3 calls; warm 3 deep, 3 calls
+    list-amendments         patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    list-amendments         provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    list-documents          patient         cold 2 deep, 7 calls; warm 2 deep, 6 calls
+    list-documents          provider        cold 2 deep, 7 calls; warm 2 deep, 6 calls
+    list-health-record      patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    list-health-record      provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    list-lab-holds          privacy-officer cold 3 deep, 3 calls; warm 3 deep, 3 calls
     list-lab-results        patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-lab-results        provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-my-patients        provider        cold 5 deep, 5 calls; warm 4 deep, 4 calls
+    list-open-amendments    privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
+    list-open-amendments    provider        cold 5 deep, 6 calls; warm 4 deep, 5 calls
+    list-open-refills       provider        cold 5 deep, 7 calls; warm 4 deep, 6 calls
+    list-prescriptions      patient         cold 2 deep, 6 calls; warm 2 deep, 5 calls
+    list-prescriptions      provider        cold 2 deep, 6 calls; warm 2 deep, 5 calls
+    list-profile-changes    patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-proxied-patients   patient         cold 5 deep, 5 calls; warm 4 deep, 4 calls
     list-proxies            patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     list-proxies            provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
+    list-record-access      patient         cold 2 deep, 8 calls; warm 2 deep, 7 calls
+    list-refill-requests    patient         cold 2 deep, 6 calls; warm 2 deep, 5 calls
+    list-refill-requests    provider        cold 2 deep, 6 calls; warm 2 deep, 5 calls
     list-sessions           patient         cold 2 deep, 3 calls; warm 2 deep, 3 calls
     list-users              admin           cold 4 deep, 9 calls; warm 4 deep, 9 calls
     record-sign-in          service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
+    release-lab-result      provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
+    report-access-concern   patient         cold 4 deep, 6 calls; warm 3 deep, 5 calls
+    request-amendment       patient         cold 3 deep, 6 calls; warm 2 deep, 5 calls
+    request-email-change    patient         cold 5 deep, 7 calls; warm 5 deep, 7 calls
+    request-refill          patient         cold 3 deep, 7 calls; warm 2 deep, 6 calls
+    request-upload          patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
     reset-user-mfa          admin           cold 4 deep, 4 calls; warm 4 deep, 4 calls
     resolve-access-concern  privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
+    review-amendment        privacy-officer cold 3 deep, 5 calls; warm 2 deep, 4 calls
     review-break-glass      privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
+    review-document         provider        cold 2 deep, 3 calls; warm 2 deep, 3 calls
+    review-refill           provider        cold 3 deep, 6 calls; warm 2 deep, 5 calls
     revoke-proxy            patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
     sign-out-everywhere     patient         cold 3 deep, 3 calls; warm 3 deep, 3 calls
     sign-out-user           admin           cold 3 deep, 3 calls; warm 3 deep, 3 calls
+    submit-disagreement     patient         cold 3 deep, 5 calls; warm 2 deep, 4 calls
     update-profile          patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
     update-user             admin           cold 9 deep, 9 calls; warm 9 deep, 9 calls
     update-user             approving       cold 4 deep, 5 calls; warm 9 deep, 10 calls
+    withdraw-refill         patient         cold 3 deep, 5 calls; warm 2 deep, 4 calls
     ");
 
     for ((id, caller), runs) in &measured.runs {
@@ -331,8 +414,9 @@ fn depths(measured: &Measured) {
     // The key is there before the transaction that commits what it seals.
     let [cold, warm] = &measured.runs[&("update-profile", "patient")];
     assert_eq!((cold.depth, warm.depth), (3, 2));
-    // A warm function has the patient's key already. A private key of messages is kept by nobody.
+    // A warm function has the patient's key already.
     for ((id, caller), [_, warm]) in &measured.runs {
+        // A private key of messages is kept by nobody.
         if !["import-records", "unlock-message-key"].contains(id) {
             assert_eq!(count(warm, "kms:Decrypt"), 0, "{id} of {caller}");
         }
@@ -342,9 +426,12 @@ fn depths(measured: &Measured) {
 /// The actions that an operation used, and on what.
 fn used(measured: &Measured, id: &str) -> BTreeSet<(String, Resource)> {
     let runs = measured.runs.iter().filter(|((run, _), _)| *run == id);
-    let calls = runs.flat_map(|(_, runs)| runs).flat_map(|run| &run.calls);
+    let runs: Vec<_> = runs.flat_map(|(_, runs)| runs).collect();
+    let calls = runs.iter().flat_map(|run| &run.calls);
+    let links = runs.iter().flat_map(|run| &run.links);
     calls
         .flat_map(|call| call.actions.iter().zip(&call.resources))
+        .chain(links.map(|(action, name)| (action, name)))
         .map(|(action, name)| {
             let mut names = measured.stack.names.iter();
             let resource = names.find(|(_, known)| *known == name);

@@ -1,6 +1,7 @@
 //! A person's own sessions: which there are, what happened to the sign-in, and signing out of one.
 
 use crate::harness::function::Function;
+use crate::harness::recorder::Recorder;
 use crate::harness::request::{With, body, signed_in};
 use crate::harness::world::{World, token_specs};
 use jiff::{Timestamp, ToSpan};
@@ -104,6 +105,33 @@ async fn an_ended_session_is_refused_from_the_next_request_on() {
     assert_eq!(read.respond(at("laptop")).await.status, 401);
     // A new sign-in is a new session.
     assert_eq!(read.respond(at("another")).await.status, 200);
+}
+
+/// Two first requests of a session: while the slower one is on its way, the session is seen and ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_ended_stays_ended_whatever_comes_late() {
+    let world = std::sync::Arc::new(World::new().await);
+    let meanwhile = std::sync::Arc::clone(&world);
+    let once = std::sync::atomic::AtomicBool::new(true);
+    let recorder = Recorder::failing(move |call| {
+        let commits = call.actions.contains(&"dynamodb:UpdateItem".to_owned());
+        if commits && once.swap(false, std::sync::atomic::Ordering::Relaxed) {
+            let seen_and_ended = async {
+                let phone = meanwhile.session("phone").await;
+                let request = meanwhile.by_patient_at("laptop");
+                assert_eq!(end(&meanwhile, request, &phone).await, 200);
+            };
+            tokio::task::block_in_place(|| {
+                tokio::runtime::Handle::current().block_on(seen_and_ended);
+            });
+        }
+        false
+    });
+    let slow = Function::recorded(&world.stack, "get-account", recorder);
+    let response = slow.respond(world.by_patient_at("phone")).await;
+    assert_eq!(response.status, 503);
+    let ended = ask(&world, "get-account", world.by_patient_at("phone")).await;
+    assert_eq!(ended.status, 401);
 }
 
 #[tokio::test(flavor = "multi_thread")]

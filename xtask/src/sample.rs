@@ -221,6 +221,9 @@ async fn staff(
     });
     if let (Some(practitioner), Some(item)) = (&practitioner, item.as_object_mut()) {
         item.insert("practitioner".to_owned(), json!({"S": practitioner}));
+        if let Some(name) = name_of(aws, portal, practitioner).await? {
+            item.insert("name".to_owned(), json!({"S": name}));
+        }
     }
     let of_practitioner = practitioner.map(|practitioner| {
         json!({
@@ -296,6 +299,20 @@ async fn practitioner(aws: &Aws, portal: &Portal) -> Result<String> {
     let member = members.pointer("/Items/0/sk/S").and_then(Value::as_str);
     let id = member.and_then(|sk| sk.rsplit('#').next());
     Ok(id.context("the patient has no care team")?.to_owned())
+}
+
+/// What the directory calls a practitioner.
+async fn name_of(aws: &Aws, portal: &Portal, practitioner: &str) -> Result<Option<String>> {
+    let get = json!({
+        "TableName": output(portal, "DirectoryTableName")?,
+        "Key": {"pk": {"S": format!("PRACTITIONER#{practitioner}")}},
+    });
+    let row = aws
+        .call("dynamodb", "DynamoDB_20120810.GetItem", &get)
+        .await?
+        .ok()?;
+    let name = row.pointer("/Item/name/S").and_then(Value::as_str);
+    Ok(name.map(str::to_owned))
 }
 
 pub(crate) fn output<'a>(portal: &'a Portal, name: &str) -> Result<&'a str> {

@@ -6,23 +6,23 @@ use http::StatusCode;
 use jiff::Timestamp;
 use shared::Fault;
 use shared::access::{Access, Portal, Role};
+use shared::activation::{child, is_for_parents};
 use shared::api::account::{ActivateAccount, Activated, KeyedActivation};
 use shared::aws::{Aws, Resource};
 use shared::http::{Change, Changed, Problem, changes};
 use shared::identity::{User, Users, temporary_password};
-use shared::ids::AccountId;
+use shared::ids::{AccountId, PatientId};
 use shared::phi::{BlindIndex, Opener, Phi, Term};
+use shared::practice::Practice;
 use shared::serve::Service;
 use shared::store::{AccountRow, Accounts, Activation, Patients};
-
-/// After so many failed attempts a code is dead. A success gives them back.
-const ATTEMPTS: u64 = 5;
 
 struct Handler {
     accounts: Accounts,
     patients: Patients,
     index: BlindIndex,
     users: Users,
+    practice: Practice,
 }
 
 impl Change<ActivateAccount> for Handler {
@@ -50,16 +50,22 @@ impl Change<ActivateAccount> for Handler {
         let (number, proof) =
             tokio::try_join!(self.index.mac(Term::Mrn(mrn)), self.index.mac(proof))?;
         let now = Timestamp::now();
-        let row = self.accounts.take_attempt(&number, ATTEMPTS, now).await?;
+        let row = self.accounts.take_attempt(&number, now).await?;
         let activation = row.and_then(|row| row.activation);
         let about = activation.as_ref().map(|activation| activation.patient);
         let Some(activation) = activation.filter(|one| proven(one, &proof, now)) else {
             return Ok(Changed::refused(Vec::new(), refused()).about(about));
         };
+        if is_for_parents(&self.practice, input.birth_date.as_str(), now) {
+            return Ok(Changed::refused(Vec::new(), child()).about(about));
+        }
 
         let password = temporary_password()?;
         let found = match &activation.used {
-            None => self.make(email, &password, &number).await?,
+            None => {
+                let patient = activation.patient;
+                self.make(email, &password, &number, patient).await?
+            }
             Some((account, used_by)) if used_by == key => {
                 self.made_before(email, *account, &password).await?
             }
@@ -97,7 +103,8 @@ impl Change<ActivateAccount> for Handler {
 enum Found {
     /// They have no account row yet.
     New(User),
-    /// An earlier try of the same request made them, and its answer got lost.
+    /// They have one: an earlier try of the same request made them, and its answer got lost; or an
+    /// earlier letter did, and they never signed in.
     Same(User),
     /// The address belongs to somebody else.
     SomebodyElse,
@@ -106,8 +113,15 @@ enum Found {
 
 impl Handler {
     /// Makes the user, or goes on with the one that an earlier try of this patient's activation
-    /// made before it broke off. Their origin says so; nobody else's user is ever taken over.
-    async fn make(&self, email: &str, password: &str, number: &str) -> Result<Found, Problem> {
+    /// made before it broke off, or that a former letter made and whose first password ran out. Their
+    /// origin says so; nobody else's user is ever taken over.
+    async fn make(
+        &self,
+        email: &str,
+        password: &str,
+        number: &str,
+        patient: PatientId,
+    ) -> Result<Found, Problem> {
         if let Some(user) = self.users.create(email, password, number).await? {
             return Ok(Found::New(user));
         }
@@ -115,11 +129,18 @@ impl Handler {
             return Ok(Found::SomebodyElse);
         };
         let ours = user.origin.as_deref() == Some(number) && user.waiting;
-        if !ours || self.accounts.account(user.account).await?.is_some() {
+        if !ours {
             return Ok(Found::SomebodyElse);
         }
+        let found = match self.accounts.account(user.account).await? {
+            None => Found::New(user.clone()),
+            Some(row) if row.acts_as(Role::Patient) && row.patient == Some(patient) => {
+                Found::Same(user.clone())
+            }
+            Some(_) => return Ok(Found::SomebodyElse),
+        };
         self.users.renew(&user, password).await?;
-        Ok(Found::New(user))
+        Ok(found)
     }
 
     /// The user that this very request made before, as long as nobody has signed in as them.
@@ -169,6 +190,7 @@ pub fn service(aws: &Aws) -> Result<Service, Fault> {
         patients: Patients::new(aws)?,
         index: BlindIndex::new(aws.kms().clone(), aws.name(Resource::IndexKey)?),
         users: Users::new(aws)?,
+        practice: aws.practice().clone(),
     };
     changes::<ActivateAccount>(aws, handler)
 }

@@ -5,7 +5,7 @@ use shared::Fault;
 use shared::access::{Access, Unproven};
 use shared::api::threads::{AssignThread, Assignment, Standing, not_on_care_team};
 use shared::aws::Aws;
-use shared::http::{Changed, Problem, Revise, Revised, revises};
+use shared::http::{Changed, Problem, Revise, revises};
 use shared::ids::PatientId;
 use shared::phi::{Opener, Phi};
 use shared::serve::Service;
@@ -19,7 +19,7 @@ impl Revise<AssignThread> for Handler {
     type Found = Option<ThreadRow>;
     const ATTEMPTS: u32 = 12;
 
-    async fn fetch(
+    async fn find(
         &self,
         whose: &Unproven<PatientId>,
         assignment: &Assignment,
@@ -31,12 +31,12 @@ impl Revise<AssignThread> for Handler {
         &self,
         access: &Access<PatientId>,
         opener: &Opener,
+        row: Option<ThreadRow>,
         Assignment {
             thread,
             practitioner,
         }: Assignment,
-        row: Option<ThreadRow>,
-    ) -> Result<Revised<Standing>, Problem> {
+    ) -> Result<Changed<Standing>, Problem> {
         let mut row = row.ok_or(Problem::not_found())?;
         let context = opener.context();
         if practitioner.is_some_and(|one| !context.is_on_care_team(one, Timestamp::now())) {
@@ -53,7 +53,7 @@ impl Revise<AssignThread> for Handler {
             assigned: row.assigned,
         };
         let changed = Changed::done(writes, Phi::new(answer)).regarding(thread);
-        Ok(Revised::Done(changed))
+        Ok(changed)
     }
 }
 

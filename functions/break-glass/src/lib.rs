@@ -38,6 +38,9 @@ impl Change<BreakGlass> for Handler {
         if !caller.signed_in_recently(now) {
             return Ok(Changed::refused(Vec::new(), Problem::sign_in_again()));
         }
+        if let Some(until) = caller.row.barred_until.filter(|until| now < *until) {
+            return Ok(Changed::refused(Vec::new(), barred(until)));
+        }
         let treats = |practitioner| context.is_on_care_team(practitioner, now);
         if caller.row.practitioner.is_some_and(treats) {
             return Err(already_permitted());
@@ -71,6 +74,21 @@ impl Change<BreakGlass> for Handler {
                 std::convert::identity,
             ))
     }
+}
+
+fn barred(until: Timestamp) -> Problem {
+    let mut problem = Problem::new(
+        StatusCode::FORBIDDEN,
+        "barred",
+        "You cannot break the glass for now",
+        "",
+    );
+    problem.detail = format!(
+        "An emergency access of yours was not justified. Until {until} ask somebody of the care team, \
+         or the privacy officer to let you again."
+    )
+    .into();
+    problem
 }
 
 const fn already_permitted() -> Problem {

@@ -4,7 +4,7 @@ use shared::Fault;
 use shared::access::{Access, Unproven};
 use shared::api::threads::{CloseThread, Standing, State};
 use shared::aws::Aws;
-use shared::http::{Changed, Problem, Revise, Revised, revises};
+use shared::http::{Changed, Problem, Revise, revises};
 use shared::ids::{PatientId, ThreadId};
 use shared::phi::{Opener, Phi};
 use shared::serve::Service;
@@ -18,7 +18,7 @@ impl Revise<CloseThread> for Handler {
     type Found = Option<ThreadRow>;
     const ATTEMPTS: u32 = 12;
 
-    async fn fetch(
+    async fn find(
         &self,
         whose: &Unproven<PatientId>,
         thread: &ThreadId,
@@ -30,9 +30,9 @@ impl Revise<CloseThread> for Handler {
         &self,
         access: &Access<PatientId>,
         _: &Opener,
-        thread: ThreadId,
         row: Option<ThreadRow>,
-    ) -> Result<Revised<Standing>, Problem> {
+        thread: ThreadId,
+    ) -> Result<Changed<Standing>, Problem> {
         let mut row = row.ok_or(Problem::not_found())?;
         let mut writes = Vec::new();
         if row.state == State::Open {
@@ -45,7 +45,7 @@ impl Revise<CloseThread> for Handler {
             assigned: row.assigned,
         };
         let changed = Changed::done(writes, Phi::new(answer)).regarding(thread);
-        Ok(Revised::Done(changed))
+        Ok(changed)
     }
 }
 

@@ -9,7 +9,7 @@ use shared::api::message_keys::{
 };
 use shared::api::threads::proxies_with_messages;
 use shared::aws::Aws;
-use shared::http::{Changed, Problem, Revise, Revised, revises};
+use shared::http::{Changed, Problem, Revise, revises};
 use shared::ids::{AccountId, PatientId};
 use shared::phi::{Opener, Phi};
 use shared::serve::Service;
@@ -24,7 +24,7 @@ impl Revise<GetMessageKeys> for Handler {
     type Found = (Option<AccountId>, Vec<LoggedKey>);
     const ATTEMPTS: u32 = 1;
 
-    async fn fetch(&self, whose: &Unproven<PatientId>, (): &()) -> Result<Self::Found, Problem> {
+    async fn find(&self, whose: &Unproven<PatientId>, (): &()) -> Result<Self::Found, Problem> {
         let practice = self.keys.log(Party::Group(Group::Providers));
         let (account, practice) = tokio::join!(self.keys.account_of(whose), practice);
         Ok((account?, practice?))
@@ -35,9 +35,9 @@ impl Revise<GetMessageKeys> for Handler {
         &self,
         access: &Access<PatientId>,
         opener: &Opener,
-        (): (),
         (account, practice): Self::Found,
-    ) -> Result<Revised<Answer>, Problem> {
+        (): (),
+    ) -> Result<Changed<Answer>, Problem> {
         let now = Timestamp::now();
         let proxies = proxies_with_messages(access.patient(), opener.context(), now)?;
         let patient = account.map(|account| (account, Relationship::Patient));
@@ -64,7 +64,7 @@ impl Revise<GetMessageKeys> for Handler {
             keys: practice,
         });
         let answer = Phi::new(Answer { parties });
-        Ok(Revised::Done(Changed::done(Vec::new(), answer)))
+        Ok(Changed::done(Vec::new(), answer))
     }
 }
 

@@ -66,6 +66,9 @@ impl Change<GrantProxy> for Handler {
         if basis == Basis::Parental && !matches!(age, Some(AgeBand::Child | AgeBand::Adolescent)) {
             return refused(not_a_minor());
         }
+        if basis == Basis::Granted && matches!(age, Some(AgeBand::Child)) {
+            return refused(child());
+        }
 
         let email = new.email.as_str();
         let user = self.users.find(email).await?;
@@ -215,6 +218,16 @@ const fn not_a_minor() -> Problem {
         "not-a-minor",
         "The patient is not known to be a minor",
         "Patients of age say themselves who acts for them: ask the patient to do it in the portal.",
+    )
+}
+
+/// A child's own account, from before the practice raised the age or the date of birth was corrected.
+const fn child() -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "for-parents",
+        "You are too young to say who acts for you",
+        "Your parents can: they ask the practice.",
     )
 }
 

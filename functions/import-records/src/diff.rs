@@ -156,6 +156,8 @@ mod tests {
             sk: sk.clone(),
             digest: digest.clone(),
             arrived: Some(Timestamp::UNIX_EPOCH),
+            results: Vec::new(),
+            report: None,
         };
         let indented = line(OBSERVATION).replace(':', " :  ");
         assert_eq!(compared(&indented, from_ref(&stored)).1, Change::Unchanged);
@@ -198,6 +200,8 @@ mod tests {
             sk: sk.replace("LAB#", "VOID#ENCOUNTER#"),
             digest: Vec::new(),
             arrived: None,
+            results: Vec::new(),
+            report: None,
         };
         let before = Before::new(vec![stored]);
         assert!(!before.is_within(&HashSet::new(), Stored::is_encounter));

@@ -15,6 +15,7 @@ mod notification;
 mod patient;
 mod references;
 mod report;
+mod reports;
 mod round;
 
 use jiff::Timestamp;

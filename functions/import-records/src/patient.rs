@@ -6,6 +6,7 @@ use crate::compact::compact;
 use crate::diff::{Before, CHUNK_BYTES, Compared, record_id};
 use crate::find_index;
 use crate::report::{Progress, Refusal};
+use crate::reports::{self, Reports};
 use crate::round::Round;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
@@ -14,10 +15,11 @@ use serde_json::value::RawValue;
 use shared::Fault;
 use shared::api::import::IMPORT_RECORDS;
 use shared::audit::{Outcome, Record};
+use shared::fhir::observation::Observation;
 use shared::fhir::patient::Patient;
 use shared::fhir::{self, PatientRecord, Subject};
-use shared::ids::{PatientId, RecordId};
-use shared::phi::{DataKey, Term, digest};
+use shared::ids::{PatientId, RecordId, SeriesId};
+use shared::phi::{DataKey, Term, blind_id, digest};
 use shared::store::{
     BATCH, Change, Item, Member, NewEntry, NewPatient, Standing, Stored, StoredEntry,
 };
@@ -29,6 +31,9 @@ use uuid::Uuid;
 /// The most content that a row of the records table holds. DynamoDB takes 400 KB, and counts what
 /// the index `by-arrival` repeats of a row.
 const MAX_ENTRY: usize = 200_000;
+
+/// What an id takes in a row.
+const ID: usize = 36;
 
 /// The most of a Patient resource, whose row no index repeats.
 const MAX_PROFILE: usize = 380_000;
@@ -46,9 +51,9 @@ const ALIASES: usize = 16;
 const AT_ONCE: usize = 8;
 
 /// A patient whose record can be written.
-struct Whose {
-    patient: PatientId,
-    key: Arc<DataKey>,
+pub(crate) struct Whose {
+    pub(crate) patient: PatientId,
+    pub(crate) key: Arc<DataKey>,
     standing: Standing,
     /// The profile to write at the end, if it is not the one that is there.
     profile: Option<Profile>,
@@ -267,17 +272,23 @@ async fn write(
             find_index::write(round.handler, whose.patient, &whose.particulars()?).await?;
         }
     }
+    let mut reports = Reports::new(whose.patient, planned, &before)?;
     let mut done = 0;
     for chunk in planned.chunks(round.clock.chunk(), CHUNK_BYTES) {
         done += chunk.len();
         if done <= progress.at.entries {
             continue;
         }
-        write_entries(round, chunk, progress, whose, &before).await?;
+        write_entries(round, chunk, progress, whose, &before, &mut reports).await?;
         progress.at.entries = done;
         if round.clock.is_over() && done < planned.entries.len() {
             return Ok(false);
         }
+    }
+    let outdated = reports.outdated(round, whose, &before).await?;
+    if !outdated.is_empty() {
+        whose.begin(round).await?;
+        reports::link(round, whose, &outdated).await?;
     }
     write_care_team(round, planned, whose, &before).await?;
     let record = round.record.about(whose.patient, Outcome::Success);
@@ -287,7 +298,14 @@ async fn write(
         let profile = profile.map(|one| (one.json.get().as_bytes(), one.digest.as_slice()));
         let patient = whose.patient;
         imports
-            .end(&record, patient, round.file, profile, &whose.key)
+            .end(
+                &record,
+                patient,
+                round.file,
+                profile,
+                &whose.key,
+                &round.handler.records,
+            )
             .await?;
     } else {
         imports.audit().write(&record).await?;
@@ -323,6 +341,7 @@ async fn write_entries(
     progress: &mut Progress,
     whose: &mut Whose,
     before: &Before,
+    reports: &mut Reports,
 ) -> Result<(), Fault> {
     let now = Timestamp::now();
     let mut put = Vec::new();
@@ -334,7 +353,7 @@ async fn write_entries(
             counted.push((entry, Ok(Change::Unchanged)));
             continue;
         }
-        let Some(row) = row(round, &compared, whose).await? else {
+        let Some(row) = row(round, &compared, whose, reports).await? else {
             counted.push((entry, Err(Refusal::TooLarge)));
             continue;
         };
@@ -375,6 +394,7 @@ async fn row(
     round: &mut Round<'_>,
     compared: &Compared<'_, '_>,
     whose: &Whose,
+    reports: &mut Reports,
 ) -> Result<Option<Item>, Fault> {
     let stored = StoredEntry {
         resource: compared.resource.clone(),
@@ -385,17 +405,39 @@ async fn row(
             .await?,
     };
     let content = serde_json::to_vec(&stored).map_err(|_| Fault::Defect("an entry"))?;
-    if content.len() > MAX_ENTRY {
+    // A report's results stand beside its content once more.
+    let results = stored.links.results.len() * ID;
+    if content.len() + results > MAX_ENTRY {
         return Ok(None);
     }
+    let report = if reports::is_grouped(compared.entry) {
+        reports.of(round, whose, compared.key.id).await?
+    } else {
+        None
+    };
     let new = NewEntry {
         key: &compared.key,
         arrived: compared.arrived,
         resource_type: compared.entry.resource_type,
         digest: &compared.digest,
         content: &content,
+        results: &stored.links.results,
+        report: report.as_ref(),
+        series: series(compared, &whose.key)?,
     };
     new.row(whose.patient, &whose.key).map(Some)
+}
+
+/// Which analyte's result it is; none for what is no result or has no code.
+fn series(compared: &Compared<'_, '_>, key: &DataKey) -> Result<Option<SeriesId>, Fault> {
+    if compared.entry.section != fhir::Section::Lab {
+        return Ok(None);
+    }
+    let observation = Observation::parse(compared.resource.get())
+        .map_err(|_| Fault::Defect("an Observation of a plan"))?;
+    let analyte = observation.analyte();
+    let id = analyte.map(|(system, code)| blind_id(key, &["series", system, code]));
+    Ok(id.transpose()?.map(SeriesId::new))
 }
 
 async fn write_care_team(

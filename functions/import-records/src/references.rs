@@ -97,7 +97,7 @@ impl<'f> References<'f> {
 
 /// An entry of the same patient. A reference by identifier to another file is not followed: only a
 /// practitioner's or a patient's identifiers are known.
-fn own(patient: PatientId, reference: &Reference) -> Option<RecordId> {
+pub(crate) fn own(patient: PatientId, reference: &Reference) -> Option<RecordId> {
     match reference {
         Reference::File { resource_type, id } => Some(record_id(patient, resource_type, id)),
         Reference::External { resource_type, key } => {

@@ -35,9 +35,9 @@ impl Change<InviteUser> for Handler {
     ) -> Result<Changed<Decided<Invited>>, Problem> {
         let (by, role) = (access.account(), invitation.role);
         let address = invitation.email.as_str();
-        let taken = match invitation.practitioner {
-            Some(practitioner) => self.is_taken(practitioner).await?,
-            None => false,
+        let (name, taken) = match invitation.practitioner {
+            Some(practitioner) => self.practitioner(practitioner).await?,
+            None => (None, false),
         };
         let actor = by.to_string();
         let origin = self.index.mac(Term::Invitation {
@@ -82,6 +82,7 @@ impl Change<InviteUser> for Handler {
         self.users.add_to_group(&user, role).await?;
         let mut row = AccountRow::new(user.account, role);
         row.practitioner = invitation.practitioner;
+        row.name = name;
         writes.push(self.accounts.create(&row)?);
         if role == Role::Admin {
             writes.push(self.administrators.add(user.account)?);
@@ -115,17 +116,17 @@ enum Found {
 }
 
 impl Handler {
-    /// Has the practitioner an account already?
-    async fn is_taken(&self, practitioner: PractitionerId) -> Result<bool, Problem> {
-        let (is_one, account) = tokio::try_join!(
-            self.directory.is_practitioner(practitioner),
+    /// The practitioner's name, and whether they have an account already.
+    async fn practitioner(
+        &self,
+        practitioner: PractitionerId,
+    ) -> Result<(Option<String>, bool), Problem> {
+        let (colleague, account) = tokio::try_join!(
+            self.directory.colleague(practitioner),
             self.accounts.of_practitioner(practitioner),
         )?;
-        if is_one {
-            Ok(account.is_some())
-        } else {
-            Err(unknown_practitioner())
-        }
+        let colleague = colleague.ok_or_else(unknown_practitioner)?;
+        Ok((colleague.name, account.is_some()))
     }
 
     /// The same request again, or the same invitation to somebody who has not followed the first:

@@ -4,7 +4,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use shared::Fault;
 use shared::access::{Access, Practice};
-use shared::activation::{Activations, Issue};
+use shared::activation::{Activations, Issue, child};
 use shared::api::users::{ActivationLetter, IssueActivation, Recipient};
 use shared::aws::Aws;
 use shared::http::{Change, Changed, Problem, changes};
@@ -32,6 +32,9 @@ impl Change<IssueActivation> for Handler {
             Issue::Done(issued) => issued,
             Issue::UnknownNumber => {
                 return Ok(Changed::refused(Vec::new(), Problem::not_found()));
+            }
+            Issue::Child(patient) => {
+                return Ok(Changed::refused(Vec::new(), child()).about(Some(patient)));
             }
             Issue::TooMany {
                 patient,

@@ -2,14 +2,13 @@
 
 use shared::Fault;
 use shared::access::Unproven;
-use shared::api::lab_results::{LabResult, LabResults, ListLabResults};
-use shared::api::page::Page;
+use shared::api::lab_results::{LabResult, LabResults, ListLabResults, Listing};
 use shared::aws::Aws;
 use shared::http::{Problem, Read, reads};
 use shared::ids::PatientId;
 use shared::phi::Sealed;
 use shared::serve::Service;
-use shared::store::{Records, Section};
+use shared::store::Records;
 
 struct Handler {
     records: Records,
@@ -19,21 +18,21 @@ impl Read<ListLabResults> for Handler {
     async fn read(
         &self,
         whose: &Unproven<PatientId>,
-        page: Page,
+        listing: Listing,
     ) -> Result<Sealed<LabResults>, Problem> {
-        let after = page.after.as_deref();
+        let page = &listing.page;
         let found = self
             .records
-            .newest(whose, Section::LabResults, after, page.limit)
+            .newest_of(whose, &listing.span(), page.after.as_deref(), page.limit)
             .await?;
         Ok(Sealed::new(move |opener| {
+            let results = found.rows.iter().map(|row| LabResult::open(row, opener));
+            let mut results = results.collect::<Result<Vec<_>, _>>()?;
+            results.retain(|result| listing.holds(result));
+            let cursor = &listing.page.cursor;
             Ok(LabResults {
-                results: found
-                    .rows
-                    .iter()
-                    .map(|row| LabResult::open(row, opener))
-                    .collect::<Result<_, _>>()?,
-                next_cursor: found.next.map(|sk| page.cursor.write(&sk)).transpose()?,
+                results,
+                next_cursor: found.next.map(|sk| cursor.write(&sk)).transpose()?,
             })
         }))
     }

@@ -46,7 +46,7 @@ impl Handler {
             tokio::try_join!(self.accounts.account(id), self.users.has_second_factor(id),)?;
         Ok(row.map(|row| User {
             id,
-            email: listed.email,
+            email: listed.address.email,
             role: row.role,
             status: match row.status {
                 Status::Disabled => UserStatus::Disabled,

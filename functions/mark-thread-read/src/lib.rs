@@ -6,7 +6,7 @@ use shared::access::{Access, Unproven};
 use shared::api::message_keys::Party;
 use shared::api::threads::{MarkThreadRead, Marked, Through};
 use shared::aws::Aws;
-use shared::http::{Changed, Problem, Revise, Revised, revises};
+use shared::http::{Changed, Problem, Revise, revises};
 use shared::ids::PatientId;
 use shared::phi::{Opener, Phi};
 use shared::serve::Service;
@@ -21,7 +21,7 @@ impl Revise<MarkThreadRead> for Handler {
     type Found = (Option<ThreadRow>, Option<SentBy>);
     const ATTEMPTS: u32 = 12;
 
-    async fn fetch(
+    async fn find(
         &self,
         whose: &Unproven<PatientId>,
         read: &Through,
@@ -37,9 +37,9 @@ impl Revise<MarkThreadRead> for Handler {
         &self,
         access: &Access<PatientId>,
         _: &Opener,
-        Through { thread, through }: Through,
         (row, sent): Self::Found,
-    ) -> Result<Revised<Marked>, Problem> {
+        Through { thread, through }: Through,
+    ) -> Result<Changed<Marked>, Problem> {
         let mut row = row.ok_or(Problem::not_found())?;
         let sent =
             sent.ok_or_else(|| Problem::field("/through", "must be the sequence of a message"))?;
@@ -56,7 +56,7 @@ impl Revise<MarkThreadRead> for Handler {
             unread: row.unread(party),
         };
         let changed = Changed::done(writes, Phi::new(answer)).regarding(thread);
-        Ok(Revised::Done(changed))
+        Ok(changed)
     }
 }
 

@@ -13,7 +13,7 @@ use shared::event::{Handle, Handled, events};
 use shared::identity::{Listed, Page, User, Users};
 use shared::ids::AccountId;
 use shared::serve::Service;
-use shared::store::{AccountRow, Accounts, Administrators, Status};
+use shared::store::{AccountRow, Accounts, Administrators, EmailChanges, Status};
 use shared::telemetry;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -33,6 +33,7 @@ const UNFINISHED: SignedDuration = SignedDuration::from_hours(24);
 struct Handler {
     accounts: Accounts,
     administrators: Administrators,
+    changes: EmailChanges,
     users: Users,
     audit: Audit,
     budget: Duration,
@@ -45,6 +46,10 @@ enum Drift {
     Abandoned,
     /// In another group than the row says, or enabled where it says disabled, or the other way.
     Misaligned,
+    /// Proved that an address is theirs, and has the former one still.
+    AddressPending,
+    /// Asked for an address, and let the codes run out.
+    AddressForgotten,
     /// Signed in once, or made by nobody knows whom, and without an account.
     Unknown,
 }
@@ -62,10 +67,13 @@ impl Handle for Handler {
     async fn handle(&self, _: Value, record: &mut Record) -> Result<Handled, Fault> {
         let started = Instant::now();
         let counted = self.administrators.active().await?;
-        let mut actual = counted.clone();
+        let (mut actual, mut unseen) = (counted.clone(), counted.clone());
         let (mut users, mut mended, mut not_mended) = (0, 0, 0);
         let mut page = self.first_page().await?;
         let next = loop {
+            for user in &page.users {
+                unseen.remove(&user.user.account);
+            }
             for seen in self.look_at(page.users, &counted, record).await {
                 users += 1;
                 mended += usize::from(seen.mended);
@@ -92,6 +100,16 @@ impl Handle for Handler {
                 next => break next,
             }
         };
+        for account in &unseen {
+            match self.is_gone(*account, record).await {
+                Ok(true) => {
+                    actual.remove(account);
+                    mended += 1;
+                }
+                Ok(false) => {}
+                Err(_) => not_mended += 1,
+            }
+        }
         for _ in 0..not_mended {
             telemetry::count(RECONCILE_ACCOUNTS.id, "AccountsNotMended");
         }
@@ -187,6 +205,8 @@ impl Handler {
         let (told, mending) = match &drift {
             Drift::Abandoned => ("abandoned", true),
             Drift::Misaligned => ("misaligned", true),
+            Drift::AddressPending => ("address-pending", true),
+            Drift::AddressForgotten => ("address-forgotten", true),
             Drift::Unknown => ("unknown", false),
         };
         let outcome = if mending {
@@ -199,6 +219,11 @@ impl Handler {
         let mended = match drift {
             Drift::Abandoned => self.remove(&listed.user).await,
             Drift::Misaligned => self.realign(account).await.map(|()| true),
+            Drift::AddressPending => self.readdress(&listed).await,
+            Drift::AddressForgotten => {
+                let forgotten = self.users.request_address(account, None).await;
+                forgotten.map(|()| true)
+            }
             Drift::Unknown => Ok(false),
         };
         if mending && !matches!(mended, Ok(true)) {
@@ -217,6 +242,26 @@ impl Handler {
             return Ok(false);
         }
         self.users.remove(user).await?;
+        Ok(true)
+    }
+
+    /// Has an administrator whom this run did not come across lost their user? Whoever waits for their
+    /// consent would wait for ever.
+    async fn is_gone(&self, account: AccountId, record: &Record) -> Result<bool, Fault> {
+        if self.users.groups(account).await?.is_some() {
+            return Ok(false);
+        }
+        let told = record.regarding(format!("{account} gone"), Outcome::Success);
+        self.audit.write(&told).await?;
+        Ok(true)
+    }
+
+    async fn readdress(&self, listed: &Listed) -> Result<bool, Fault> {
+        let Some(email) = &listed.address.requested else {
+            return Ok(false);
+        };
+        let account = listed.user.account;
+        self.users.change_address(account, email).await?;
         Ok(true)
     }
 
@@ -243,10 +288,22 @@ impl Handler {
                 (false, false) => Some(Drift::Unknown),
             });
         };
-        let groups = self.users.groups(row.account).await?;
+        let groups = self.users.groups(row.account).await?.unwrap_or_default();
         let aligned =
             groups == [row.role.group()] && listed.enabled == (row.status == Status::Active);
-        Ok((!aligned).then_some(Drift::Misaligned))
+        if !aligned {
+            return Ok(Some(Drift::Misaligned));
+        }
+        if listed.address.requested.is_none() {
+            return Ok(None);
+        }
+        let change = self.changes.of(row.account).await?;
+        let now = Timestamp::now();
+        Ok(match change {
+            Some(change) if change.confirmed => Some(Drift::AddressPending),
+            Some(change) if change.is_open(now) => None,
+            _ => Some(Drift::AddressForgotten),
+        })
     }
 }
 
@@ -263,6 +320,7 @@ pub fn service_within(
     let handler = Handler {
         accounts: Accounts::new(aws)?,
         administrators: Administrators::new(aws)?,
+        changes: EmailChanges::new(aws)?,
         users: Users::new(aws)?,
         audit: Audit::new(aws)?,
         budget,

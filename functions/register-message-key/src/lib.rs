@@ -7,7 +7,7 @@ use shared::api::message_keys::{
     LoggedKey, NewKey, RegisterMessageKey, key_id, key_log_moved, too_many_keys,
 };
 use shared::aws::Aws;
-use shared::http::{Changed, Problem, Revise, Revised, revises};
+use shared::http::{Changed, Problem, Revise, revises};
 use shared::phi::{Opener, Phi, PrivateKeys};
 use shared::serve::Service;
 use shared::store::MessageKeys;
@@ -25,7 +25,7 @@ impl Revise<RegisterMessageKey> for Handler {
     // Who registers a key after another has to have seen that one.
     const ATTEMPTS: u32 = 1;
 
-    async fn fetch(&self, _: &Unproven<KeyOwner>, new: &NewKey) -> Result<Vec<LoggedKey>, Problem> {
+    async fn find(&self, _: &Unproven<KeyOwner>, new: &NewKey) -> Result<Vec<LoggedKey>, Problem> {
         Ok(self.keys.log(new.owner).await?)
     }
 
@@ -33,9 +33,9 @@ impl Revise<RegisterMessageKey> for Handler {
         &self,
         access: &Access<KeyOwner>,
         _: &Opener,
-        new: NewKey,
         log: Vec<LoggedKey>,
-    ) -> Result<Revised<LoggedKey>, Problem> {
+        new: NewKey,
+    ) -> Result<Changed<LoggedKey>, Problem> {
         let owner = access.owner();
         if let Some(last) = log.last()
             && last.public_key == new.public_key
@@ -43,7 +43,7 @@ impl Revise<RegisterMessageKey> for Handler {
         {
             // This request was here before, and its answer got lost.
             let changed = Changed::done(Vec::new(), Phi::new(last.clone()));
-            return Ok(Revised::Done(changed.regarding(last.key_id.clone())));
+            return Ok(changed.regarding(last.key_id.clone()));
         }
         if log.last().map(|last| &last.key_id) != new.previous.as_ref() {
             return Err(key_log_moved());
@@ -64,7 +64,7 @@ impl Revise<RegisterMessageKey> for Handler {
         let writes = self.keys.register(access, number, &key, sealed)?;
         let resource = key.key_id.clone();
         let changed = Changed::done(writes, Phi::new(key)).regarding(resource);
-        Ok(Revised::Done(changed))
+        Ok(changed)
     }
 }
 

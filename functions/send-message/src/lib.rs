@@ -5,11 +5,10 @@ use shared::Fault;
 use shared::access::{Access, Unproven};
 use shared::api::message_keys::Party;
 use shared::api::threads::{
-    NewMessage, SendMessage, Sent, State, counter_ahead, counter_used, key_used_before,
-    thread_closed, wrong_parties,
+    NewMessage, SendMessage, Sent, State, counter_ahead, counter_used, thread_closed, wrong_parties,
 };
 use shared::aws::Aws;
-use shared::http::{Changed, Problem, Revise, Revised, revises};
+use shared::http::{Changed, Problem, Revise, revises};
 use shared::ids::PatientId;
 use shared::phi::{Opener, Phi};
 use shared::serve::Service;
@@ -24,7 +23,7 @@ impl Revise<SendMessage> for Handler {
     type Found = (Option<ThreadRow>, Option<SentBefore>);
     const ATTEMPTS: u32 = 12;
 
-    async fn fetch(
+    async fn find(
         &self,
         whose: &Unproven<PatientId>,
         new: &NewMessage,
@@ -41,9 +40,9 @@ impl Revise<SendMessage> for Handler {
         &self,
         access: &Access<PatientId>,
         _: &Opener,
-        new: NewMessage,
         (row, sent): Self::Found,
-    ) -> Result<Revised<Sent>, Problem> {
+        new: NewMessage,
+    ) -> Result<Changed<Sent>, Problem> {
         let now = Timestamp::now();
         let thread = new.thread;
         new.message.is_by("/message", access.account())?;
@@ -51,7 +50,7 @@ impl Revise<SendMessage> for Handler {
         let mut row = row.ok_or(Problem::not_found())?;
         if let Some(sent) = sent {
             if !sent.is(message) {
-                return Err(key_used_before());
+                return Err(Problem::key_used_before());
             }
             let answer = Phi::new(Sent {
                 thread,
@@ -59,7 +58,7 @@ impl Revise<SendMessage> for Handler {
                 sent_at: sent.at,
             });
             let changed = Changed::done(Vec::new(), answer).regarding(thread);
-            return Ok(Revised::Done(changed));
+            return Ok(changed);
         }
         if row.state == State::Closed {
             return Err(thread_closed());
@@ -73,7 +72,7 @@ impl Revise<SendMessage> for Handler {
         }
         // The one before may be on its way.
         if new.message.counter - counter > 1 {
-            return Ok(Revised::NotYet(counter_ahead()));
+            return Ok(Changed::not_yet(counter_ahead()));
         }
         let outgoing = Outgoing {
             ciphertext: message,
@@ -88,7 +87,7 @@ impl Revise<SendMessage> for Handler {
             sent_at: now,
         });
         let changed = Changed::done(writes, answer).regarding(thread);
-        Ok(Revised::Done(changed))
+        Ok(changed)
     }
 }
 

@@ -8,7 +8,7 @@ use shared::api::threads::{
     MOST_KEYS, ShareThread, Shared, SharedWith, may_share, too_many_wrapped_keys,
 };
 use shared::aws::Aws;
-use shared::http::{Changed, Problem, Revise, Revised, revises};
+use shared::http::{Changed, Problem, Revise, revises};
 use shared::ids::{AccountId, PatientId};
 use shared::phi::{Opener, Phi};
 use shared::serve::Service;
@@ -24,7 +24,7 @@ impl Revise<ShareThread> for Handler {
     type Found = (Option<ThreadRow>, Option<AccountId>);
     const ATTEMPTS: u32 = 12;
 
-    async fn fetch(
+    async fn find(
         &self,
         whose: &Unproven<PatientId>,
         shared: &Shared,
@@ -40,9 +40,9 @@ impl Revise<ShareThread> for Handler {
         &self,
         access: &Access<PatientId>,
         opener: &Opener,
-        Shared { thread, keys }: Shared,
         (row, patient): Self::Found,
-    ) -> Result<Revised<SharedWith>, Problem> {
+        Shared { thread, keys }: Shared,
+    ) -> Result<Changed<SharedWith>, Problem> {
         let mut row = row.ok_or(Problem::not_found())?;
         let now = Timestamp::now();
         may_share(access.patient(), opener.context(), patient, &keys.0, now)?;
@@ -63,7 +63,7 @@ impl Revise<ShareThread> for Handler {
         let parties = row.parties();
         let answer = Phi::new(SharedWith { thread, parties });
         let changed = Changed::done(writes, answer).regarding(thread);
-        Ok(Revised::Done(changed))
+        Ok(changed)
     }
 }
 

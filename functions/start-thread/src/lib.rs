@@ -4,11 +4,9 @@ use jiff::Timestamp;
 use shared::Fault;
 use shared::access::{Access, Unproven};
 use shared::api::message_keys::{Group, Party};
-use shared::api::threads::{
-    NewThread, Sent, StartThread, key_used_before, may_share, thread_taken, wrong_parties,
-};
+use shared::api::threads::{NewThread, Sent, StartThread, may_share, thread_taken, wrong_parties};
 use shared::aws::Aws;
-use shared::http::{Changed, Problem, Revise, Revised, revises};
+use shared::http::{Changed, Problem, Revise, revises};
 use shared::ids::{AccountId, PatientId};
 use shared::phi::{Opener, Phi};
 use shared::serve::Service;
@@ -31,7 +29,7 @@ impl Revise<StartThread> for Handler {
     type Found = Found;
     const ATTEMPTS: u32 = 2;
 
-    async fn fetch(&self, whose: &Unproven<PatientId>, new: &NewThread) -> Result<Found, Problem> {
+    async fn find(&self, whose: &Unproven<PatientId>, new: &NewThread) -> Result<Found, Problem> {
         let (account, key) = (new.message.sender, new.idempotency_key.as_str());
         let (thread, sent, patient) = tokio::join!(
             self.threads.thread(whose, new.thread),
@@ -49,9 +47,9 @@ impl Revise<StartThread> for Handler {
         &self,
         access: &Access<PatientId>,
         opener: &Opener,
-        new: NewThread,
         found: Found,
-    ) -> Result<Revised<Sent>, Problem> {
+        new: NewThread,
+    ) -> Result<Changed<Sent>, Problem> {
         let now = Timestamp::now();
         let thread = new.thread;
         new.subject.is_by("/subject", access.account())?;
@@ -59,7 +57,7 @@ impl Revise<StartThread> for Handler {
         let message = new.message.as_slice();
         if let Some(sent) = found.sent {
             if !sent.is(message) {
-                return Err(key_used_before());
+                return Err(Problem::key_used_before());
             }
             let answer = Phi::new(Sent {
                 thread,
@@ -67,7 +65,7 @@ impl Revise<StartThread> for Handler {
                 sent_at: sent.at,
             });
             let changed = Changed::done(Vec::new(), answer).regarding(thread);
-            return Ok(Revised::Done(changed));
+            return Ok(changed);
         }
         if found.thread.is_some() {
             return Err(thread_taken());
@@ -119,7 +117,7 @@ impl Revise<StartThread> for Handler {
             sent_at: now,
         });
         let changed = Changed::done(writes, answer).regarding(thread);
-        Ok(Revised::Done(changed))
+        Ok(changed)
     }
 }
 

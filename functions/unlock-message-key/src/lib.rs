@@ -6,7 +6,7 @@ use shared::access::{Access, KeyOwner, Unproven};
 use shared::api::Operation;
 use shared::api::message_keys::{Locked, UnlockMessageKey, Unlocked};
 use shared::aws::Aws;
-use shared::http::{Changed, Problem, Revise, Revised, revises};
+use shared::http::{Changed, Problem, Revise, revises};
 use shared::phi::{Opener, Phi, PrivateKeys};
 use shared::serve::Service;
 use shared::store::{Accounts, Allowance, MessageKeys};
@@ -28,7 +28,7 @@ impl Revise<UnlockMessageKey> for Handler {
     type Found = Option<Vec<u8>>;
     const ATTEMPTS: u32 = 1;
 
-    async fn fetch(
+    async fn find(
         &self,
         whose: &Unproven<KeyOwner>,
         locked: &Locked,
@@ -42,9 +42,9 @@ impl Revise<UnlockMessageKey> for Handler {
         &self,
         access: &Access<KeyOwner>,
         _: &Opener,
-        locked: Locked,
         sealed: Option<Vec<u8>>,
-    ) -> Result<Revised<Unlocked>, Problem> {
+        locked: Locked,
+    ) -> Result<Changed<Unlocked>, Problem> {
         let sealed = sealed.ok_or(Problem::not_found())?;
         let key_id = locked.key_id;
         let private_key = self.private.open(access.owner(), &key_id, sealed).await?;
@@ -60,7 +60,7 @@ impl Revise<UnlockMessageKey> for Handler {
             private_key,
         };
         let changed = Changed::done(vec![turn], Phi::new(answer)).regarding(resource);
-        Ok(Revised::Done(changed))
+        Ok(changed)
     }
 }
 

@@ -1,9 +1,9 @@
-//! Changes how a patient can be reached.
+//! Changes what a patient may set in the profile: how to reach them, in which language, about what.
 
 use jiff::Timestamp;
 use shared::Fault;
 use shared::access::Access;
-use shared::api::profile::{Profile, UpdateProfile, VersionedChange};
+use shared::api::profile::{Own, Profile, UpdateProfile, VersionedChange};
 use shared::aws::Aws;
 use shared::http::{Change, Changed, Problem, changes};
 use shared::ids::PatientId;
@@ -22,20 +22,24 @@ impl Change<UpdateProfile> for Handler {
         opener: &Opener,
         VersionedChange { version, change }: VersionedChange,
     ) -> Result<Changed<Profile>, Problem> {
-        let mut profile = Profile::open(access.patient(), opener)?;
-        if profile.version != version {
+        let patient = access.patient();
+        let own = Own::open(opener)?;
+        let before = Profile::with(patient, opener, &own)?;
+        if before.version != version {
             return Err(Problem::changed_meanwhile());
         }
-        profile.contact = change.applied_to(profile.contact);
-        profile.contact_source = "patient";
-        profile.version = version.saturating_add(1);
-        let contact = serde_json::to_vec(&profile.contact)
-            .map_err(|_| Fault::Defect("contact details as JSON"))?;
+        let own = change.applied_to(own);
+        let mut after = Profile::with(patient, opener, &own)?;
+        after.check_notifications()?;
+        after.version = version.saturating_add(1);
+        let json = |what: Result<Vec<u8>, _>| what.map_err(|_| Fault::Defect("a profile as JSON"));
+        let contact = json(serde_json::to_vec(&own))?;
+        let changes = json(serde_json::to_vec(&before.changes_to(&after)?))?;
         let now = Timestamp::now();
         let writes = self
             .patients
-            .change_contact(access, opener, version, &contact, now)?;
-        Ok(Changed::done(writes, Phi::new(profile)))
+            .change_contact(access, opener, version, &contact, &changes, now)?;
+        Ok(Changed::done(writes, Phi::new(after)))
     }
 }
 

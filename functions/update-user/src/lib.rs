@@ -38,12 +38,15 @@ impl Change<UpdateUser> for Handler {
             return Err(Problem::changed_meanwhile());
         }
         let now = Timestamp::now();
-        let after = change.applied_to(&before, now)?;
-        if let Some(practitioner) = after.practitioner
-            && after.practitioner != before.practitioner
-            && !self.directory.is_practitioner(practitioner).await?
-        {
-            return Err(unknown_practitioner());
+        let mut after = change.applied_to(&before, now)?;
+        if after.practitioner != before.practitioner {
+            after.name = match after.practitioner {
+                Some(practitioner) => {
+                    let colleague = self.directory.colleague(practitioner).await?;
+                    colleague.ok_or_else(unknown_practitioner)?.name
+                }
+                None => None,
+            };
         }
         let told = format!("{whose} {} {}", after.role.as_str(), after.status.as_str());
 

@@ -7,11 +7,11 @@ use super::text::Line;
 use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::access::Practice;
 use crate::aws::Capability::{
-    CloseConcerns, EndBreakGlass, ReadAccounts, ReadConcerns, ReadPatients, UnwrapDataKeys,
-    WriteAudit,
+    BarFromBreakingGlass, CloseConcerns, EndBreakGlass, NoteOutcomes, ReadAccounts, ReadConcerns,
+    ReadPatients, UnwrapDataKeys, WriteAudit,
 };
 use crate::http::{Problem, Request};
-use crate::ids::{AccountId, ConcernId, PatientId};
+use crate::ids::{AccessId, AccountId, ConcernId, PatientId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -103,9 +103,21 @@ pub struct Concern {
     pub grant: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// The entry that a patient reported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access: Option<Reported>,
     pub opened_at: Timestamp,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Closed>,
+}
+
+/// An access as the audit log has it, for whoever looks into it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reported {
+    /// The id of the audit record.
+    pub id: AccessId,
+    pub operation: String,
+    pub at: Timestamp,
 }
 
 /// How it ended.
@@ -119,8 +131,9 @@ pub struct Closed {
 /// What people wrote about a concern: PHI, sealed under the patient's key.
 #[derive(Serialize, Deserialize)]
 pub struct Words {
-    /// By whoever raised it, or broke the glass.
-    pub explanation: String,
+    /// By whoever raised it, or broke the glass. A patient need not say why they ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<String>,
     /// By the privacy officer who closed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -254,7 +267,9 @@ impl Operation for ReviewBreakGlass {
             ReadPatients,
             UnwrapDataKeys,
             CloseConcerns,
+            NoteOutcomes,
             EndBreakGlass,
+            BarFromBreakingGlass,
             WriteAudit,
         ],
     };
@@ -298,6 +313,7 @@ impl Operation for ResolveAccessConcern {
             ReadPatients,
             UnwrapDataKeys,
             CloseConcerns,
+            NoteOutcomes,
             WriteAudit,
         ],
     };
@@ -312,5 +328,35 @@ impl Operation for ResolveAccessConcern {
             outcome: Outcome::Resolved(outcome),
             note,
         })
+    }
+}
+
+/// Lets a provider break the glass again, before the day is over that an unjustified access costs.
+pub struct AllowBreakGlass;
+
+#[derive(Serialize)]
+pub struct AllowedBreakGlass {
+    /// Who may again.
+    pub account: AccountId,
+}
+
+impl Operation for AllowBreakGlass {
+    const SPEC: &'static Spec = &Spec {
+        id: "allow-break-glass",
+        trigger: Trigger::Http {
+            method: Method::Post,
+            path: "/v1/access-concerns/{concern}/allow-break-glass",
+            auth: Auth::Token,
+        },
+        action: "AllowBreakGlass",
+        audit: "emergency-access.allow",
+        needs: &[ReadAccounts, ReadConcerns, BarFromBreakingGlass, WriteAudit],
+    };
+    type Subject = ConcernId;
+    type Input = ();
+    type Output = AllowedBreakGlass;
+
+    fn parse(request: &Request) -> Result<(), Problem> {
+        request.no_query()
     }
 }

@@ -1,20 +1,24 @@
 //! Laboratory results.
 
-use super::page::Page;
+use super::days::Days;
+use super::lab_holds::HeldResult;
+use super::observations::Observed;
+use super::page::{Limit, Page};
+use super::text::{Code, Date};
 use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::Fault;
 use crate::aws::Capability::{ReadAccounts, ReadPatients, ReadRecords, UnwrapDataKeys, WriteAudit};
-use crate::fhir::observation::{self, Observation};
+use crate::fhir::observation::Observation;
 use crate::http::{Problem, Request};
-use crate::ids::{PatientId, RecordId};
+use crate::ids::{PatientId, RecordId, SeriesId};
 use crate::phi::Opener;
-use crate::store::{SealedRow, StoredEntry};
-use serde::Serialize;
+use crate::store::{LinkedReport, SealedRow, Section, Span, StoredEntry};
+use serde::{Deserialize, Serialize};
 
 /// A patient's laboratory results, newest first.
 pub struct ListLabResults;
 
-/// A page of results.
+/// A page of results. With a filter it may hold fewer than `limit`, even none, and not be the last.
 #[derive(Serialize)]
 pub struct LabResults {
     pub results: Vec<LabResult>,
@@ -27,60 +31,117 @@ pub struct LabResults {
 #[derive(Serialize)]
 pub struct LabResult {
     pub id: RecordId,
-    /// The name of what was measured.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub loinc: Option<String>,
-    /// FHIR ObservationStatus: `final`, `preliminary`, `amended`, ...
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<String>,
     /// When the sample was taken or the measurement made, as recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effective: Option<String>,
+    /// The patient, and whoever acts for them, see no more than this of a held result.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub issued: Option<String>,
-    /// The value as recorded, every digit of it; absent where there are only components.
+    pub hold: Option<HeldResult>,
+    #[serde(flatten)]
+    pub content: Option<Content>,
+}
+
+/// What a result says.
+#[derive(Serialize)]
+pub struct Content {
+    /// Other results of the same analyte: see get-lab-trend. Absent where it has no code.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub value: Option<observation::Value>,
-    /// The value in words, rounded for people to read.
+    pub series: Option<SeriesId>,
+    /// The report that groups it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub display: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub components: Vec<observation::Component>,
-    /// As supplied; empty where the laboratory supplied none.
-    pub reference_ranges: Vec<observation::ReferenceRange>,
-    /// As supplied: `High`, `Low`, ...; empty where the laboratory supplied none.
-    pub interpretations: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub notes: Vec<String>,
+    pub report: Option<LinkedReport>,
+    /// Codes of its categories and of its report's: `laboratory`, `LAB`, `MB`, ...
+    pub categories: Vec<String>,
+    #[serde(flatten)]
+    pub observed: Observed,
 }
 
 impl LabResult {
-    /// Opens a stored result.
+    /// Opens a stored result, as the caller may see it.
     pub fn open(row: &SealedRow, opener: &Opener) -> Result<Self, Fault> {
+        let id = row.entry_id()?;
         let entry = StoredEntry::open(row, opener)?;
-        let result = Observation::parse(entry.resource.get())
+        let observation = Observation::parse(entry.resource.get())
             .map_err(|_| Fault::Corrupt("an Observation resource"))?;
+        let effective = observation.effective.clone();
+        let hold = HeldResult::of(id, opener)?;
+        let content = match &hold {
+            Some(hold) if !hold.is_open() => None,
+            _ => Some(Content::of(row, observation, opener)?),
+        };
         Ok(Self {
-            id: row.entry_id()?,
-            name: result.code.label().map(str::to_owned),
-            loinc: result.loinc().map(str::to_owned),
-            display: result.display_value(),
-            interpretations: result
-                .interpretations
-                .iter()
-                .filter_map(|interpretation| interpretation.label().map(str::to_owned))
-                .collect(),
-            status: result.status,
-            effective: result.effective,
-            issued: result.issued,
-            value: result.value,
-            components: result.components,
-            reference_ranges: result.reference_ranges,
-            notes: result.notes,
+            id,
+            effective,
+            hold,
+            content,
         })
     }
+
+    /// The date by which it is filtered: `effective`, else `issued`. A held result has only the
+    /// first.
+    pub fn recorded(&self) -> Option<&str> {
+        let issued = || self.content.as_ref()?.observed.issued.as_deref();
+        self.effective.as_deref().or_else(issued)
+    }
+}
+
+impl Content {
+    fn of(row: &SealedRow, observation: Observation, opener: &Opener) -> Result<Self, Fault> {
+        let report = LinkedReport::open(row, opener)?;
+        let mut categories = observation.categories.clone();
+        for category in report.iter().flat_map(|report| &report.categories) {
+            if !categories.contains(category) {
+                categories.push(category.clone());
+            }
+        }
+        Ok(Self {
+            series: row.series(),
+            report,
+            categories,
+            observed: Observed::of(observation),
+        })
+    }
+}
+
+/// Which results.
+pub struct Listing {
+    pub days: Days,
+    pub category: Option<Code>,
+    pub page: Page,
+}
+
+impl Listing {
+    /// Where the results stand that may be among these.
+    pub fn span(&self) -> Span {
+        Span::section(
+            Section::LabResults,
+            self.days.earliest(),
+            self.days.latest(),
+        )
+    }
+
+    /// Is it one of these? A held result has no category.
+    pub fn holds(&self, result: &LabResult) -> bool {
+        let is_of = |category: &Code| {
+            let content = result.content.as_ref();
+            content.is_some_and(|content| {
+                let mut categories = content.categories.iter();
+                categories.any(|code| code == category.as_str())
+            })
+        };
+        self.days.hold(result.recorded()) && self.category.as_ref().is_none_or(is_of)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Query {
+    from: Option<Date>,
+    to: Option<Date>,
+    category: Option<Code>,
+    #[serde(default)]
+    limit: Limit,
+    cursor: Option<String>,
 }
 
 impl Operation for ListLabResults {
@@ -102,10 +163,52 @@ impl Operation for ListLabResults {
         ],
     };
     type Subject = PatientId;
-    type Input = Page;
+    type Input = Listing;
     type Output = LabResults;
 
-    fn parse(request: &Request) -> Result<Page, Problem> {
-        Page::parse(request, Self::SPEC)
+    fn parse(request: &Request) -> Result<Listing, Problem> {
+        let query: Query = request.query()?;
+        let listing = Listing {
+            days: Days::of(query.from, query.to)?,
+            category: query.category,
+            page: Page::of(request, Self::SPEC.id, query.limit, query.cursor)?,
+        };
+        listing.page.within(&listing.span())?;
+        Ok(listing)
+    }
+}
+
+/// One result.
+pub struct GetLabResult;
+
+impl Operation for GetLabResult {
+    const SPEC: &'static Spec = &Spec {
+        id: "get-lab-result",
+        trigger: Trigger::Http {
+            method: Method::Get,
+            path: "/v1/patients/{patient}/lab-results/{result}",
+            auth: Auth::Token,
+        },
+        action: "GetLabResult",
+        audit: "lab-result.read",
+        needs: &[
+            ReadAccounts,
+            ReadPatients,
+            ReadRecords,
+            UnwrapDataKeys,
+            WriteAudit,
+        ],
+    };
+    type Subject = PatientId;
+    type Input = RecordId;
+    type Output = LabResult;
+
+    fn parse(request: &Request) -> Result<RecordId, Problem> {
+        request.no_query()?;
+        request.path("result")
+    }
+
+    fn regarding(result: &RecordId) -> Option<String> {
+        Some(result.to_string())
     }
 }

@@ -5,24 +5,37 @@
 
 pub mod access_concerns;
 pub mod account;
+pub mod amendments;
 pub mod break_glass;
 pub mod bytes;
 pub mod care_team;
 mod codes;
 pub mod dashboard;
+pub mod days;
+pub mod documents;
+pub mod email_change;
+pub mod health_record;
 pub mod import;
+pub mod lab_holds;
 pub mod lab_results;
+pub mod lab_trends;
 pub mod message_keys;
 pub mod my_patients;
+pub mod observations;
 pub mod page;
+pub mod prescriptions;
 pub mod profile;
 pub mod proxies;
+pub mod record_access;
+pub mod refills;
+pub mod requests;
 pub mod search;
 pub mod sessions;
 pub mod summary;
 pub mod text;
 pub mod threads;
 pub mod users;
+pub mod words;
 
 use crate::access::Resource;
 use crate::aws::Capability;
@@ -145,6 +158,11 @@ pub trait Operation: Send + Sync + 'static {
     /// Turns a request into types that cannot hold invalid values.
     fn parse(request: &Request) -> Result<Self::Input, Problem>;
 
+    /// What else a read is about: an id that tells nothing of it, for the audit record.
+    fn regarding(_: &Self::Input) -> Option<String> {
+        None
+    }
+
     /// The status of a success.
     const SUCCESS: StatusCode = StatusCode::OK;
 
@@ -176,11 +194,45 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<account::SignOutEverywhere>();
     visitor.operation::<sessions::ListSessions>();
     visitor.operation::<sessions::EndSession>();
+    visitor.operation::<email_change::RequestEmailChange>();
+    visitor.operation::<email_change::ConfirmEmailChange>();
     // A patient's record
     visitor.operation::<dashboard::GetDashboard>();
     visitor.operation::<profile::GetProfile>();
     visitor.operation::<profile::UpdateProfile>();
+    visitor.operation::<profile::ListProfileChanges>();
+    // Prescriptions
+    visitor.operation::<prescriptions::ListPrescriptions>();
+    visitor.operation::<refills::RequestRefill>();
+    visitor.operation::<refills::WithdrawRefill>();
+    visitor.operation::<refills::ListRefillRequests>();
+    visitor.operation::<refills::ListOpenRefills>();
+    visitor.operation::<refills::ReviewRefill>();
+    // Amendments
+    visitor.operation::<amendments::RequestAmendment>();
+    visitor.operation::<amendments::ListAmendments>();
+    visitor.operation::<amendments::ListOpenAmendments>();
+    visitor.operation::<amendments::ReviewAmendment>();
+    visitor.operation::<amendments::SubmitDisagreement>();
+    // Record access
+    visitor.operation::<record_access::ListRecordAccess>();
+    visitor.operation::<record_access::ReportAccessConcern>();
+    // Laboratory results
     visitor.operation::<lab_results::ListLabResults>();
+    visitor.operation::<lab_results::GetLabResult>();
+    visitor.operation::<lab_trends::GetLabTrend>();
+    visitor.operation::<lab_holds::HoldLabResult>();
+    visitor.operation::<lab_holds::ReleaseLabResult>();
+    visitor.operation::<lab_holds::ListLabHolds>();
+    // The health record
+    visitor.operation::<health_record::ListHealthRecord>();
+    // Documents
+    visitor.operation::<documents::RequestUpload>();
+    visitor.operation::<documents::ListDocuments>();
+    visitor.operation::<documents::GetDocument>();
+    visitor.operation::<documents::DeleteDocument>();
+    visitor.operation::<documents::ReviewDocument>();
+    visitor.event(&documents::INSPECT_UPLOAD);
     // Messages
     visitor.operation::<message_keys::RegisterMessageKey>();
     visitor.operation::<message_keys::UnlockMessageKey>();
@@ -211,6 +263,7 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<access_concerns::GetAccessConcern>();
     visitor.operation::<access_concerns::ReviewBreakGlass>();
     visitor.operation::<access_concerns::ResolveAccessConcern>();
+    visitor.operation::<access_concerns::AllowBreakGlass>();
     // Administration
     visitor.operation::<users::InviteUser>();
     visitor.operation::<users::IssueActivation>();

@@ -2,6 +2,7 @@
 
 use super::Spec;
 use crate::http::{Cursor, Problem, Request};
+use crate::store::Span;
 use serde::Deserialize;
 
 /// Which page of a list, of at most `MAX` entries; half of that unless told.
@@ -49,6 +50,17 @@ impl<const MAX: u8> Page<MAX> {
     pub(crate) fn parse(request: &Request, spec: &Spec) -> Result<Self, Problem> {
         let query: Query<MAX> = request.query()?;
         Self::of(request, spec.id, query.limit, query.cursor)
+    }
+
+    /// Whether it goes on where it may: with other filters than the page before it does not.
+    pub(crate) fn within(&self, span: &Span) -> Result<(), Problem> {
+        match &self.after {
+            Some(key) if !span.holds(key) => Err(Problem::field(
+                "query/cursor",
+                "must be of a former page of the same list, with the same filters",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// The page of a list that takes more parameters than these.

@@ -141,6 +141,17 @@ text!(
 );
 
 text!(
+    /// A code of a terminology (<https://hl7.org/fhir/R4/datatypes.html#code>), without spaces.
+    Code,
+    |text| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+        ((1..=32).contains(&text.len()) && text.chars().all(plain))
+            .then(|| text.to_owned())
+            .ok_or("must be a code of letters, digits, hyphens, dots and underscores")
+    }
+);
+
+text!(
     /// A calendar date (RFC 3339 full-date).
     Date,
     |text| {
@@ -180,45 +191,77 @@ text!(
     /// base 32), in groups; case and hyphens do not matter.
     ActivationCode,
     |text| {
-        const MUST: &str = "must be the 16 letters and digits that the practice gave you";
-        let code: String = text
-            .chars()
-            .filter(|c| !matches!(c, '-' | ' '))
-            .map(|c| match c.to_ascii_uppercase() {
-                'O' => '0',
-                'I' | 'L' => '1',
-                c => c,
-            })
-            .collect();
-        let known = |c: char| c.is_ascii() && CODE_SYMBOLS.contains(&(c as u8));
-        (code.len() == 16 && code.chars().all(known)).then_some(code).ok_or(MUST)
+        normalized(text, 16).ok_or("must be the 16 letters and digits that the practice gave you")
     }
+);
+
+text!(
+    /// What the portal mailed, in the same letters and digits.
+    MailCode,
+    |text| normalized(text, 8).ok_or("must be the 8 letters and digits of the e-mail")
 );
 
 /// Crockford's base 32.
 const CODE_SYMBOLS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
+/// A code as it was made, if it is one of that length.
+fn normalized(text: &str, length: usize) -> Option<String> {
+    let code: String = text
+        .chars()
+        .filter(|c| !matches!(c, '-' | ' '))
+        .map(|c| match c.to_ascii_uppercase() {
+            'O' => '0',
+            'I' | 'L' => '1',
+            c => c,
+        })
+        .collect();
+    let known = |c: char| c.is_ascii() && CODE_SYMBOLS.contains(&(c as u8));
+    (code.len() == length && code.chars().all(known)).then_some(code)
+}
+
+/// Five random bits a symbol.
+fn random<const LENGTH: usize>() -> Result<String, Fault> {
+    let mut random = [0; LENGTH];
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| Fault::Defect("random numbers"))?;
+    let symbols = random
+        .iter()
+        .filter_map(|byte| CODE_SYMBOLS.get(usize::from(byte % 32)));
+    Ok(symbols.map(|&symbol| char::from(symbol)).collect())
+}
+
+/// Groups of four.
+fn grouped(code: &str) -> String {
+    let mut grouped = String::new();
+    for (at, symbol) in code.chars().enumerate() {
+        if at > 0 && at % 4 == 0 {
+            grouped.push('-');
+        }
+        grouped.push(symbol);
+    }
+    grouped
+}
+
 impl ActivationCode {
     /// A new code: 80 random bits.
     pub fn random() -> Result<Self, Fault> {
-        let mut random = [0; 16];
-        aws_lc_rs::rand::fill(&mut random).map_err(|_| Fault::Defect("random numbers"))?;
-        let symbols = random
-            .iter()
-            .filter_map(|byte| CODE_SYMBOLS.get(usize::from(byte % 32)));
-        Ok(Self(symbols.map(|&symbol| char::from(symbol)).collect()))
+        random::<16>().map(Self)
     }
 
     /// As it is printed: four groups of four.
     pub fn grouped(&self) -> String {
-        let mut grouped = String::new();
-        for (at, symbol) in self.0.chars().enumerate() {
-            if at > 0 && at % 4 == 0 {
-                grouped.push('-');
-            }
-            grouped.push(symbol);
-        }
-        grouped
+        grouped(&self.0)
+    }
+}
+
+impl MailCode {
+    /// A new code: 40 random bits.
+    pub fn random() -> Result<Self, Fault> {
+        random::<8>().map(Self)
+    }
+
+    /// As it is mailed: two groups of four.
+    pub fn grouped(&self) -> String {
+        grouped(&self.0)
     }
 }
 
@@ -282,6 +325,10 @@ mod tests {
         let new = ActivationCode::random().unwrap();
         assert_eq!(ActivationCode::try_from(new.grouped()).unwrap(), new);
         assert_eq!(new.grouped().len(), 19);
+        let mailed = MailCode::random().unwrap();
+        assert_eq!(mailed.grouped().len(), 9);
+        assert_eq!(MailCode::try_from(mailed.grouped()).unwrap(), mailed);
+        assert!(MailCode::try_from(new.grouped()).is_err());
         assert!(ActivationCode::try_from("ABCD-EFGH-JKMN-PQR".to_owned()).is_err());
         assert!(ActivationCode::try_from("ABCD-EFGH-JKMN-PQRU".to_owned()).is_err());
     }

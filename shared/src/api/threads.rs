@@ -406,6 +406,10 @@ impl Operation for ReadThread {
     type Input = After;
     type Output = Conversation;
 
+    fn regarding(after: &After) -> Option<String> {
+        Some(after.thread.to_string())
+    }
+
     fn parse(request: &Request) -> Result<After, Problem> {
         let Query { after } = request.query()?;
         Ok(After {
@@ -743,14 +747,6 @@ pub const fn not_on_care_team() -> Problem {
         "not-on-care-team",
         "This practitioner is not on the care team",
         "Choose somebody who treats the patient now.",
-    )
-}
-
-/// The header came with another request before.
-pub fn key_used_before() -> Problem {
-    Problem::field(
-        "header/idempotency-key",
-        "must be new: another request came with it",
     )
 }
 

@@ -4,8 +4,8 @@ use super::text::{Email, EmailPrefix, Line};
 use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::access::{Practice, Role};
 use crate::aws::Capability::{
-    AlignUsers, ComputeIndex, CreateAccounts, DescribeUsers, FindPatients, InviteUsers,
-    IssueActivations, KeepAdministrators, KeepApprovals, KeepPractitioners,
+    AlignUsers, ChangeAddresses, ComputeIndex, CreateAccounts, DescribeUsers, FindPatients,
+    InviteUsers, IssueActivations, KeepAdministrators, KeepApprovals, KeepPractitioners,
     ListUsers as SearchPool, ManageAccounts, NoteReconciliation, NoteSessions, ReadAccounts,
     ReadDirectory, ReadPatients, RemoveUsers, ResetSecondFactors, SignOutUsers, UnwrapDataKeys,
     WriteAudit,
@@ -577,6 +577,8 @@ pub const RECONCILE_ACCOUNTS: Spec = Spec {
         NoteReconciliation,
         SearchPool,
         AlignUsers,
+        ChangeAddresses,
+        SignOutUsers,
         RemoveUsers,
         WriteAudit,
     ],

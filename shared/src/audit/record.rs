@@ -3,7 +3,7 @@
 
 use crate::access::Role;
 use crate::api::Spec;
-use crate::ids::{AccountId, PatientId};
+use crate::ids::{AccountId, PatientId, PractitionerId};
 use crate::store::{Item, s, sortable};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -52,6 +52,10 @@ pub struct Record {
     /// The account; none for somebody not signed in, and for the portal's own services.
     pub actor: Option<AccountId>,
     pub role: Option<Role>,
+    /// Who a provider is in the directory, and what they are called there: staff's names are no PHI,
+    /// and whoever reads the log years later finds them as they were.
+    pub practitioner: Option<PractitionerId>,
+    pub name: Option<String>,
     /// Whose data it was about.
     pub patient: Option<PatientId>,
     /// What else it was about, by an id that tells nothing of it.
@@ -80,6 +84,8 @@ impl Record {
             action: spec.audit,
             actor: None,
             role: None,
+            practitioner: None,
+            name: None,
             patient: None,
             resource: None,
             source_ip: String::new(),
@@ -173,6 +179,11 @@ impl Record {
             }
         };
         optional("actor", self.actor.map(|actor| actor.to_string()));
+        let practitioner = self
+            .practitioner
+            .map(|practitioner| practitioner.to_string());
+        optional("practitioner", practitioner);
+        optional("name", self.name.clone());
         optional("patient", self.patient.map(|patient| patient.to_string()));
         optional("resource", self.resource.clone());
         optional("source_ip", Some(self.source_ip.clone()));

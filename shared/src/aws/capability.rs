@@ -15,6 +15,10 @@ pub enum Capability {
     NoteSessions,
     /// Keep an account's sessions, and end one.
     KeepSessions,
+    /// Keep a change of an address that waits for its codes.
+    KeepEmailChanges,
+    /// Keep somebody from breaking the glass for a while.
+    BarFromBreakingGlass,
     /// Make the row of an account that did not exist.
     CreateAccounts,
     /// Change what an account is: role, practitioner, status.
@@ -51,11 +55,48 @@ pub enum Capability {
     BreakGlass,
     /// End an emergency access before its time.
     EndBreakGlass,
+    /// Report an access to the privacy officer.
+    ReportConcerns,
+    /// Keep a result from the patient for a time, or no longer.
+    HoldResults,
+    /// Read what is held, whoever's it is.
+    ReadHolds,
     ReadConcerns,
     /// Move a concern from the open ones to the resolved ones.
     CloseConcerns,
+    /// Read the practice's work list of refill requests.
+    ReadOpenRefills,
+    /// Write a refill request, or a step of one.
+    RaiseRefills,
+    /// Take a refill request off the work list.
+    CloseRefills,
+    /// Read the practice's work list of amendment requests.
+    ReadOpenAmendments,
+    /// Write an amendment request, or a step of one.
+    RaiseAmendments,
+    /// Take an amendment request off the work list.
+    CloseAmendments,
+    /// Let the patient know what came of a concern.
+    NoteOutcomes,
     ReadRecords,
     WriteRecords,
+    ReadDocuments,
+    /// Let a patient announce a file, and count them.
+    AnnounceUploads,
+    /// Say what an inspection found.
+    SettleUploads,
+    DeleteUploads,
+    /// Note that a provider has looked at a document.
+    ReviewDocuments,
+    /// Let a file into quarantine.
+    AttachUploads,
+    /// Read what is in quarantine, and remove it.
+    TakeUploads,
+    StoreDocuments,
+    FetchDocuments,
+    DiscardDocuments,
+    /// Put files under the key of the buckets.
+    EncryptFiles,
     ReadDirectory,
     WriteDirectory,
     ReadMessages,
@@ -70,6 +111,8 @@ pub enum Capability {
     SealPrivateKeys,
     OpenPrivateKeys,
     WriteAudit,
+    /// Read who looked at one patient's record.
+    ReadRecordAccess,
     UnwrapDataKeys,
     CreateDataKeys,
     ComputeIndex,
@@ -78,14 +121,18 @@ pub enum Capability {
     InviteUsers,
     SignOutUsers,
     ListUsers,
-    /// See whether a user has a second factor.
+    /// See a user's address, and whether they have a second factor.
     DescribeUsers,
     /// Keep a user in the group of their role, enabled or disabled.
     AlignUsers,
     ResetSecondFactors,
+    /// Give a user another address, or note which one they ask for.
+    ChangeAddresses,
     RemoveUsers,
     /// Read when and from where a user signed in.
     ReadSignIns,
+    /// Send mail in the portal's name.
+    SendMail,
     ReadImports,
     WriteImportReports,
 }
@@ -97,14 +144,23 @@ pub enum Resource {
     AccountsTable,
     PatientsTable,
     RecordsTable,
+    DocumentsTable,
     DirectoryTable,
     MessagesTable,
     AuditTable,
     MessageKey,
     PhiKey,
     IndexKey,
+    /// What tables and buckets are encrypted with at rest.
+    DataKey,
     UserPool,
+    /// The address that mails come from.
+    MailSender,
     ImportBucket,
+    /// What came in and was not inspected yet.
+    QuarantineBucket,
+    DocumentsBucket,
+    ExportsBucket,
 }
 
 impl Resource {
@@ -113,6 +169,7 @@ impl Resource {
             Self::AccountsTable => "ACCOUNTS_TABLE",
             Self::PatientsTable => "PATIENTS_TABLE",
             Self::RecordsTable => "RECORDS_TABLE",
+            Self::DocumentsTable => "DOCUMENTS_TABLE",
             Self::DirectoryTable => "DIRECTORY_TABLE",
             Self::MessagesTable => "MESSAGES_TABLE",
             Self::MessageKey => "MESSAGE_KEY_ID",
@@ -120,18 +177,25 @@ impl Resource {
             Self::PhiKey => "PHI_KEY_ID",
             Self::IndexKey => "INDEX_KEY_ID",
             Self::UserPool => "USER_POOL_ID",
+            Self::MailSender => "MAIL_SENDER",
+            Self::DataKey => "DATA_KEY_ARN",
             Self::ImportBucket => "IMPORT_BUCKET",
+            Self::QuarantineBucket => "QUARANTINE_BUCKET",
+            Self::DocumentsBucket => "DOCUMENTS_BUCKET",
+            Self::ExportsBucket => "EXPORTS_BUCKET",
         }
     }
 }
 
 impl Capability {
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 80] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
         Self::NoteSessions,
         Self::KeepSessions,
+        Self::KeepEmailChanges,
+        Self::BarFromBreakingGlass,
         Self::CreateAccounts,
         Self::ManageAccounts,
         Self::KeepAdministrators,
@@ -152,10 +216,31 @@ impl Capability {
         Self::RemoveFromCareTeams,
         Self::BreakGlass,
         Self::EndBreakGlass,
+        Self::ReportConcerns,
+        Self::HoldResults,
+        Self::ReadHolds,
         Self::ReadConcerns,
         Self::CloseConcerns,
+        Self::ReadOpenRefills,
+        Self::RaiseRefills,
+        Self::CloseRefills,
+        Self::ReadOpenAmendments,
+        Self::RaiseAmendments,
+        Self::CloseAmendments,
+        Self::NoteOutcomes,
         Self::ReadRecords,
         Self::WriteRecords,
+        Self::ReadDocuments,
+        Self::AnnounceUploads,
+        Self::SettleUploads,
+        Self::DeleteUploads,
+        Self::ReviewDocuments,
+        Self::AttachUploads,
+        Self::TakeUploads,
+        Self::StoreDocuments,
+        Self::FetchDocuments,
+        Self::DiscardDocuments,
+        Self::EncryptFiles,
         Self::ReadDirectory,
         Self::WriteDirectory,
         Self::ReadMessages,
@@ -167,6 +252,7 @@ impl Capability {
         Self::SealPrivateKeys,
         Self::OpenPrivateKeys,
         Self::WriteAudit,
+        Self::ReadRecordAccess,
         Self::UnwrapDataKeys,
         Self::CreateDataKeys,
         Self::ComputeIndex,
@@ -177,8 +263,10 @@ impl Capability {
         Self::DescribeUsers,
         Self::AlignUsers,
         Self::ResetSecondFactors,
+        Self::ChangeAddresses,
         Self::RemoveUsers,
         Self::ReadSignIns,
+        Self::SendMail,
         Self::ReadImports,
         Self::WriteImportReports,
     ];
@@ -196,6 +284,8 @@ impl Capability {
             | Self::KeepPractitioners
             | Self::IssueActivations
             | Self::NoteReconciliation
+            | Self::KeepEmailChanges
+            | Self::BarFromBreakingGlass
             | Self::KeepSessions => Resource::AccountsTable,
             Self::ReadPatients
             | Self::FindPatients
@@ -208,11 +298,31 @@ impl Capability {
             | Self::RemoveFromCareTeams
             | Self::BreakGlass
             | Self::EndBreakGlass
+            | Self::ReportConcerns
+            | Self::HoldResults
+            | Self::ReadHolds
             | Self::ReadConcerns
             | Self::CloseConcerns
+            | Self::ReadOpenRefills
+            | Self::RaiseRefills
+            | Self::CloseRefills
+            | Self::ReadOpenAmendments
+            | Self::RaiseAmendments
+            | Self::CloseAmendments
+            | Self::NoteOutcomes
             | Self::GrantProxies
             | Self::RevokeProxies => Resource::PatientsTable,
             Self::ReadRecords | Self::WriteRecords => Resource::RecordsTable,
+            Self::ReadDocuments
+            | Self::AnnounceUploads
+            | Self::SettleUploads
+            | Self::DeleteUploads
+            | Self::ReviewDocuments => Resource::DocumentsTable,
+            Self::AttachUploads | Self::TakeUploads => Resource::QuarantineBucket,
+            Self::StoreDocuments | Self::FetchDocuments | Self::DiscardDocuments => {
+                Resource::DocumentsBucket
+            }
+            Self::EncryptFiles => Resource::DataKey,
             Self::ReadDirectory | Self::WriteDirectory => Resource::DirectoryTable,
             Self::ReadMessages
             | Self::WriteMessages
@@ -221,7 +331,7 @@ impl Capability {
             | Self::WriteMessageKeys
             | Self::ReadPrivateKeys => Resource::MessagesTable,
             Self::SealPrivateKeys | Self::OpenPrivateKeys => Resource::MessageKey,
-            Self::WriteAudit => Resource::AuditTable,
+            Self::WriteAudit | Self::ReadRecordAccess => Resource::AuditTable,
             Self::UnwrapDataKeys | Self::CreateDataKeys => Resource::PhiKey,
             Self::ComputeIndex => Resource::IndexKey,
             Self::ActivateUsers
@@ -231,8 +341,10 @@ impl Capability {
             | Self::DescribeUsers
             | Self::AlignUsers
             | Self::ResetSecondFactors
+            | Self::ChangeAddresses
             | Self::RemoveUsers
             | Self::ReadSignIns => Resource::UserPool,
+            Self::SendMail => Resource::MailSender,
             Self::ReadImports | Self::WriteImportReports => Resource::ImportBucket,
         }
     }
@@ -241,7 +353,10 @@ impl Capability {
     pub const fn actions(self) -> &'static [&'static str] {
         match self {
             Self::ReadAccounts => &["dynamodb:GetItem"],
-            Self::ActivateAccounts => &["dynamodb:PutItem", "dynamodb:UpdateItem"],
+            Self::ActivateAccounts | Self::KeepEmailChanges => {
+                &["dynamodb:PutItem", "dynamodb:UpdateItem"]
+            }
+            Self::BarFromBreakingGlass => &["dynamodb:UpdateItem"],
             Self::CreateAccounts | Self::IssueActivations | Self::NoteReconciliation => {
                 &["dynamodb:PutItem"]
             }
@@ -264,15 +379,31 @@ impl Capability {
             Self::GrantProxies => &["dynamodb:PutItem"],
             Self::RevokeProxies => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
             Self::RemoveFromCareTeams => &["dynamodb:DeleteItem"],
-            Self::BreakGlass => &["dynamodb:PutItem"],
-            Self::EndBreakGlass => &["dynamodb:UpdateItem"],
+            Self::BreakGlass | Self::ReportConcerns => &["dynamodb:PutItem"],
+            Self::EndBreakGlass | Self::NoteOutcomes => &["dynamodb:UpdateItem"],
+            Self::HoldResults => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
+            Self::ReadHolds => &["dynamodb:Query"],
             Self::ReadConcerns => &["dynamodb:GetItem", "dynamodb:Query"],
             Self::CloseConcerns => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
+            Self::ReadOpenRefills | Self::ReadOpenAmendments => &["dynamodb:Query"],
+            Self::RaiseRefills | Self::RaiseAmendments => &["dynamodb:PutItem"],
+            Self::CloseRefills | Self::CloseAmendments => &["dynamodb:DeleteItem"],
             Self::WriteRecords => &[
                 "dynamodb:BatchWriteItem",
                 "dynamodb:DeleteItem",
                 "dynamodb:PutItem",
+                "dynamodb:UpdateItem",
             ],
+            Self::ReadDocuments => &["dynamodb:GetItem", "dynamodb:Query"],
+            Self::AnnounceUploads => &["dynamodb:PutItem", "dynamodb:UpdateItem"],
+            Self::SettleUploads | Self::DeleteUploads | Self::ReviewDocuments => {
+                &["dynamodb:UpdateItem"]
+            }
+            Self::AttachUploads | Self::StoreDocuments => &["s3:PutObject"],
+            Self::TakeUploads => &["s3:DeleteObject", "s3:GetObject"],
+            Self::FetchDocuments => &["s3:GetObject"],
+            Self::DiscardDocuments => &["s3:DeleteObject"],
+            Self::EncryptFiles => &["kms:GenerateDataKey"],
             Self::ReadDirectory => &["dynamodb:GetItem"],
             Self::WriteDirectory => &["dynamodb:PutItem"],
             Self::ReadMessages | Self::ReadMessageKeys => &["dynamodb:GetItem", "dynamodb:Query"],
@@ -282,6 +413,7 @@ impl Capability {
             Self::SealPrivateKeys => &["kms:Encrypt"],
             Self::OpenPrivateKeys => &["kms:Decrypt"],
             Self::WriteAudit => &["dynamodb:PutItem"],
+            Self::ReadRecordAccess => &["dynamodb:Query"],
             Self::UnwrapDataKeys => &["kms:Decrypt"],
             Self::CreateDataKeys => &["kms:GenerateDataKey"],
             Self::ComputeIndex => &["kms:GenerateMac"],
@@ -307,8 +439,10 @@ impl Capability {
                 "cognito-idp:AdminRemoveUserFromGroup",
             ],
             Self::ResetSecondFactors => &["cognito-idp:AdminDeleteSoftwareToken"],
+            Self::ChangeAddresses => &["cognito-idp:AdminUpdateUserAttributes"],
             Self::RemoveUsers => &["cognito-idp:AdminDeleteUser"],
             Self::ReadSignIns => &["cognito-idp:AdminListUserAuthEvents"],
+            Self::SendMail => &["ses:SendEmail"],
             Self::ReadImports => &["s3:GetObject"],
             Self::WriteImportReports => &["s3:PutObject"],
         }

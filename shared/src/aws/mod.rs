@@ -35,6 +35,7 @@ pub struct Aws {
     kms: OnceLock<aws_sdk_kms::Client>,
     s3: OnceLock<aws_sdk_s3::Client>,
     cognito: OnceLock<aws_sdk_cognitoidentityprovider::Client>,
+    ses: OnceLock<aws_sdk_sesv2::Client>,
 }
 
 impl Aws {
@@ -110,6 +111,7 @@ impl Aws {
             kms: OnceLock::new(),
             s3: OnceLock::new(),
             cognito: OnceLock::new(),
+            ses: OnceLock::new(),
         }
     }
 
@@ -139,6 +141,11 @@ impl Aws {
     pub fn cognito(&self) -> &aws_sdk_cognitoidentityprovider::Client {
         self.cognito
             .get_or_init(|| aws_sdk_cognitoidentityprovider::Client::new(&self.config))
+    }
+
+    pub fn ses(&self) -> &aws_sdk_sesv2::Client {
+        self.ses
+            .get_or_init(|| aws_sdk_sesv2::Client::new(&self.config))
     }
 
     /// S3, with the bucket in the path where an endpoint is set: a loopback address has no

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::json::Object;
+use super::reason::Reason;
 use super::time::ClinicalTime;
 
 #[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -50,6 +52,31 @@ impl CodeableConcept {
             .iter()
             .any(|coding| coding.code.as_deref() == Some(code))
     }
+}
+
+/// What a person reads of a member that is a CodeableConcept.
+pub(super) fn label_of(
+    object: &Object<'_>,
+    member: &'static str,
+) -> Result<Option<String>, Reason> {
+    let concept: Option<CodeableConcept> = object.get(member)?;
+    Ok(concept.and_then(|concept| concept.label().map(str::to_owned)))
+}
+
+/// The same of a member that is a list of them.
+pub(super) fn labels_of(object: &Object<'_>, member: &'static str) -> Result<Vec<String>, Reason> {
+    let concepts: Vec<CodeableConcept> = object.list(member)?;
+    let labels = concepts.iter().filter_map(CodeableConcept::label);
+    Ok(labels.map(str::to_owned).collect())
+}
+
+/// The code of a status that is a CodeableConcept, or the text of one without a code.
+pub(super) fn code_of(object: &Object<'_>, member: &'static str) -> Result<Option<String>, Reason> {
+    let concept: Option<CodeableConcept> = object.get(member)?;
+    Ok(concept.and_then(|concept| {
+        let code = concept.coding.into_iter().find_map(|coding| coding.code);
+        code.or(concept.text)
+    }))
 }
 
 #[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize)]

@@ -6,11 +6,21 @@ use std::collections::HashSet;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::allergy::Allergy;
+use super::care_plan::CarePlan;
+use super::condition::Condition;
 use super::datatypes::{CodeableConcept, Link, Period};
+use super::encounter::Encounter;
+use super::finding::Finding;
+use super::immunization::Immunization;
 use super::index::{Index, Reference, Resource, Target};
 use super::json::Object;
+use super::observation::Observation;
+use super::procedure::Procedure;
 use super::reason::Reason;
+use super::report::Report;
 use super::ssn;
+use super::team::CareTeam;
 use super::time::ClinicalTime;
 
 /// The part of the record where a patient looks for the resource.
@@ -21,6 +31,9 @@ pub enum Section {
     VitalSign,
     SocialHistory,
     OtherObservation,
+    /// A report that does nothing but group results.
+    LabReport,
+    /// A report that is a document by itself, or says something in words.
     DiagnosticReport,
     Medication,
     Allergy,
@@ -105,6 +118,7 @@ pub(super) fn read<'a>(
         }
     }
     let (medication, medication_reference) = medication(resource, object, index)?;
+    readable(kind, resource.json.get())?;
     Ok(Entry {
         resource_type: kind,
         id: resource.id.clone(),
@@ -126,6 +140,28 @@ pub(super) fn read<'a>(
         medication,
         medication_reference,
     })
+}
+
+/// What is stored can be shown: one resource that no view reads would take its whole list with it.
+fn readable(kind: &str, json: &str) -> Result<(), Reason> {
+    match kind {
+        "Observation" => Observation::parse(json).map(drop),
+        "DiagnosticReport" => Report::parse(json).map(drop),
+        "AllergyIntolerance" => {
+            Allergy::parse(json)?;
+            Finding::parse(json).map(drop)
+        }
+        "Condition" => {
+            Condition::parse(json)?;
+            Finding::parse(json).map(drop)
+        }
+        "Immunization" => Immunization::parse(json).map(drop),
+        "Procedure" => Procedure::parse(json).map(drop),
+        "CarePlan" => CarePlan::parse(json).map(drop),
+        "Encounter" => Encounter::parse(json).map(drop),
+        "CareTeam" => CareTeam::parse(json).map(drop),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn reference(index: &Index<'_>, target: Target) -> Reference {
@@ -159,6 +195,7 @@ pub(super) fn is_practitioner(reference: &Reference) -> bool {
 fn section(kind: &str, object: &Object<'_>) -> Result<Section, Reason> {
     Ok(match kind {
         "Observation" => observation_section(&object.list("category")?),
+        "DiagnosticReport" if groups_only(object)? => Section::LabReport,
         "DiagnosticReport" => Section::DiagnosticReport,
         "MedicationRequest" => Section::Medication,
         "AllergyIntolerance" => Section::Allergy,
@@ -171,6 +208,12 @@ fn section(kind: &str, object: &Object<'_>) -> Result<Section, Reason> {
         "CareTeam" => Section::CareTeam,
         _ => return Err(Reason::TypeNotKept),
     })
+}
+
+/// Whether there is nothing to read in the report but its results.
+fn groups_only(object: &Object<'_>) -> Result<bool, Reason> {
+    let results: Vec<&RawValue> = object.list("result")?;
+    Ok(!results.is_empty() && !object.has("presentedForm") && !object.has("conclusion"))
 }
 
 /// <https://terminology.hl7.org/CodeSystem-observation-category.html>; a code without a system, or

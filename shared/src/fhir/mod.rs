@@ -25,11 +25,21 @@ mod ssn;
 #[cfg(test)]
 mod tests;
 mod time;
+mod when;
 
+pub mod allergy;
+pub mod care_plan;
+pub mod clinical_document;
+pub mod condition;
+pub mod encounter;
 pub mod finding;
+pub mod immunization;
 pub mod medication;
 pub mod observation;
 pub mod patient;
+pub mod procedure;
+pub mod report;
+pub mod team;
 
 pub use care_team::{CareTeamMember, Source};
 pub use datatypes::{CodeableConcept, Coding, HumanName, Identifier, Period};
@@ -44,3 +54,4 @@ pub use number::display_number;
 pub use plan::{Count, DirectoryEntry, File, PatientRecord, Practitioner, Subject, Unstored, read};
 pub use reason::{FileError, Reason};
 pub use time::{ClinicalTime, PartialDate};
+pub use when::When;

@@ -120,12 +120,17 @@ impl Observation {
     }
 
     pub fn loinc(&self) -> Option<&str> {
-        self.code
-            .coding
-            .iter()
-            .find(|coding| coding.system.as_deref() == Some(LOINC))?
-            .code
-            .as_deref()
+        self.code.loinc()
+    }
+
+    /// System and code of what was measured: what two results of one analyte have in common. LOINC
+    /// where it is given, else the first code that has a system.
+    pub fn analyte(&self) -> Option<(&str, &str)> {
+        if let Some(loinc) = self.loinc() {
+            return Some((LOINC, loinc));
+        }
+        let mut codings = self.code.coding.iter();
+        codings.find_map(|coding| Some((coding.system.as_deref()?, coding.code.as_deref()?)))
     }
 
     /// The value in words, rounded for display only; of components the name and value of each.
@@ -145,6 +150,14 @@ impl Observation {
             })
             .collect();
         (!parts.is_empty()).then(|| parts.join("; "))
+    }
+}
+
+impl CodeableConcept {
+    pub fn loinc(&self) -> Option<&str> {
+        let mut codings = self.coding.iter();
+        let coding = codings.find(|coding| coding.system.as_deref() == Some(LOINC))?;
+        coding.code.as_deref()
     }
 }
 
@@ -295,7 +308,10 @@ fn value(object: &Object<'_>) -> Result<Option<Value>, Reason> {
     Ok(object.get("dataAbsentReason")?.map(Value::Absent))
 }
 
-fn quantity(object: &Object<'_>, member: &'static str) -> Result<Option<Quantity>, Reason> {
+pub(super) fn quantity(
+    object: &Object<'_>,
+    member: &'static str,
+) -> Result<Option<Quantity>, Reason> {
     #[derive(Deserialize)]
     struct Written<'a> {
         #[serde(borrow)]
@@ -315,6 +331,19 @@ fn quantity(object: &Object<'_>, member: &'static str) -> Result<Option<Quantity
         system: written.system,
         code: written.code,
     }))
+}
+
+/// A member that is a Range, in words.
+pub(super) fn range_of(
+    object: &Object<'_>,
+    member: &'static str,
+) -> Result<Option<String>, Reason> {
+    let Some(raw) = object.raw(member) else {
+        return Ok(None);
+    };
+    let inner = Object::parse(raw).map_err(|_| Reason::Malformed(member))?;
+    let (low, high) = (quantity(&inner, "low")?, quantity(&inner, "high")?);
+    Ok(range(low.as_ref(), high.as_ref()))
 }
 
 /// A JSON number's own text.
@@ -354,7 +383,7 @@ fn reference_ranges(object: &Object<'_>) -> Result<Vec<ReferenceRange>, Reason> 
         .collect()
 }
 
-fn notes(object: &Object<'_>) -> Result<Vec<String>, Reason> {
+pub(super) fn notes(object: &Object<'_>) -> Result<Vec<String>, Reason> {
     #[derive(Deserialize)]
     struct Annotation {
         text: Option<String>,

@@ -8,7 +8,7 @@ mod response;
 
 pub use cursor::Cursor;
 pub(crate) use pipeline::Pipeline;
-pub use pipeline::{Change, Changed, Read, Revise, Revised, changes, reads, revises};
+pub use pipeline::{Change, Changed, Read, Revise, changes, reads, revises};
 pub use problem::{FieldError, Problem};
 pub(crate) use request::Object;
 pub use request::{MAX_BODY, Request};

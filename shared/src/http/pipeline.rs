@@ -51,39 +51,52 @@ pub trait Change<Op: Operation>: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Changed<Op::Output>, Problem>> + Send;
 }
 
-/// What is particular to an operation that changes something by rows that others may be changing at
-/// the same time.
+/// What is particular to a change of something that is there: what it goes by is fetched while the
+/// account row is still on its way, as in a [`Read`].
 pub trait Revise<Op: Operation>: Send + Sync + 'static {
-    /// What the change depends on.
+    /// Sealed rows.
     type Found: Send;
 
-    /// How often it is tried, if somebody else's change was faster.
-    const ATTEMPTS: u32;
+    /// How often it is tried. Where others change the same rows at the same time, what was found may
+    /// not be so any more when it is committed: then all is found and said anew.
+    const ATTEMPTS: u32 = 1;
 
-    /// Fetches what the change depends on, while the account row is still on its way.
-    fn fetch(
+    /// Fetches what the change goes by.
+    fn find(
         &self,
         whose: &Unproven<Op::Subject>,
         input: &Op::Input,
     ) -> impl Future<Output = Result<Self::Found, Problem>> + Send;
 
-    /// Says which writes make the change of what was found, each on the condition that it still is
-    /// so. If it is not, all is fetched and said anew.
+    /// Says, like a [`Change`], which writes make the change.
     fn revise(
         &self,
         access: &Access<Op::Subject>,
         opener: &Opener,
-        input: Op::Input,
         found: Self::Found,
-    ) -> impl Future<Output = Result<Revised<Op::Output>, Problem>> + Send;
+        input: Op::Input,
+    ) -> impl Future<Output = Result<Changed<Op::Output>, Problem>> + Send;
 }
 
-/// What came of one try.
-pub enum Revised<T> {
-    Done(Changed<T>),
-    /// Something that may be on its way has to come first: it is tried again, and the problem is the
-    /// answer once that was often enough.
-    NotYet(Problem),
+/// A change that goes by nothing but the caller and the patient's context.
+struct Alone<H>(H);
+
+impl<Op: Operation, H: Change<Op>> Revise<Op> for Alone<H> {
+    type Found = ();
+
+    async fn find(&self, _: &Unproven<Op::Subject>, _: &Op::Input) -> Result<(), Problem> {
+        Ok(())
+    }
+
+    async fn revise(
+        &self,
+        access: &Access<Op::Subject>,
+        opener: &Opener,
+        (): (),
+        input: Op::Input,
+    ) -> Result<Changed<Op::Output>, Problem> {
+        self.0.change(access, opener, input).await
+    }
 }
 
 /// What a change comes to. The writes are committed together with the audit record.
@@ -94,6 +107,8 @@ pub struct Changed<T> {
     regarding: Option<String>,
     emergency: Option<(Uuid, Reason)>,
     follow_up: Option<FollowUp<T>>,
+    /// Nothing is committed: it may be otherwise soon.
+    not_yet: bool,
 }
 
 /// What is done once the change is committed, and what the answer becomes if it fails.
@@ -111,6 +126,7 @@ impl<T> Changed<T> {
             regarding: None,
             emergency: None,
             follow_up: None,
+            not_yet: false,
         }
     }
 
@@ -123,6 +139,16 @@ impl<T> Changed<T> {
             regarding: None,
             emergency: None,
             follow_up: None,
+            not_yet: false,
+        }
+    }
+
+    /// Something that may be on its way has to come first. It is tried again, and the problem is the
+    /// answer once that was often enough.
+    pub fn not_yet(problem: Problem) -> Self {
+        Self {
+            not_yet: true,
+            ..Self::refused(Vec::new(), problem)
         }
     }
 
@@ -191,46 +217,13 @@ pub fn changes<Op>(aws: &Aws, handler: impl Change<Op>) -> Result<Service, Fault
 where
     Op: Operation,
 {
-    works::<Op, _>(aws, Once(handler))
+    revises::<Op>(aws, Alone(handler))
 }
 
-/// A service that runs an operation which changes what others may be changing too.
+/// A service that runs an operation which changes what it found.
 pub fn revises<Op>(aws: &Aws, handler: impl Revise<Op>) -> Result<Service, Fault>
 where
     Op: Operation,
-{
-    works::<Op, _>(aws, handler)
-}
-
-/// A change that depends on nothing that has to be fetched before it is permitted.
-struct Once<H>(H);
-
-impl<Op: Operation, H: Change<Op>> Revise<Op> for Once<H> {
-    type Found = ();
-    const ATTEMPTS: u32 = 1;
-
-    async fn fetch(&self, _: &Unproven<Op::Subject>, _: &Op::Input) -> Result<(), Problem> {
-        Ok(())
-    }
-
-    async fn revise(
-        &self,
-        access: &Access<Op::Subject>,
-        opener: &Opener,
-        input: Op::Input,
-        (): (),
-    ) -> Result<Revised<Op::Output>, Problem> {
-        self.0
-            .change(access, opener, input)
-            .await
-            .map(Revised::Done)
-    }
-}
-
-fn works<Op, H>(aws: &Aws, handler: H) -> Result<Service, Fault>
-where
-    Op: Operation,
-    H: Revise<Op>,
 {
     let pipeline = Arc::new(Pipeline::new(aws, Op::SPEC)?);
     let handler = Arc::new(handler);
@@ -314,7 +307,10 @@ async fn read<Op: Operation, H: Read<Op>>(
     let named = Op::Subject::named(request);
     let input = Op::parse(request);
     record.patient = named.as_ref().ok().and_then(Subject::patient);
-    record.resource = named.as_ref().ok().and_then(Subject::resource);
+    record.resource = match (&named, &input) {
+        (Ok(named), Ok(input)) => named.resource().or_else(|| Op::regarding(input)),
+        (named, _) => named.as_ref().ok().and_then(Subject::resource),
+    };
     let (caller, found) = match (named, input) {
         (Ok(named), Ok(input)) => {
             let whose = Unproven::new(named.clone());
@@ -354,40 +350,31 @@ async fn change<Op: Operation, H: Revise<Op>>(
     record: &mut Record,
 ) -> Result<Op::Output, Refusal> {
     let named = Op::Subject::named(request);
-    let input = Op::parse(request);
     record.patient = named.as_ref().ok().and_then(Subject::patient);
     record.resource = named.as_ref().ok().and_then(Subject::resource);
-    let (caller, context, found) = match (&named, &input) {
+    let input = Op::parse(request);
+    let (caller, found) = match (named, input) {
         (Ok(named), Ok(input)) => {
             let whose = Unproven::new(named.clone());
             let (caller, context, found) = tokio::join!(
                 pipeline.caller(request),
-                pipeline.context(named),
-                handler.fetch(&whose, input),
+                pipeline.context(&named),
+                handler.find(&whose, &input),
             );
-            (caller, context, Some(found))
+            (caller, Ok((named, input, context, found)))
         }
-        (Ok(named), Err(_)) => {
-            let (caller, context) = tokio::join!(pipeline.caller(request), pipeline.context(named));
-            (caller, context, None)
-        }
-        (Err(_), _) => {
-            let nothing = Ok(PatientContext::default());
-            (pipeline.caller(request).await, nothing, None)
-        }
+        (Err(problem), _) | (_, Err(problem)) => (pipeline.caller(request).await, Err(problem)),
     };
     let caller = pipeline.admit(caller, record)?;
-    let subject = named.map_err(Refusal::invalid)?;
-    let mut input = input.map_err(Refusal::invalid)?;
+    let (subject, mut input, context, found) = found.map_err(Refusal::invalid)?;
     let context = pipeline.aged(&subject, caller.as_ref(), context?).await?;
     let permitted = pipeline.permit::<Op>(&subject, caller.as_ref(), &context, record)?;
     let by = <Op::Subject as Subject>::By::from_caller(caller.clone())
         .ok_or(Fault::Defect("a permission without a caller"))?;
-    let found = found.ok_or(Fault::Defect("input that was not fetched for"))?;
-    let mut found = found.map_err(Refusal::judged)?;
     let key = pipeline
         .unwrap(&subject, &context, subject.patient().is_some())
         .await?;
+    let mut found = found.map_err(Refusal::judged)?;
     let whose = Unproven::new(subject.clone());
     let access = Access::new(subject, by, &permitted);
     let opener = Opener {
@@ -398,24 +385,19 @@ async fn change<Op: Operation, H: Revise<Op>>(
 
     for attempt in 1.. {
         let last = attempt >= H::ATTEMPTS;
-        let revised = handler
-            .revise(&access, &opener, input, found)
+        let changed = handler
+            .revise(&access, &opener, found, input)
             .await
             .map_err(Refusal::judged)?;
-        match revised {
-            Revised::NotYet(problem) if last => return Err(Refusal::invalid(problem)),
-            Revised::NotYet(_) => {}
-            Revised::Done(changed) => match commit(pipeline, changed, record).await? {
-                Ok(answer) => return Ok(answer),
-                Err(conflict) if last => return Err(conflict),
-                // What was found is no longer so.
-                Err(_) => record.id = Uuid::now_v7(),
-            },
+        match commit(pipeline, changed, record).await? {
+            Ok(answer) => return Ok(answer),
+            Err(conflict) if last => return Err(conflict),
+            Err(_) => record.id = Uuid::now_v7(),
         }
         tokio::time::sleep(pause(attempt)).await;
         input = Op::parse(request).map_err(Refusal::invalid)?;
         found = handler
-            .fetch(&whose, &input)
+            .find(&whose, &input)
             .await
             .map_err(Refusal::judged)?;
     }
@@ -429,7 +411,7 @@ fn pause(attempt: u32) -> Duration {
     Duration::from_millis(random % longest)
 }
 
-/// Commits a change with its record. The inner error is that somebody else was faster.
+/// Commits a change with its record. The inner error may be none at another try.
 async fn commit<T>(
     pipeline: &Pipeline,
     changed: Changed<T>,
@@ -442,7 +424,11 @@ async fn commit<T>(
         regarding,
         emergency,
         follow_up,
+        not_yet,
     } = changed;
+    if let (true, Err(problem)) = (not_yet, &answer) {
+        return Ok(Err(Refusal::invalid(problem.clone())));
+    }
     record.patient = record.patient.or(about);
     record.resource = regarding.or_else(|| record.resource.take());
     if let Some((grant, reason)) = emergency {
@@ -578,7 +564,11 @@ impl Pipeline {
             Some(_) => Refusal::judged(problem),
             None => Refusal::denied(problem),
         })?;
-        record.role = caller.as_ref().map(|caller| caller.row.role);
+        if let Some(Caller { row, .. }) = &caller {
+            record.role = Some(row.role);
+            record.practitioner = row.practitioner;
+            record.name.clone_from(&row.name);
+        }
         Ok(caller)
     }
 

@@ -128,6 +128,16 @@ impl Problem {
         )
     }
 
+    /// Another request came with this `Idempotency-Key` before.
+    pub const fn key_used_before() -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "key-used-before",
+            "This Idempotency-Key belongs to another request",
+            "Send this request with a new Idempotency-Key.",
+        )
+    }
+
     pub const fn unsupported_media_type() -> Self {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -11,6 +11,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use aws_lc_rs::hmac;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 const VERSION: u8 = 1;
@@ -130,6 +131,21 @@ pub fn digest(key: &DataKey, value: &[u8]) -> Result<Vec<u8>, Fault> {
     Ok(hmac::sign(&key, value).as_ref().to_vec())
 }
 
+/// An id for what the parts name together: always the same for the same patient, and nothing to
+/// whoever lacks the data key.
+pub fn blind_id(key: &DataKey, parts: &[&str]) -> Result<Uuid, Fault> {
+    let derived = derive(key, b"", b"portal/1 id")?;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, derived.as_slice());
+    let mut context = hmac::Context::with_key(&key);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part.as_bytes());
+    }
+    let mac = context.sign();
+    let bytes = mac.as_ref().first_chunk().ok_or(Fault::Defect("a MAC"))?;
+    Ok(uuid::Builder::from_custom_bytes(*bytes).into_uuid())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,6 +211,14 @@ mod tests {
         ] {
             assert!(open(&key(1), &place, &sealed).is_err(), "{place:?}");
         }
+    }
+
+    #[test]
+    fn ids_are_a_patients_own() {
+        let id = blind_id(&key(1), &["system", "code"]).unwrap();
+        assert_eq!(blind_id(&key(1), &["system", "code"]).unwrap(), id);
+        assert_ne!(blind_id(&key(2), &["system", "code"]).unwrap(), id);
+        assert_ne!(blind_id(&key(1), &["systemc", "ode"]).unwrap(), id);
     }
 
     #[test]

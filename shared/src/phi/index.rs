@@ -33,6 +33,14 @@ pub enum Term<'a> {
         birth_date: &'a str,
         prefix: &'a str,
     },
+    /// What a change of an e-mail address proves: whose it is, the new address, and the codes that were
+    /// mailed to the old one and the new one.
+    EmailChange {
+        account: &'a str,
+        address: &'a str,
+        old: &'a str,
+        new: &'a str,
+    },
     /// What an activation proves: number, date of birth and code together.
     Activation {
         mrn: &'a str,
@@ -56,6 +64,12 @@ impl Term<'_> {
             } => &["invitation", by, key, role, address],
             Self::FamilyName { birth_date, name } => &["family-name", birth_date, name],
             Self::FamilyPrefix { birth_date, prefix } => &["family-prefix", birth_date, prefix],
+            Self::EmailChange {
+                account,
+                address,
+                old,
+                new,
+            } => &["email-change", account, address, old, new],
             Self::Activation {
                 mrn,
                 birth_date,

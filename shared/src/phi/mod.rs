@@ -9,7 +9,7 @@ mod index;
 mod keys;
 mod private_keys;
 
-pub use envelope::{DataKey, Place, digest, open, seal};
+pub use envelope::{DataKey, Place, blind_id, digest, open, seal};
 pub use index::{BlindIndex, Term};
 pub use keys::DataKeys;
 pub use private_keys::PrivateKeys;

@@ -62,11 +62,15 @@ pub struct AccountRow {
     pub status: Status,
     pub patient: Option<PatientId>,
     pub practitioner: Option<PractitionerId>,
+    /// What the directory called the practitioner when the account became theirs.
+    pub name: Option<String>,
     /// Tokens of sign-ins up to this second are refused.
     pub signed_out_at: Option<i64>,
     pub last_sign_in: Option<Timestamp>,
     /// The sign-in before the last: what came after it is new to the patient.
     pub previous_sign_in: Option<Timestamp>,
+    /// Until then they may not break the glass.
+    pub barred_until: Option<Timestamp>,
     /// Counts the changes that administrators make.
     pub version: u64,
     /// Newest last; those that are over may still be there.
@@ -140,9 +144,11 @@ impl AccountRow {
             status: Status::Active,
             patient: None,
             practitioner: None,
+            name: None,
             signed_out_at: None,
             last_sign_in: None,
             previous_sign_in: None,
+            barred_until: None,
             version: 0,
             sessions: Vec::new(),
         }
@@ -178,6 +184,7 @@ impl AccountRow {
                 .map(str::parse)
                 .transpose()
                 .map_err(|_| TORN)?,
+            name: id("name").map(str::to_owned),
             signed_out_at: number(item, "signed_out_at")
                 .map(i64::try_from)
                 .transpose()
@@ -187,6 +194,10 @@ impl AccountRow {
                 .transpose()
                 .map_err(|_| TORN)?,
             previous_sign_in: id("previous_sign_in")
+                .map(str::parse)
+                .transpose()
+                .map_err(|_| TORN)?,
+            barred_until: id("barred_until")
                 .map(str::parse)
                 .transpose()
                 .map_err(|_| TORN)?,
@@ -206,6 +217,9 @@ impl AccountRow {
         }
         if let Some(practitioner) = self.practitioner {
             item.insert("practitioner".to_owned(), s(practitioner.to_string()));
+        }
+        if let Some(name) = &self.name {
+            item.insert("name".to_owned(), s(name));
         }
         item
     }
@@ -315,7 +329,11 @@ pub enum Turn {
 }
 
 /// How long an activation row outlives its code, and a counter of an unknown number lives: seconds.
-const DAY: i64 = 86_400;
+pub(super) const DAY: i64 = 86_400;
+
+/// After so many failed attempts a code is dead: the practice's, and those of a change of address. A
+/// success gives them back.
+pub const ATTEMPTS: u64 = 5;
 
 /// The accounts table.
 pub struct Accounts {
@@ -408,13 +426,23 @@ impl Accounts {
             expression.push_str(", signed_out_at = :out");
             update = update.expression_attribute_values(":out", n(at));
         }
-        match after.practitioner {
-            Some(practitioner) => {
-                expression.push_str(", practitioner = :practitioner");
-                update = update
-                    .expression_attribute_values(":practitioner", s(practitioner.to_string()));
+        let optional = [
+            ("practitioner", after.practitioner.map(|id| id.to_string())),
+            ("name", after.name.clone()),
+        ];
+        let mut removed = Vec::new();
+        for (name, value) in optional {
+            update = update.expression_attribute_names(format!("#{name}"), name);
+            match value {
+                Some(value) => {
+                    expression.push_str(&format!(", #{name} = :{name}"));
+                    update = update.expression_attribute_values(format!(":{name}"), s(value));
+                }
+                None => removed.push(format!("#{name}")),
             }
-            None => expression.push_str(" REMOVE practitioner"),
+        }
+        if !removed.is_empty() {
+            expression.push_str(&format!(" REMOVE {}", removed.join(", ")));
         }
         update = if before.version == 0 {
             update.condition_expression("attribute_exists(pk) AND attribute_not_exists(version)")
@@ -428,6 +456,18 @@ impl Accounts {
             update.update_expression(expression),
             Problem::changed_meanwhile(),
         )
+    }
+
+    /// The write that keeps an account from breaking the glass until then, or lets it again.
+    pub fn bar(&self, account: AccountId, until: Option<Timestamp>) -> Result<Write, Fault> {
+        let update = Update::builder().condition_expression("attribute_exists(pk)");
+        let update = match until {
+            Some(until) => update
+                .update_expression("SET barred_until = :until")
+                .expression_attribute_values(":until", s(until.to_string())),
+            None => update.update_expression("REMOVE barred_until"),
+        };
+        self.update(account_key(account), update, Problem::changed_meanwhile())
     }
 
     /// Whose account is this practitioner's, if there is one?
@@ -653,7 +693,6 @@ impl Accounts {
     pub async fn take_attempt(
         &self,
         mrn_mac: &str,
-        limit: u64,
         now: Timestamp,
     ) -> Result<Option<ActivationRow>, Fault> {
         let answer = self
@@ -666,7 +705,7 @@ impl Accounts {
             )
             .condition_expression("attribute_not_exists(attempts) OR attempts < :limit")
             .expression_attribute_values(":one", n(1))
-            .expression_attribute_values(":limit", n(limit))
+            .expression_attribute_values(":limit", n(ATTEMPTS))
             .expression_attribute_values(":expires", n(now.as_second() + DAY))
             .return_values(ReturnValue::AllNew)
             .send()

@@ -1,14 +1,16 @@
 //! Broken glass: an hour's access of one provider to one patient, in the patient's context for as
 //! long as it counts, in the history for good, and in the privacy officer's work list.
 
-use super::concerns::{self, NewConcern};
+use super::accesses::EMERGENCY;
+use super::concerns;
 use super::patients::BREAK_GLASS;
 use super::{Patients, Write, patient_key, s};
 use crate::Fault;
 use crate::access::Access;
+use crate::api::access_concerns::{Concern, Kind, State};
 use crate::api::break_glass::Reason;
 use crate::http::Problem;
-use crate::ids::PatientId;
+use crate::ids::{ConcernId, PatientId};
 use crate::phi::Opener;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use jiff::{SignedDuration, Timestamp};
@@ -66,19 +68,22 @@ impl Patients {
                 .expression_attribute_values(":former", s(former.grant.to_string())),
             None => current.condition_expression("attribute_not_exists(pk)"),
         };
-        let history = row(format!("HISTORY#BREAK-GLASS#{}", hour.grant))
+        let history = row(format!("{EMERGENCY}{}", hour.grant))
             .item("actor", s(account.to_string()))
             .item("since", s(hour.from.to_string()));
-        let concern = concerns::raised(
-            &self.table,
-            opener,
-            NewConcern {
-                patient,
-                actor: account,
-                hour,
-                explanation,
-            },
-        )?;
+        let concern = Concern {
+            id: ConcernId::new(Uuid::now_v7()),
+            kind: Kind::BreakGlass,
+            state: State::Open,
+            patient,
+            actor: Some(account),
+            grant: Some(hour.grant),
+            reason: Some(hour.reason),
+            access: None,
+            opened_at: hour.from,
+            closed: None,
+        };
+        let concern = concerns::raised(&self.table, opener, &concern, Some(explanation))?;
         [current, history, concern]
             .into_iter()
             .map(|put| {

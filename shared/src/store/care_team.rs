@@ -16,6 +16,7 @@ use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 /// The row that counts what the portal changed in a team.
 pub(super) const VERSION: &str = "CONTEXT#CARE-TEAM";
@@ -133,6 +134,38 @@ impl Patients {
             patients: patients.collect::<Result<_, _>>()?,
             next: next.transpose()?,
         })
+    }
+
+    /// All patients on whose care team a practitioner may be, with the same reservation.
+    pub async fn whole_panel(
+        &self,
+        _: &Access<Practice>,
+        practitioner: PractitionerId,
+    ) -> Result<HashSet<PatientId>, Fault> {
+        const TORN: Fault = Fault::Corrupt("a row of the index by-practitioner");
+        let mut panel = HashSet::new();
+        let mut start = None;
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name(INDEX)
+                .key_condition_expression("practitioner = :practitioner")
+                .expression_attribute_values(":practitioner", s(practitioner.to_string()))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| fault("DynamoDB", &error))?;
+            for item in page.items() {
+                let patient = string(item, "pk").and_then(|pk| pk.strip_prefix("PATIENT#"));
+                panel.insert(patient.and_then(|id| id.parse().ok()).ok_or(TORN)?);
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(panel);
+            }
+        }
     }
 
     /// The writes of a membership: the new row, the former one into the history, and the count.

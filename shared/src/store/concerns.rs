@@ -1,53 +1,39 @@
 //! Concerns about accesses: `CONCERNS#<state>` partitions of the patients table, a row for each
 //! concern. What people wrote about one is sealed under the key of the patient whom it is about.
 
-use super::break_glass::Hour;
+use super::accesses::{EMERGENCY, REPORT};
 use super::patients::{BREAK_GLASS, TABLE};
-use super::{Item, PatientContext, Patients, SEALED, SealedRow, Write, b, patient_key, s, string};
+use super::{
+    Accounts, Item, PatientContext, Patients, SEALED, SealedRow, Write, b, patient_key, s, string,
+};
 use crate::Fault;
 use crate::access::{Access, Practice, Unproven};
-use crate::api::access_concerns::{Closed, Closing, Concern, Kind, Outcome, State, Verdict, Words};
+use crate::api::Operation;
+use crate::api::access_concerns::{
+    Closed, Closing, Concern, Kind, Outcome, Reported, State, Verdict, Words,
+};
 use crate::aws::{Aws, Resource, fault};
-use crate::http::Problem;
-use crate::ids::{AccountId, ConcernId, PatientId};
+use crate::http::{Change, Changed, Problem};
+use crate::ids::{AccountId, ConcernId};
 use crate::phi::{DataKeys, Opener, Phi, Place};
 use ::http::StatusCode;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{Delete, Get, Put, TransactGetItem, TransactWriteItem, Update};
-use jiff::Timestamp;
-use uuid::Uuid;
-
-/// A concern over broken glass.
-pub(super) struct NewConcern<'a> {
-    pub patient: PatientId,
-    pub actor: AccountId,
-    pub hour: &'a Hour,
-    pub explanation: String,
-}
+use jiff::{SignedDuration, Timestamp};
 
 /// The write of a concern that nobody has looked at yet.
 pub(super) fn raised(
     table: &str,
     opener: &Opener,
-    new: NewConcern<'_>,
+    concern: &Concern,
+    explanation: Option<String>,
 ) -> Result<PutBuilder, Fault> {
-    let concern = Concern {
-        id: ConcernId::new(Uuid::now_v7()),
-        kind: Kind::BreakGlass,
-        state: State::Open,
-        patient: new.patient,
-        actor: Some(new.actor),
-        grant: Some(new.hour.grant),
-        reason: Some(new.hour.reason),
-        opened_at: new.hour.from,
-        closed: None,
-    };
     let words = Words {
-        explanation: new.explanation,
+        explanation,
         note: None,
     };
-    put(table, opener, &concern, &words)
+    put(table, opener, concern, &words)
 }
 
 fn put(
@@ -76,6 +62,13 @@ fn put(
         ("grant", concern.grant.map(|grant| grant.to_string())),
         ("reason", concern.reason.map(|r| r.as_str().to_owned())),
     ];
+    if let Some(access) = &concern.access {
+        optional.extend([
+            ("access", Some(access.id.to_string())),
+            ("operation", Some(access.operation.clone())),
+            ("accessed_at", Some(access.at.to_string())),
+        ]);
+    }
     if let Some(closed) = concern.closed {
         optional.extend([
             ("outcome", Some(closed.outcome.as_str().to_owned())),
@@ -107,7 +100,16 @@ impl Concern {
                 closed_by: row.parsed("closed_by")?.ok_or(TORN)?,
             }),
         };
+        let access = match row.parsed("access")? {
+            None => None,
+            Some(id) => Some(Reported {
+                id,
+                operation: row.string("operation").ok_or(TORN)?.to_owned(),
+                at: row.parsed("accessed_at")?.ok_or(TORN)?,
+            }),
+        };
         Ok(Self {
+            access,
             id: row.parsed("sk")?.ok_or(TORN)?,
             kind: row.parsed("kind")?.ok_or(TORN)?,
             state: state.and_then(|state| state.parse().ok()).ok_or(TORN)?,
@@ -180,6 +182,18 @@ impl Concerns {
         })
     }
 
+    /// A concern over broken glass, and who broke it. What was written about it stays sealed.
+    pub async fn broken_glass(
+        &self,
+        access: &Access<ConcernId>,
+    ) -> Result<(Concern, AccountId), Problem> {
+        let row = self.row(access.concern()).await?;
+        let concern = Concern::from_row(&row.ok_or(Problem::not_found())?)?;
+        let actor = concern.actor.filter(|_| concern.kind == Kind::BreakGlass);
+        let actor = actor.ok_or(another_kind())?;
+        Ok((concern, actor))
+    }
+
     /// The row of a concern, open or resolved: both are looked at in one moment, or one that is just
     /// being closed could be missed.
     async fn row(&self, id: ConcernId) -> Result<Option<SealedRow>, Fault> {
@@ -212,10 +226,14 @@ impl Concerns {
 /// The concerns with what was written about them. A permission on a concern opens that, and no more
 /// of the patient than that.
 pub struct Casebook {
+    accounts: Accounts,
     concerns: Concerns,
     patients: Patients,
     keys: DataKeys,
 }
+
+/// How long somebody breaks no glass whose access was not justified: long enough to talk to them.
+const BARRED_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// A concern whose patient's key is at hand.
 struct Case {
@@ -227,6 +245,7 @@ struct Case {
 impl Casebook {
     pub fn new(aws: &Aws) -> Result<Self, Fault> {
         Ok(Self {
+            accounts: Accounts::new(aws)?,
             concerns: Concerns::new(aws)?,
             patients: Patients::new(aws)?,
             keys: DataKeys::new(aws.kms().clone(), aws.name(Resource::PhiKey)?),
@@ -243,8 +262,8 @@ impl Casebook {
     }
 
     /// The writes that close a concern, and the concern as it then is. What was not justified ends
-    /// at once.
-    pub async fn close(
+    /// at once, and whoever did it breaks no other glass for a day.
+    async fn close(
         &self,
         access: &Access<ConcernId>,
         closing: Closing,
@@ -279,8 +298,12 @@ impl Casebook {
             item: TransactWriteItem::builder().put(put).build(),
             conflict: closed_already(),
         });
+        writes.extend(self.note(&case.concern)?);
         if closing.outcome == Outcome::Reviewed(Verdict::NotJustified) {
             writes.extend(self.end(&case.concern, case.opener.context(), now)?);
+            if let Some(actor) = case.concern.actor {
+                writes.push(self.accounts.bar(actor, Some(now + BARRED_FOR))?);
+            }
         }
         Ok((case.concern, writes))
     }
@@ -320,6 +343,33 @@ impl Casebook {
         })
     }
 
+    /// The write that lets the patient know what came of it, where the patient looks for it.
+    fn note(&self, concern: &Concern) -> Result<Option<Write>, Fault> {
+        let emergency = concern.grant.map(|grant| format!("{EMERGENCY}{grant}"));
+        let sk = match (concern.kind, &concern.access) {
+            (Kind::PatientReport, Some(access)) => Some(format!("{REPORT}{}", access.id)),
+            (Kind::PatientReport, None) => None,
+            (Kind::BreakGlass, _) => emergency,
+        };
+        let (Some(sk), Some(closed)) = (sk, concern.closed) else {
+            return Ok(None);
+        };
+        let update = Update::builder()
+            .table_name(&self.concerns.table)
+            .key("pk", s(patient_key(concern.patient)))
+            .key("sk", s(sk))
+            .update_expression("SET outcome = :outcome, closed_at = :at")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":outcome", s(closed.outcome.as_str()))
+            .expression_attribute_values(":at", s(closed.closed_at.to_string()))
+            .build()
+            .map_err(|_| Fault::Defect("an update"))?;
+        Ok(Some(Write {
+            item: TransactWriteItem::builder().update(update).build(),
+            conflict: Problem::changed_meanwhile(),
+        }))
+    }
+
     /// The write that ends the access that a concern is about, if it has not ended by itself.
     fn end(
         &self,
@@ -350,6 +400,25 @@ impl Casebook {
             item: TransactWriteItem::builder().update(update).build(),
             conflict: Problem::changed_meanwhile(),
         }))
+    }
+}
+
+/// Every operation that closes a concern does it alike: which outcomes it takes is its input's matter.
+impl<Op> Change<Op> for Casebook
+where
+    Op: Operation<Subject = ConcernId, Input = Closing, Output = Concern>,
+{
+    async fn change(
+        &self,
+        access: &Access<ConcernId>,
+        _: &Opener,
+        closing: Closing,
+    ) -> Result<Changed<Concern>, Problem> {
+        let (concern, writes) = self.close(access, closing, Timestamp::now()).await?;
+        let about = concern.patient;
+        Ok(Changed::done(writes, Phi::new(concern))
+            .about(Some(about))
+            .regarding(access.concern().to_string()))
     }
 }
 

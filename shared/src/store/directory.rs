@@ -111,10 +111,14 @@ impl Directory {
         })
     }
 
-    /// Is this the id of a practitioner, and not one that was merged into another's?
-    pub async fn is_practitioner(&self, id: PractitionerId) -> Result<bool, Fault> {
+    /// The practitioner with this id, unless it was merged into another's.
+    pub async fn colleague(&self, id: PractitionerId) -> Result<Option<Colleague>, Fault> {
         let row = self.get(row_key("Practitioner", id.uuid())).await?;
-        Ok(row.is_some_and(|row| !row.contains_key("merged_into")))
+        let row = row.filter(|row| !row.contains_key("merged_into"));
+        Ok(row.map(|row| Colleague {
+            practitioner: id,
+            name: string(&row, "name").map(str::to_owned),
+        }))
     }
 
     /// Stores a row under the id that its aliases lead to, else under a new one. None if all that

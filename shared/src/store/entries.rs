@@ -1,18 +1,22 @@
 //! The records table as an import writes it: what is there of a patient, and what takes its place.
 
-use super::records::TABLE;
+use super::imports::unless_condition;
+use super::records::{REPORT, TABLE, series_key};
 use super::{
-    Item, Records, SEALED, Section, TIME_UNKNOWN, b, bytes, patient_key, s, sortable, string,
-    write_batch,
+    Item, LinkedReport, Records, SEALED, SealedRow, Section, TIME_UNKNOWN, b, bytes, patient_key,
+    s, sortable, string, write_batch,
 };
 use crate::Fault;
 use crate::audit::transaction_fault;
 use crate::aws::fault;
 use crate::fhir;
-use crate::ids::{PatientId, RecordId};
-use crate::phi::{DataKey, Place, seal};
-use aws_sdk_dynamodb::types::{Delete, Put, PutRequest, TransactWriteItem, WriteRequest};
+use crate::ids::{PatientId, RecordId, SeriesId};
+use crate::phi::{DataKey, Place, digest, open, seal};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Delete, Put, PutRequest, TransactWriteItem, WriteRequest,
+};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 
 /// Before the section of what the source marked as never having been true: no list shows it.
 const VOID: &str = "VOID#";
@@ -25,6 +29,7 @@ impl Section {
             fhir::Section::VitalSign => Self::VitalSigns,
             fhir::Section::SocialHistory => Self::SocialHistory,
             fhir::Section::OtherObservation => Self::OtherObservations,
+            fhir::Section::LabReport => Self::LabReports,
             fhir::Section::DiagnosticReport => Self::DiagnosticReports,
             fhir::Section::Medication if entry.status.as_deref() == Some("active") => {
                 Self::ActivePrescriptions
@@ -62,6 +67,11 @@ impl EntryKey {
         }
     }
 
+    /// Where among reports it stands.
+    pub fn place(&self) -> (String, RecordId) {
+        (self.time.clone(), self.id)
+    }
+
     /// The sort key: by clinical time within the section.
     pub fn sk(&self) -> String {
         format!("{}{}#{}", self.section, self.time, self.id)
@@ -81,6 +91,10 @@ pub struct Stored {
     /// Tells whether the content changed.
     pub digest: Vec<u8>,
     pub arrived: Option<Timestamp>,
+    /// The results that a report groups.
+    pub results: Vec<RecordId>,
+    /// The report that a result names, and what tells whether that changed.
+    pub report: Option<(RecordId, Vec<u8>)>,
 }
 
 impl Stored {
@@ -89,12 +103,28 @@ impl Stored {
         let sk = string(item, "sk").ok_or(TORN)?;
         let id = sk.rsplit('#').next().and_then(|id| id.parse().ok());
         let arrived = string(item, "arrived").and_then(|text| text.rsplit('#').nth(1));
+        let report = string(item, "report_id").and_then(|id| id.parse().ok());
+        let results = item.get("results").and_then(|value| value.as_ss().ok());
+        let results = results.into_iter().flatten().map(|id| id.parse());
         Ok(Self {
             id: id.ok_or(TORN)?,
             sk: sk.to_owned(),
             digest: bytes(item, "digest").unwrap_or_default().to_vec(),
             arrived: arrived.and_then(|at| at.parse().ok()),
+            results: results.collect::<Result<_, _>>().map_err(|_| TORN)?,
+            report: report.zip(bytes(item, "report_digest").map(<[u8]>::to_vec)),
         })
+    }
+
+    /// Does it count, or did the source mark it as never having been true?
+    pub fn is_void(&self) -> bool {
+        self.sk.starts_with(VOID)
+    }
+
+    /// Where among reports it stands: of two that group the same result, the later one counts.
+    pub fn place(&self) -> (String, RecordId) {
+        let time = self.sk.rsplit('#').nth(1).unwrap_or_default();
+        (time.to_owned(), self.id)
     }
 
     /// Is it an encounter, also one that never was?
@@ -114,8 +144,7 @@ impl Stored {
 
     /// The clinical time in its sort key, unless it never was.
     pub fn time(&self) -> Option<Timestamp> {
-        let shown = !self.sk.starts_with(VOID);
-        shown.then(|| self.sk.rsplit('#').nth(1)?.parse().ok())?
+        (!self.is_void()).then(|| self.sk.rsplit('#').nth(1)?.parse().ok())?
     }
 }
 
@@ -127,6 +156,36 @@ pub struct NewEntry<'a> {
     pub digest: &'a [u8],
     /// A [`super::StoredEntry`] as JSON.
     pub content: &'a [u8],
+    /// The results that it groups, if it is a report.
+    pub results: &'a [RecordId],
+    /// The report that groups it, if it is a result.
+    pub report: Option<&'a LinkedReport>,
+    /// Which analyte's result it is.
+    pub series: Option<SeriesId>,
+}
+
+/// The digest and the sealed form of what a result says of its report.
+fn linked(
+    patient: PatientId,
+    key: &DataKey,
+    sk: &str,
+    report: &LinkedReport,
+) -> Result<(Vec<u8>, Vec<u8>), Fault> {
+    let json = serde_json::to_vec(report).map_err(|_| Fault::Defect("a report"))?;
+    let pk = patient_key(patient);
+    let place = Place {
+        table: TABLE,
+        pk: &pk,
+        sk,
+        attribute: REPORT,
+    };
+    Ok((digest(key, &json)?, seal(key, &place, &json)?))
+}
+
+/// The digest of what a result says of its report.
+pub fn report_digest(key: &DataKey, report: &LinkedReport) -> Result<Vec<u8>, Fault> {
+    let json = serde_json::to_vec(report).map_err(|_| Fault::Defect("a report"))?;
+    digest(key, &json)
 }
 
 impl NewEntry<'_> {
@@ -140,14 +199,37 @@ impl NewEntry<'_> {
             attribute: SEALED,
         };
         let sealed = seal(key, &place, self.content)?;
-        Ok(Item::from([
+        let mut more = Vec::new();
+        if !self.results.is_empty() {
+            // A set takes nothing twice.
+            let results: BTreeSet<_> = self.results.iter().map(RecordId::to_string).collect();
+            let results = results.into_iter().collect();
+            more.push(("results", AttributeValue::Ss(results)));
+        }
+        if let Some(report) = self.report {
+            let (digest, sealed) = linked(patient, key, &sk, report)?;
+            more.extend([
+                ("report_id", s(report.id.to_string())),
+                ("report_digest", b(digest)),
+                (REPORT, b(sealed)),
+            ]);
+        }
+        if let Some(series) = self.series.and_then(|series| series_key(series, &sk)) {
+            more.push(("series", s(series)));
+        }
+        let more = more
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value));
+        let row = [
             ("pk".to_owned(), s(pk)),
             ("sk".to_owned(), s(sk)),
+            ("id".to_owned(), s(self.key.id.to_string())),
             ("arrived".to_owned(), s(self.key.arrived(self.arrived))),
             ("type".to_owned(), s(self.resource_type)),
             ("digest".to_owned(), b(self.digest)),
             (SEALED.to_owned(), b(sealed)),
-        ]))
+        ];
+        Ok(row.into_iter().chain(more).collect())
     }
 }
 
@@ -163,7 +245,7 @@ impl Records {
                 .table_name(&self.table)
                 .key_condition_expression("pk = :pk")
                 .expression_attribute_values(":pk", s(patient_key(patient)))
-                .projection_expression("sk, digest, arrived")
+                .projection_expression("sk, digest, arrived, results, report_id, report_digest")
                 .consistent_read(true)
                 .set_exclusive_start_key(start)
                 .send()
@@ -177,6 +259,73 @@ impl Records {
                 return Ok(stored);
             }
         }
+    }
+
+    /// The content of one row, a [`super::StoredEntry`] as JSON.
+    pub async fn content(
+        &self,
+        patient: PatientId,
+        sk: &str,
+        key: &DataKey,
+    ) -> Result<Option<Vec<u8>>, Fault> {
+        let pk = patient_key(patient);
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND sk = :sk")
+            .expression_attribute_values(":pk", s(&pk))
+            .expression_attribute_values(":sk", s(sk))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| fault("DynamoDB", &error))?;
+        let Some(item) = answer.items.unwrap_or_default().into_iter().next() else {
+            return Ok(None);
+        };
+        let row = SealedRow::new(TABLE, item);
+        let sealed = row.bytes(SEALED);
+        let place = Place {
+            table: TABLE,
+            pk: &pk,
+            sk,
+            attribute: SEALED,
+        };
+        sealed.map(|sealed| open(key, &place, sealed)).transpose()
+    }
+
+    /// Lets a stored result name another report, or none. Nothing happens if it moved meanwhile:
+    /// whoever moved it looked for its report.
+    pub async fn link(
+        &self,
+        patient: PatientId,
+        sk: &str,
+        report: Option<&LinkedReport>,
+        key: &DataKey,
+    ) -> Result<(), Fault> {
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(patient_key(patient)))
+            .key("sk", s(sk))
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_names("#report", REPORT);
+        update = match report {
+            None => update.update_expression("REMOVE #report, report_id, report_digest"),
+            Some(report) => {
+                let (digest, sealed) = linked(patient, key, sk, report)?;
+                update
+                    .update_expression(
+                        "SET #report = :report, report_id = :id, report_digest = :digest",
+                    )
+                    .expression_attribute_values(":id", s(report.id.to_string()))
+                    .expression_attribute_values(":report", b(sealed))
+                    .expression_attribute_values(":digest", b(digest))
+            }
+        };
+        unless_condition(update.send().await)?;
+        Ok(())
     }
 
     /// Puts up to [`super::BATCH`] rows.

@@ -6,8 +6,8 @@
 //! while there is one, `import_state` is `incomplete`.
 
 use super::care_team::{PORTAL, activity};
-use super::patients::{CARE_TEAM, KEY, PROFILE, TABLE};
-use super::{ImportState, Item, SEALED, Write, b, bytes, patient_key, s, string};
+use super::patients::{CARE_TEAM, KEY, PROFILE, TABLE, counts_place};
+use super::{Counts, ImportState, Item, Records, SEALED, Write, b, bytes, patient_key, s, string};
 use crate::audit::{Audit, Commit, Record};
 use crate::aws::{Aws, Resource, fault};
 use crate::http::Problem;
@@ -341,6 +341,9 @@ impl Imports {
 
     /// Ends the import of a file into a patient's record, in one transaction with its audit record.
     /// The record is complete when no other file is still being written to it.
+    ///
+    /// What there is then is counted: whichever import ends last has seen what all of them wrote,
+    /// because the condition on the open files fails if another ended in between.
     pub async fn end(
         &self,
         record: &Record,
@@ -348,18 +351,22 @@ impl Imports {
         file: &str,
         profile: Option<(&[u8], &[u8])>,
         key: &DataKey,
+        records: &Records,
     ) -> Result<(), Fault> {
         let pk = patient_key(patient);
         for _ in 0..ATTEMPTS {
             let open = self.importing(&pk).await?;
+            let counts = Counts::tally(&records.stored(patient).await?);
+            let counts = serde_json::to_vec(&counts).map_err(|_| Fault::Defect("counts"))?;
             let one = |file: &str| AttributeValue::Ss(vec![file.to_owned()]);
-            let mut set = vec!["#source = :source"];
+            let mut set = vec!["#source = :source, counts = :counts"];
             let mut update = Update::builder()
                 .table_name(&self.table)
                 .key("pk", s(&pk))
                 .key("sk", s(PROFILE))
                 .expression_attribute_names("#source", "source")
-                .expression_attribute_values(":source", s(file));
+                .expression_attribute_values(":source", s(file))
+                .expression_attribute_values(":counts", b(seal(key, &counts_place(&pk), &counts)?));
             if let Some((json, digest)) = profile {
                 set.push("sealed = :sealed, digest = :digest");
                 update = update
@@ -500,7 +507,9 @@ impl Imports {
 }
 
 /// Whether a write was made; an error only if it was not its condition that kept it from being.
-fn unless_condition<T, E>(answer: Result<T, SdkError<E, HttpResponse>>) -> Result<bool, Fault>
+pub(super) fn unless_condition<T, E>(
+    answer: Result<T, SdkError<E, HttpResponse>>,
+) -> Result<bool, Fault>
 where
     E: ProvideErrorMetadata,
 {

@@ -1,22 +1,30 @@
 //! DynamoDB as the portal uses it: keys, sealed rows, and changes committed with their audit record.
 
+pub mod accesses;
 pub mod accounts;
 pub mod administrators;
 pub mod break_glass;
 pub mod care_team;
 pub mod concerns;
 pub mod directory;
+pub mod document_buckets;
+pub mod documents;
+pub mod email_changes;
 pub mod entries;
 pub mod find_index;
+pub mod holds;
 pub mod import_bucket;
 pub mod imports;
 pub mod message_keys;
+pub mod objects;
 pub mod panel;
 pub mod patients;
 pub mod proxies;
 pub mod records;
+pub mod requests;
 pub mod threads;
 
+pub use accesses::{AccessLog, AccessNotes, AccessRecord, Emergency, Position, Range, ReportRow};
 pub use accounts::{
     AccountRow, Accounts, Activation, ActivationRow, Allowance, Codes, Session, Status, Turn,
 };
@@ -25,15 +33,23 @@ pub use break_glass::Hour;
 pub use care_team::{CareTeamMember, Membership, Particulars};
 pub use concerns::{Casebook, Concerns};
 pub use directory::{Change, Colleague, Directory, Listed};
-pub use entries::{EntryKey, NewEntry, Stored};
+pub use document_buckets::{Admitted, DocumentFiles, Quarantine, file_key, key_of_file};
+pub use documents::{Announced, Claim, Claimed, Documents, Quota, Uploads};
+pub use email_changes::{EmailChange, EmailChanges};
+pub use entries::{EntryKey, NewEntry, Stored, report_digest};
 pub use find_index::Sought;
-pub use import_bucket::{ImportBucket, Opened};
+pub use holds::{Hold, HoldPage, Holds};
+pub use import_bucket::ImportBucket;
 pub use imports::{CareTeamRow, Imports, KnownNumber, Member, NewPatient, Standing};
 pub use message_keys::MessageKeys;
+pub use objects::Opened;
 pub use panel::Panel;
 pub use patients::{Basis, BreakGlass, ImportState, PatientContext, Patients, Proxy};
 pub use proxies::{Proxied, ProxiedPage, Proxies, ProxyIndex};
-pub use records::{Entries, LinkedPractitioner, Links, Records, Section, StoredEntry};
+pub use records::{
+    Counts, Entries, LinkedPractitioner, LinkedReport, Links, Records, Section, Span, StoredEntry,
+};
+pub use requests::{Asked, Requests, WorkList};
 pub use threads::{Beginning, Inbox, Outgoing, SentBefore, SentBy, ThreadPage, ThreadRow, Threads};
 
 use crate::aws::fault;

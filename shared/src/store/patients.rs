@@ -1,14 +1,17 @@
 //! The patients table. A patient's `CONTEXT#` rows are what it takes to authorize and open anything
-//! of theirs: data key, profile, contact, care team, proxies, broken glass. `HISTORY#` rows keep
+//! of theirs: data key, profile, contact, care team, proxies, broken glass, held results. `HISTORY#` rows keep
 //! what was. `MRN#<MAC>` partitions lead from a medical record number to the patient.
 
 use super::care_team::VERSION;
-use super::{CareTeamMember, Item, SEALED, SealedRow, Write, b, n, patient_key, s, string};
+use super::holds::{HOLD, Hold};
+use super::{
+    CareTeamMember, Counts, Entries, Item, SEALED, SealedRow, Write, b, n, patient_key, s, string,
+};
 use crate::Fault;
 use crate::access::{Access, Unproven};
 use crate::aws::{Aws, Resource, fault};
 use crate::http::Problem;
-use crate::ids::{AccountId, PatientId, PractitionerId};
+use crate::ids::{AccountId, PatientId, PractitionerId, RecordId};
 use crate::phi::{Opener, Place};
 use crate::practice::AgeBand;
 use aws_sdk_dynamodb::Client;
@@ -20,11 +23,24 @@ pub(crate) const TABLE: &str = "patients";
 pub(super) const KEY: &str = "CONTEXT#KEY";
 pub(super) const PROFILE: &str = "CONTEXT#PROFILE";
 const CONTACT: &str = "CONTEXT#CONTACT";
+/// What a version changed.
+const CONTACT_HISTORY: &str = "HISTORY#CONTACT#";
 pub(super) const CARE_TEAM: &str = "CONTEXT#CARE-TEAM#";
 pub(super) const BREAK_GLASS: &str = "CONTEXT#BREAK-GLASS#";
 pub(super) const PROXY: &str = "CONTEXT#PROXY#";
 /// Counts the grants to proxies: see [`super::Proxies::grant`].
 pub(super) const PROXIES: &str = "CONTEXT#PROXIES";
+
+/// Where the counts of a patient's entries stand, sealed by themselves: an import changes them
+/// without the profile.
+pub(super) const fn counts_place(pk: &str) -> Place<'_> {
+    Place {
+        table: TABLE,
+        pk,
+        sk: PROFILE,
+        attribute: "counts",
+    }
+}
 
 /// How far the import of a patient came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +116,7 @@ pub struct PatientContext {
     proxies: Vec<Proxy>,
     proxies_version: u64,
     break_glass: Vec<BreakGlass>,
+    holds: Vec<Hold>,
     age: Option<AgeBand>,
 }
 
@@ -126,6 +143,9 @@ impl PatientContext {
                                 row,
                             });
                         }
+                    } else if let Some(result) = other.strip_prefix(HOLD) {
+                        let result = result.parse().map_err(|_| TORN)?;
+                        context.holds.push(Hold::from_row(result, row)?);
                     } else if let Some(account) = other.strip_prefix(PROXY) {
                         let account = account.parse().map_err(|_| TORN)?;
                         context.proxies.push(Proxy::from_row(account, row)?);
@@ -158,12 +178,12 @@ impl PatientContext {
             .ok_or(Fault::Corrupt("a patient without a profile"))
     }
 
-    /// What the patient entered in place of the imported contact details.
+    /// What the patient set in place of what the practice's records say.
     pub const fn contact(&self) -> Option<&SealedRow> {
         self.contact.as_ref()
     }
 
-    /// Counts the patient's changes to the contact details; the profile's entity tag.
+    /// Counts the patient's changes; the profile's entity tag.
     pub fn contact_version(&self) -> u64 {
         self.contact
             .as_ref()
@@ -211,6 +231,29 @@ impl PatientContext {
         self.break_glass
             .iter()
             .find(|break_glass| break_glass.account == account)
+    }
+
+    /// What was held last of each result, expired or not.
+    pub fn holds(&self) -> &[Hold] {
+        &self.holds
+    }
+
+    /// The hold on a result, expired or not.
+    pub fn hold(&self, result: RecordId) -> Option<&Hold> {
+        self.holds.iter().find(|hold| hold.result == result)
+    }
+
+    /// How many entries each section of the record had when the last import ended.
+    pub fn counts(&self, opener: &Opener) -> Result<Counts, Fault> {
+        let profile = self.profile()?;
+        let Some(sealed) = profile.bytes("counts") else {
+            return Ok(Counts::default());
+        };
+        let pk = profile
+            .string("pk")
+            .ok_or(Fault::Corrupt("a row without a key"))?;
+        let json = opener.open(&counts_place(pk), sealed)?;
+        serde_json::from_slice(&json).map_err(|_| Fault::Corrupt("the counts of a record"))
     }
 
     /// The patient's age on the practice's date, where the policy has to know it.
@@ -294,7 +337,7 @@ impl Patients {
         PatientContext::from_rows(answer.items.unwrap_or_default())
     }
 
-    /// The writes of changed contact details: the new value, and the former one into the history.
+    /// The writes of what the patient set: the new state, and what was changed into the history.
     /// Nothing happens if the version is no longer the one that the caller read.
     pub fn change_contact(
         &self,
@@ -302,46 +345,35 @@ impl Patients {
         opener: &Opener,
         version: u64,
         contact: &[u8],
+        changes: &[u8],
         now: Timestamp,
     ) -> Result<Vec<Write>, Fault> {
         let pk = patient_key(access.patient());
-        let place = |sk| Place {
-            table: TABLE,
-            pk: &pk,
-            sk,
-            attribute: SEALED,
+        let row = |sk: &str, content| {
+            let place = Place {
+                table: TABLE,
+                pk: &pk,
+                sk,
+                attribute: SEALED,
+            };
+            Ok(Put::builder()
+                .table_name(&self.table)
+                .item("pk", s(&pk))
+                .item("sk", s(sk))
+                .item("changed_at", s(now.to_string()))
+                .item("changed_by", s(access.account().to_string()))
+                .item(SEALED, b(opener.seal(&place, content)?)))
         };
-        let mut put = Put::builder()
-            .table_name(&self.table)
-            .item("pk", s(&pk))
-            .item("sk", s(CONTACT))
-            .item("version", n(version.saturating_add(1)))
-            .item("changed_at", s(now.to_string()))
-            .item("changed_by", s(access.account().to_string()))
-            .item(SEALED, b(opener.seal(&place(CONTACT), contact)?));
-        put = if version == 0 {
+        let next = version.saturating_add(1);
+        let put = row(CONTACT, contact)?.item("version", n(next));
+        let put = if version == 0 {
             put.condition_expression("attribute_not_exists(pk)")
         } else {
             put.condition_expression("version = :seen")
                 .expression_attribute_values(":seen", n(version))
         };
-        let mut writes = vec![put];
-        if let Some(former) = opener.context().contact() {
-            let sk = format!("HISTORY#CONTACT#{version:010}");
-            let sealed = opener.seal(&place(&sk), &former.open(opener)?)?;
-            let mut history = Put::builder()
-                .table_name(&self.table)
-                .item("pk", s(&pk))
-                .item("sk", s(&sk))
-                .item(SEALED, b(sealed));
-            for name in ["changed_at", "changed_by"] {
-                if let Some(value) = former.string(name) {
-                    history = history.item(name, s(value));
-                }
-            }
-            writes.push(history);
-        }
-        writes
+        let history = row(&format!("{CONTACT_HISTORY}{next:010}"), changes)?;
+        [put, history]
             .into_iter()
             .map(|put| {
                 let put = put.build().map_err(|_| Fault::Defect("a put"))?;
@@ -351,6 +383,42 @@ impl Patients {
                 })
             })
             .collect()
+    }
+
+    /// What the patient changed, newest first.
+    pub async fn profile_changes(
+        &self,
+        whose: &Unproven<PatientId>,
+        after: Option<&str>,
+        limit: u8,
+    ) -> Result<Entries, Fault> {
+        let pk = patient_key(whose.patient());
+        let mut query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :history)")
+            .expression_attribute_values(":pk", s(&pk))
+            .expression_attribute_values(":history", s(CONTACT_HISTORY))
+            .scan_index_forward(false)
+            .consistent_read(true)
+            .limit(limit.into());
+        if let Some(sk) = after {
+            query = query
+                .exclusive_start_key("pk", s(&pk))
+                .exclusive_start_key("sk", s(sk));
+        }
+        let answer = query
+            .send()
+            .await
+            .map_err(|error| fault("DynamoDB", &error))?;
+        let next = answer.last_evaluated_key.as_ref();
+        let next = next.and_then(|key| string(key, "sk")).map(str::to_owned);
+        let rows = answer.items.unwrap_or_default().into_iter();
+        Ok(Entries {
+            rows: rows.map(|item| SealedRow::new(TABLE, item)).collect(),
+            next,
+        })
     }
 
     /// The write that gives a patient their one account. It stands in a partition of its own, so

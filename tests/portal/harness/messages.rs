@@ -1,5 +1,6 @@
 //! Keys and threads as a browser makes them, but for the encryption: the server cannot tell.
 
+use super::Whose;
 use super::function::Function;
 use super::request::{With, body, signed_in};
 use super::world::World;
@@ -182,7 +183,11 @@ impl World {
     /// A request about messages that succeeds.
     pub async fn about_messages(&self, id: &str) -> Option<Request> {
         let request = match id {
-            "register-message-key" => self.registration(self.by_patient(), "account").await,
+            "register-message-key" => {
+                let account = self.stack.account(Role::Patient, Whose::Nobody).await;
+                let by = signed_in(account, Role::Patient);
+                self.registration(by, "account").await
+            }
             "unlock-message-key" => {
                 let key = self.key(self.by_patient(), "account").await;
                 let request = self.by_patient().owner("account");

@@ -4,6 +4,7 @@
 pub mod function;
 pub mod letter;
 pub mod lines;
+pub mod mail;
 pub mod messages;
 pub mod recorder;
 pub mod request;
@@ -61,6 +62,7 @@ impl Stack {
             (Resource::AccountsTable, "data", "AccountsTable"),
             (Resource::PatientsTable, "data", "PatientsTable"),
             (Resource::RecordsTable, "data", "RecordsTable"),
+            (Resource::DocumentsTable, "data", "DocumentsTable"),
             (Resource::DirectoryTable, "data", "DirectoryTable"),
             (Resource::MessagesTable, "data", "MessagesTable"),
             (Resource::AuditTable, "audit", "AuditTable"),
@@ -80,6 +82,7 @@ impl Stack {
         for (resource, key) in [
             (Resource::PhiKey, json!({})),
             (Resource::MessageKey, json!({})),
+            (Resource::DataKey, json!({})),
             (
                 Resource::IndexKey,
                 json!({"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"}),
@@ -114,8 +117,17 @@ impl Stack {
                 .unwrap();
         }
         names.insert(Resource::UserPool, pool);
-        root.create_bucket(&unique).await.unwrap();
-        names.insert(Resource::ImportBucket, unique);
+        for (resource, use_of_it) in [
+            (Resource::ImportBucket, "import"),
+            (Resource::QuarantineBucket, "quarantine"),
+            (Resource::DocumentsBucket, "documents"),
+            (Resource::ExportsBucket, "exports"),
+        ] {
+            let name = format!("{unique}-{use_of_it}");
+            root.create_bucket(&name).await.unwrap();
+            names.insert(resource, name);
+        }
+        names.insert(Resource::MailSender, mail::sender(&root, &unique).await);
         Self {
             names,
             root,
@@ -125,7 +137,8 @@ impl Stack {
 
     /// Fresh clients, as a cold start makes them, with every call recorded.
     pub fn aws(&self, recorder: &Recorder) -> Aws {
-        let practice = Practice::new("America/New_York", 13, 18).unwrap();
+        // The sample patient whom most tests are about was born in 2020, and is to have an account.
+        let practice = Practice::new("America/New_York", 5, 18).unwrap();
         self.aws_of(recorder, practice)
     }
 
@@ -184,6 +197,28 @@ impl Stack {
         let mut records = self.items(Resource::AuditTable).await;
         records.sort_by_key(|record| record["sk"].as_str().unwrap().to_owned());
         records
+    }
+
+    /// The audit records that came since some were there, oldest first.
+    pub async fn records_since(&self, before: &[Value]) -> Vec<Value> {
+        let mut records = self.audit().await;
+        records.retain(|record| !before.contains(record));
+        records
+    }
+
+    /// An account's row; null if there is none.
+    pub async fn account_row(&self, account: AccountId) -> Value {
+        let key = format!("ACCOUNT#{account}");
+        let mut rows = self.items(Resource::AccountsTable).await.into_iter();
+        rows.find(|row| row["pk"] == key.as_str())
+            .unwrap_or_default()
+    }
+
+    /// The users of the pool whom a filter of Cognito's finds.
+    pub async fn users(&self, filter: &str) -> Vec<Value> {
+        let search = json!({"UserPoolId": self.name(Resource::UserPool), "Filter": filter});
+        let found = self.cognito("ListUsers", &search).await;
+        found["Users"].as_array().unwrap().clone()
     }
 
     pub async fn put(&self, resource: Resource, item: Value) {

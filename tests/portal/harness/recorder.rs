@@ -14,6 +14,9 @@ use std::sync::{Arc, Mutex};
 /// How often a call lets others begin before it looks for its own answer.
 const CHANCES: usize = 8;
 
+/// The header that says under which key S3 is to encrypt an object.
+pub const KMS_KEY: &str = "x-amz-server-side-encryption-aws-kms-key-id";
+
 /// A call to AWS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
@@ -168,10 +171,15 @@ impl HttpConnector for Connector {
     }
 }
 
-/// The IAM actions of a request and what each reaches: of a JSON protocol by its target, of S3 by
-/// its method.
+/// The IAM actions of a request and what each reaches: of a JSON protocol by its target, of SES by its
+/// path, of S3 by its method.
 fn uses(request: &HttpRequest, body: &str) -> Vec<(String, String)> {
     let Some(target) = request.headers().get("x-amz-target") else {
+        if request.uri().ends_with("/v2/email/outbound-emails") {
+            let mail: Value = serde_json::from_str(body).unwrap();
+            let sender = mail["FromEmailAddress"].as_str().unwrap().to_owned();
+            return vec![("ses:SendEmail".to_owned(), sender)];
+        }
         let bucket = request.uri().split('/').nth(3).unwrap_or_default();
         let action = match request.method() {
             "GET" => "s3:GetObject",
@@ -179,7 +187,13 @@ fn uses(request: &HttpRequest, body: &str) -> Vec<(String, String)> {
             "DELETE" => "s3:DeleteObject",
             other => return vec![(format!("s3:{other}"), bucket.to_owned())],
         };
-        return vec![(action.to_owned(), bucket.to_owned())];
+        // S3 asks for a data key with the caller's permission.
+        let key = request.headers().get(KMS_KEY);
+        let key = key.map(|key| ("kms:GenerateDataKey".to_owned(), key.to_owned()));
+        return [(action.to_owned(), bucket.to_owned())]
+            .into_iter()
+            .chain(key)
+            .collect();
     };
     let (service, operation) = target.split_once('.').unwrap();
     let service = match service {

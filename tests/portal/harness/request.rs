@@ -41,6 +41,11 @@ pub trait With: Sized {
     fn patient(self, patient: PatientId) -> Self;
     fn proxy(self, proxy: ProxyId) -> Self;
     fn concern(self, id: &str) -> Self;
+    fn refill(self, id: &str) -> Self;
+    fn amendment(self, id: &str) -> Self;
+    fn access(self, id: &str) -> Self;
+    fn result(self, id: &str) -> Self;
+    fn document(self, id: &str) -> Self;
     /// The caller signed in so many seconds ago.
     fn since(self, seconds: i64) -> Self;
     fn account(self, account: AccountId) -> Self;
@@ -63,6 +68,31 @@ impl With for Request {
 
     fn concern(mut self, id: &str) -> Self {
         self.path.push(("concern".to_owned(), id.to_owned()));
+        self
+    }
+
+    fn refill(mut self, id: &str) -> Self {
+        self.path.push(("refill".to_owned(), id.to_owned()));
+        self
+    }
+
+    fn amendment(mut self, id: &str) -> Self {
+        self.path.push(("amendment".to_owned(), id.to_owned()));
+        self
+    }
+
+    fn access(mut self, id: &str) -> Self {
+        self.path.push(("access".to_owned(), id.to_owned()));
+        self
+    }
+
+    fn result(mut self, id: &str) -> Self {
+        self.path.push(("result".to_owned(), id.to_owned()));
+        self
+    }
+
+    fn document(mut self, id: &str) -> Self {
+        self.path.push(("document".to_owned(), id.to_owned()));
         self
     }
 

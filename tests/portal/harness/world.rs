@@ -1,17 +1,22 @@
 //! A patient with an account, and the operations that there are.
 
 use super::function::Function;
+use super::mail;
 use super::recorder::Recorder;
 use super::request::{With, anonymous, body, signed_in};
 use super::{Stack, Whose};
+use aws_lc_rs::digest;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
-use serde_json::json;
+use jiff::{SignedDuration, Timestamp, ToSpan};
+use serde_json::{Value, json};
 use shared::access::Role;
 use shared::api::{Auth, Operation, Spec, Trigger, Visitor, visit_all};
 use shared::aws::{Aws, Resource};
 use shared::http::{Request, Response};
 use shared::ids::{AccountId, PatientId, PractitionerId, ProxyId};
+use shared::phi::{DataKeys, Place, seal};
 use uuid::Uuid;
 
 struct Specs(Vec<&'static Spec>);
@@ -38,7 +43,43 @@ pub fn is_about_a_patient(spec: &Spec) -> bool {
 
 /// What a provider writes who breaks the glass, and a privacy officer who looks at it.
 pub const EXPLANATION: &str = "CANARY-900 was found on the floor, and nobody is with them";
+/// What a patient writes who asks about an access.
+pub const REPORT: &str = "CANARY-902 is my neighbour, who does not treat me";
+/// What a provider writes who holds a result.
+pub const HELD_BECAUSE: &str = "CANARY-903 is to hear of it from us, with somebody beside them";
 pub const NOTE: &str = "CANARY-901 was never in our emergency department";
+
+/// What a patient calls a file.
+pub const LETTER: &str = "CANARY-902 letter.pdf";
+
+/// A PDF of one empty page.
+pub fn letter() -> Vec<u8> {
+    pdf("", "", &[])
+}
+
+/// A PDF with entries of the catalog and the page, and more objects, from the fourth on.
+pub fn pdf(catalog: &str, page: &str, objects: &[&str]) -> Vec<u8> {
+    let mut all = vec![
+        format!("<< /Type /Catalog /Pages 2 0 R {catalog} >>"),
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_owned(),
+        format!("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 200 200] {page} >>"),
+    ];
+    all.extend(objects.iter().map(|object| (*object).to_owned()));
+    let mut file = b"%PDF-1.7\n".to_vec();
+    let mut table = format!("xref\n0 {}\n0000000000 65535 f \n", all.len() + 1);
+    for (at, object) in all.iter().enumerate() {
+        table += &format!("{:010} 00000 n \n", file.len());
+        file.extend(format!("{} 0 obj\n{object}\nendobj\n", at + 1).into_bytes());
+    }
+    let trailer = format!(
+        "trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{}\n%%EOF\n",
+        all.len() + 1,
+        file.len()
+    );
+    file.extend(table.into_bytes());
+    file.extend(trailer.into_bytes());
+    file
+}
 
 /// A stack with a patient who has an account, a provider who treats the patient and a colleague who
 /// does not, an administrator and a privacy officer.
@@ -91,6 +132,13 @@ impl World {
         }
     }
 
+    /// Another patient in the same stack, and their account.
+    pub async fn another(&self) -> (PatientId, AccountId) {
+        let patient = self.stack.sample("Noel_Reynolds").await;
+        let account = Whose::Patient(patient);
+        (patient, self.stack.account(Role::Patient, account).await)
+    }
+
     /// A request that the operation takes, by somebody who may: it succeeds each time that it is
     /// made anew.
     pub async fn allowed(&self, spec: &Spec) -> Request {
@@ -101,6 +149,41 @@ impl World {
                 .patient(self.patient)
                 .header("if-match", "\"0\"")
                 .json(&json!({"phone": "555-010-0199"})),
+            "report-access-concern" => {
+                let access = self.an_access().await;
+                self.report(&access, &json!({"explanation": REPORT}))
+            }
+            "get-lab-result" => {
+                let result = self.results().await.remove(0);
+                self.by_patient().patient(self.patient).result(&result.0)
+            }
+            "get-lab-trend" => {
+                let mut request = self.by_patient().patient(self.patient);
+                request
+                    .path
+                    .push(("series".to_owned(), self.series().await));
+                request
+            }
+            // The oldest is held, the one after it released, and the newest can be seen.
+            "hold-lab-result" => {
+                let (result, held) = self.results().await.pop().unwrap();
+                if held {
+                    self.done("release-lab-result", self.release(&result)).await;
+                }
+                self.hold(&result)
+            }
+            "release-lab-result" => {
+                let (result, held) = self.results().await.into_iter().nth_back(1).unwrap();
+                if !held {
+                    self.done("hold-lab-result", self.hold(&result)).await;
+                }
+                self.release(&result)
+            }
+            "list-lab-holds" => self.by_officer(),
+            "list-health-record" => {
+                let request = self.by_patient().patient(self.patient);
+                request.query("section", "conditions")
+            }
             "list-my-patients" => self.by_provider(),
             "find-patient" => self.by_provider().json(&json!({"mrn": self.mrn})),
             "get-patient-summary" => self.by_provider().patient(self.patient),
@@ -125,6 +208,9 @@ impl World {
                 request.path.push(("session".to_owned(), session));
                 request
             }
+            // Whoever asked three times waits, and whose address changes is out.
+            "request-email-change" => self.new_address().await.1,
+            "confirm-email-change" => self.both_codes().await,
             // Whoever signs out is out.
             "sign-out-everywhere" => {
                 let whose = Whose::Patient(self.patient);
@@ -132,6 +218,46 @@ impl World {
                     self.stack.account(Role::Patient, whose).await,
                     Role::Patient,
                 )
+            }
+            "request-refill" => self.ask_for(&self.prescription().await),
+            "withdraw-refill" => {
+                let refill = self.refill(&self.prescription().await).await;
+                self.by_patient().patient(self.patient).refill(&refill)
+            }
+            "list-refill-requests" => {
+                self.refill(&self.prescription().await).await;
+                self.by_patient().patient(self.patient)
+            }
+            "list-open-refills" => {
+                self.refill(&self.prescription().await).await;
+                self.by_provider()
+            }
+            "review-refill" => {
+                let refill = self.refill(&self.prescription().await).await;
+                self.review_refill(&refill, &json!({"decision": "approved"}))
+            }
+            "request-amendment" => self.amend("health-record"),
+            "list-amendments" => {
+                self.amendment().await;
+                self.by_patient().patient(self.patient)
+            }
+            "list-open-amendments" => {
+                self.amendment().await;
+                self.by_officer()
+            }
+            "review-amendment" => {
+                let amendment = self.amendment().await;
+                self.review_amendment(&amendment, &json!({"accept": {"done": NOTE}}))
+            }
+            "submit-disagreement" => {
+                let amendment = self.amendment().await;
+                let deny = json!({"basis": "accurate-and-complete", "explanation": NOTE});
+                let deny = self.review_amendment(&amendment, &json!({"deny": deny}));
+                self.done("review-amendment", deny).await;
+                let request = self.by_patient().patient(self.patient);
+                request
+                    .amendment(&amendment)
+                    .json(&json!({"statement": EXPLANATION}))
             }
             "break-glass" => self.emergency().await,
             "list-access-concerns" => self.by_officer(),
@@ -148,6 +274,10 @@ impl World {
                 let concern = self.concern("patient-report").await;
                 let resolution = json!({"outcome": "no-issue", "note": NOTE});
                 self.by_officer().concern(&concern).json(&resolution)
+            }
+            "allow-break-glass" => {
+                let concern = self.concern("break-glass").await;
+                self.by_officer().concern(&concern)
             }
             "invite-user" => self
                 .by_admin()
@@ -173,10 +303,279 @@ impl World {
                 .by_admin()
                 .account(self.somebody().await)
                 .json(&json!({"identity_check": "in-person-photo-id"})),
+            "request-upload" => {
+                self.forget_quotas().await;
+                self.upload(LETTER, "application/pdf", &letter())
+            }
+            "get-document" | "delete-document" => {
+                let document = self.document("available").await;
+                self.by_patient().patient(self.patient).document(&document)
+            }
+            "review-document" => {
+                let document = self.document("available").await;
+                self.by_provider().patient(self.patient).document(&document)
+            }
             id if let Some(request) = self.about_messages(id).await => request,
             _ if is_about_a_patient(spec) => self.by_patient().patient(self.patient),
             _ => self.by_patient(),
         }
+    }
+
+    /// The rows of the patient's results, newest first.
+    async fn result_rows(&self) -> Vec<Value> {
+        let pk = format!("PATIENT#{}", self.patient);
+        let mut rows = self.stack.items(Resource::RecordsTable).await;
+        let sk = |row: &Value| row["sk"].as_str().unwrap().to_owned();
+        rows.retain(|row| row["pk"] == pk.as_str() && sk(row).starts_with("LAB#"));
+        rows.sort_by_key(|row| std::cmp::Reverse(sk(row)));
+        rows
+    }
+
+    /// The patient's results, newest first: each id, and whether there is a hold on it.
+    pub async fn results(&self) -> Vec<(String, bool)> {
+        let pk = format!("PATIENT#{}", self.patient);
+        let rows = self.stack.items(Resource::PatientsTable).await;
+        let is_held = |id: &str| {
+            let sk = format!("CONTEXT#HOLD#{id}");
+            rows.iter()
+                .any(|row| row["pk"] == pk.as_str() && row["sk"] == sk.as_str())
+        };
+        let results = self.result_rows().await.into_iter();
+        results
+            .map(|row| {
+                let id = row["id"].as_str().unwrap();
+                (id.to_owned(), is_held(id))
+            })
+            .collect()
+    }
+
+    /// The series of the patient's newest result.
+    pub async fn series(&self) -> String {
+        let newest = self.result_rows().await.remove(0);
+        let key = newest["series"].as_str().unwrap().to_owned();
+        key.split('#').nth(1).unwrap().to_owned()
+    }
+
+    /// The provider holds a result, for a week.
+    pub fn hold(&self, result: &str) -> Request {
+        let until = Timestamp::now() + SignedDuration::from_hours(7 * 24);
+        self.by_provider()
+            .patient(self.patient)
+            .result(result)
+            .json(&json!({
+                "reason": "preventing-harm",
+                "explanation": HELD_BECAUSE,
+                "until": until.to_string(),
+            }))
+    }
+
+    pub fn release(&self, result: &str) -> Request {
+        let request = self.by_provider().patient(self.patient);
+        request.result(result)
+    }
+
+    /// Sends a request that must succeed.
+    pub async fn done(&self, id: &str, request: Request) -> Value {
+        let response = Function::new(&self.stack, id).respond(request).await;
+        let answer = body(&response);
+        assert!(response.status.is_success(), "{id}: {answer}");
+        answer
+    }
+
+    /// A new active prescription of the patient's, as an import would have left it.
+    pub async fn prescription(&self) -> String {
+        let resource = json!({
+            "resourceType": "MedicationRequest", "id": Uuid::new_v4(), "status": "active",
+            "intent": "order", "authoredOn": "2024-03-01",
+            "medicationCodeableConcept": {"text": "CANARY-920 10 mg"},
+        });
+        self.entry("MEDICATION#ACTIVE#2024-03-01T00:00:00.000Z", &resource)
+            .await
+    }
+
+    /// A new entry of the patient's record.
+    pub async fn entry(&self, section_and_time: &str, resource: &Value) -> String {
+        let id = Uuid::new_v4().to_string();
+        let aws = self.stack.aws(&Recorder::default());
+        let pk = format!("PATIENT#{}", self.patient);
+        let sk = format!("{section_and_time}#{id}");
+        let rows = self.stack.scan(Resource::PatientsTable).await.into_iter();
+        let mut rows = rows.filter(|row| row["pk"]["S"] == *pk);
+        let row = rows.find(|row| row["sk"]["S"] == "CONTEXT#KEY").unwrap();
+        let wrapped = STANDARD.decode(row["wrapped"]["B"].as_str().unwrap());
+        let keys = DataKeys::new(aws.kms().clone(), aws.name(Resource::PhiKey).unwrap());
+        let key = keys.unwrap(self.patient, &wrapped.unwrap()).await.unwrap();
+        let place = Place {
+            table: "records",
+            pk: &pk,
+            sk: &sk,
+            attribute: "sealed",
+        };
+        let content = json!({"resource": resource}).to_string();
+        let sealed = seal(&key, &place, content.as_bytes()).unwrap();
+        let item = json!({
+            "pk": {"S": pk},
+            "sk": {"S": sk},
+            "sealed": {"B": STANDARD.encode(sealed)},
+        });
+        self.stack.put(Resource::RecordsTable, item).await;
+        id
+    }
+
+    /// Asks for a refill.
+    pub fn ask_for(&self, prescription: &str) -> Request {
+        self.by_patient()
+            .patient(self.patient)
+            .header("idempotency-key", &Uuid::new_v4().to_string())
+            .json(&json!({"prescription": prescription, "note": EXPLANATION}))
+    }
+
+    /// The same, asked.
+    pub async fn refill(&self, prescription: &str) -> String {
+        let answer = self
+            .done("request-refill", self.ask_for(prescription))
+            .await;
+        answer["id"].as_str().unwrap().to_owned()
+    }
+
+    pub fn review_refill(&self, refill: &str, answer: &Value) -> Request {
+        let request = self.by_provider().patient(self.patient);
+        request.refill(refill).json(answer)
+    }
+
+    /// Asks for an amendment.
+    pub fn amend(&self, part: &str) -> Request {
+        self.by_patient()
+            .patient(self.patient)
+            .header("idempotency-key", &Uuid::new_v4().to_string())
+            .json(&json!({"part": part, "change": EXPLANATION, "reason": "CANARY-930"}))
+    }
+
+    /// The same, asked, after the privacy officer has answered those before: twenty may wait.
+    pub async fn amendment(&self) -> String {
+        let list = self.by_patient().patient(self.patient);
+        let amendments = self.done("list-amendments", list).await;
+        let amendments = amendments["amendments"].as_array().unwrap().clone();
+        let mut open = amendments
+            .iter()
+            .filter(|one| one["state"] == "requested")
+            .skip(15);
+        if let Some(oldest) = open.next() {
+            let accept = json!({"accept": {"done": NOTE}});
+            let id = oldest["id"].as_str().unwrap();
+            self.done("review-amendment", self.review_amendment(id, &accept))
+                .await;
+        }
+        let answer = self
+            .done("request-amendment", self.amend("health-record"))
+            .await;
+        answer["id"].as_str().unwrap().to_owned()
+    }
+
+    pub fn review_amendment(&self, amendment: &str, answer: &Value) -> Request {
+        let request = self.by_officer().patient(self.patient);
+        request.amendment(amendment).json(answer)
+    }
+
+    /// The patient asks the privacy officer about an access.
+    pub fn report(&self, access: &str, words: &Value) -> Request {
+        let request = self.by_patient().patient(self.patient);
+        request.access(access).json(words)
+    }
+
+    /// The provider looks at the profile: the id of the record of it.
+    pub async fn an_access(&self) -> String {
+        let profile = Function::new(&self.stack, "get-profile");
+        let request = self.by_provider().patient(self.patient);
+        let id = request.request_id.clone();
+        assert_eq!(profile.respond(request).await.status, 200);
+        let mut records = self.stack.audit().await.into_iter();
+        let record = records.find(|record| record["request_id"] == *id).unwrap();
+        record["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Somebody's old address, and their request for a new one.
+    pub async fn new_address(&self) -> (String, Request) {
+        let [old, new] = [(); 2].map(|()| format!("{}@example.org", Uuid::new_v4().simple()));
+        let account = self.stack.account_at(&old, Role::Patient, Whose::Nobody);
+        let request = signed_in(account.await, Role::Patient).since(1);
+        (old, request.json(&json!({"email": new})))
+    }
+
+    /// Somebody who asked for a new address confirms it.
+    async fn both_codes(&self) -> Request {
+        let (old, request) = self.new_address().await;
+        let new: Value = serde_json::from_slice(&request.body).unwrap();
+        let claims = request.claims.clone();
+        let ask = Function::new(&self.stack, "request-email-change");
+        let answer = body(&ask.respond(request).await);
+        assert_eq!(answer["sent"], true, "{answer}");
+        let confirm = json!({
+            "old_address_code": mail::last_code(&self.stack, &old).await,
+            "new_address_code": mail::last_code(&self.stack, new["email"].as_str().unwrap()).await,
+        });
+        Request {
+            claims,
+            ..anonymous().json(&confirm)
+        }
+    }
+
+    /// The patient announces a file.
+    pub fn upload(&self, name: &str, content_type: &str, file: &[u8]) -> Request {
+        let sha256 = digest::digest(&digest::SHA256, file);
+        self.by_patient()
+            .patient(self.patient)
+            .header("idempotency-key", &Uuid::new_v4().to_string())
+            .json(&json!({
+                "name": name,
+                "content_type": content_type,
+                "size": file.len(),
+                "sha256": STANDARD.encode(sha256),
+            }))
+    }
+
+    /// How many files were announced is forgotten.
+    pub async fn forget_quotas(&self) {
+        for row in self.stack.items(Resource::DocumentsTable).await {
+            if row["sk"].as_str().unwrap().starts_with("QUOTA#") {
+                let key = json!({"pk": {"S": row["pk"]}, "sk": {"S": row["sk"]}});
+                let table = &self.stack.names[&Resource::DocumentsTable];
+                let delete = json!({"TableName": table, "Key": key});
+                self.stack.dynamodb("DeleteItem", delete).await;
+            }
+        }
+    }
+
+    /// The id of a new upload that is as far as this.
+    pub async fn document(&self, status: &str) -> String {
+        self.forget_quotas().await;
+        let announce = Function::new(&self.stack, "request-upload");
+        let request = self.upload(LETTER, "application/pdf", &letter());
+        let response = announce.respond(request).await;
+        let answer = body(&response);
+        assert_eq!(response.status, 201, "{answer}");
+        let id = answer["id"].as_str().unwrap().to_owned();
+        self.set_upload(&id, "status", status).await;
+        id
+    }
+
+    /// Changes an attribute of an upload's row.
+    pub async fn set_upload(&self, id: &str, name: &str, value: &str) {
+        let sk = format!("UPLOAD#{id}");
+        let rows = self.stack.scan(Resource::DocumentsTable).await.into_iter();
+        let mut row = rows.into_iter().find(|row| row["sk"]["S"] == sk).unwrap();
+        row[name] = json!({"S": value});
+        self.stack.put(Resource::DocumentsTable, row).await;
+    }
+
+    /// The event of a file that arrived as announced.
+    pub async fn arrived(&self) -> Value {
+        let id = self.document("uploading").await;
+        let key = format!("{}/{id}", self.patient);
+        let bucket = &self.stack.names[&Resource::QuarantineBucket];
+        let root = &self.stack.root;
+        root.put_object(bucket, &key, letter()).await.unwrap();
+        json!({"Records": [{"s3": {"object": {"key": key}}}]})
     }
 
     /// A grant of the patient's, for a year.
@@ -241,21 +640,34 @@ impl World {
         self.by_stranger().await.json(&why)
     }
 
-    /// The id of a new concern about the patient. Only broken glass raises any by itself: one of
-    /// another kind is made of that.
+    /// The id of a new concern about the patient.
     pub async fn concern(&self, kind: &str) -> String {
-        let spec = specs().into_iter().find(|spec| spec.id == "break-glass");
+        let (id, request) = match kind {
+            "break-glass" => (kind, self.emergency().await),
+            _ => {
+                let access = self.an_access().await;
+                let request = self.report(&access, &json!({"explanation": REPORT}));
+                ("report-access-concern", request)
+            }
+        };
+        let spec = specs().into_iter().find(|spec| spec.id == id).unwrap();
+        let before = self.concerns().await;
         let aws = self.stack.aws(&Recorder::default());
-        let broken = body(&call(&aws, spec.unwrap(), self.emergency().await).await);
-        let rows = self.stack.scan(Resource::PatientsTable).await.into_iter();
-        let mut row = rows
-            .filter(|row| row["pk"]["S"] == "CONCERNS#open")
-            .find(|row| row["grant"]["S"] == broken["grant"])
-            .unwrap();
-        let id = row["sk"]["S"].as_str().unwrap().to_owned();
-        row["kind"]["S"] = kind.into();
-        self.stack.put(Resource::PatientsTable, row).await;
-        id
+        let response = call(&aws, spec, request).await;
+        assert_eq!(response.status, 201, "{}", body(&response));
+        let mut new = self.concerns().await;
+        new.retain(|id| !before.contains(id));
+        new.remove(0)
+    }
+
+    /// The ids of the concerns that are open.
+    async fn concerns(&self) -> Vec<String> {
+        let mut rows = self.stack.items(Resource::PatientsTable).await;
+        rows.retain(|row| row["pk"] == "CONCERNS#open");
+        let ids = rows
+            .iter()
+            .map(|row| row["sk"].as_str().unwrap().to_owned());
+        ids.collect()
     }
 
     pub fn by_admin(&self) -> Request {
@@ -274,7 +686,7 @@ impl World {
     }
 
     /// A change of the patient's care team.
-    pub fn change_team(&self, version: u64, change: &serde_json::Value) -> Request {
+    pub fn change_team(&self, version: u64, change: &Value) -> Request {
         self.by_provider()
             .patient(self.patient)
             .header("if-match", &format!("\"{version}\""))

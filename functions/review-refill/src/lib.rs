@@ -1,0 +1,73 @@
+//! Approves or denies a refill request, by somebody who treats the patient.
+
+use jiff::Timestamp;
+use shared::Fault;
+use shared::access::{Access, Unproven};
+use shared::api::refills::{
+    Decision, Refill, Review, ReviewRefill, prescription_not_active, refill_closed,
+};
+use shared::aws::Aws;
+use shared::http::{Changed, Problem, Revise, revises};
+use shared::ids::{PatientId, RecordId};
+use shared::phi::{Opener, Phi};
+use shared::serve::Service;
+use shared::store::{Records, Requests, SealedRow, Section};
+use std::collections::HashSet;
+
+struct Handler {
+    records: Records,
+    refills: Requests<Refill>,
+}
+
+struct Found {
+    row: Option<SealedRow>,
+    active: HashSet<RecordId>,
+}
+
+impl Revise<ReviewRefill> for Handler {
+    type Found = Found;
+
+    async fn find(&self, whose: &Unproven<PatientId>, review: &Review) -> Result<Found, Problem> {
+        let (row, active) = tokio::join!(
+            self.refills.find(whose, review.refill),
+            self.records.ids(whose, Section::ActivePrescriptions),
+        );
+        Ok(Found {
+            row: row?,
+            active: active?,
+        })
+    }
+
+    async fn revise(
+        &self,
+        access: &Access<PatientId>,
+        opener: &Opener,
+        found: Found,
+        review: Review,
+    ) -> Result<Changed<Refill>, Problem> {
+        let row = found.row.ok_or(Problem::not_found())?;
+        let former = Requests::<Refill>::open(&row, opener)?;
+        let (state, reason) = (review.decision.state(), review.reason.map(Into::into));
+        let refill = former
+            .asked
+            .after(access, opener, state, reason, Timestamp::now())?;
+        if review.decision == Decision::Approved && !found.active.contains(&refill.prescription) {
+            return Err(prescription_not_active());
+        }
+        let taken = refill_closed();
+        let writes = self
+            .refills
+            .advance(access, opener, &former, &refill, &taken)?;
+        Ok(Changed::done(writes, Phi::new(refill)).regarding(review.refill.to_string()))
+    }
+}
+
+pub fn service(aws: &Aws) -> Result<Service, Fault> {
+    revises::<ReviewRefill>(
+        aws,
+        Handler {
+            records: Records::new(aws)?,
+            refills: Requests::new(aws)?,
+        },
+    )
+}

@@ -1,0 +1,103 @@
+//! What each operation is called towards the patient whose record it touched: plain words, for
+//! everybody who reads at the level of a sixth grade. A test asks for an entry of every operation.
+
+/// What somebody did, or tried to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Words {
+    pub did: &'static str,
+    pub tried: &'static str,
+}
+
+const fn words(did: &'static str, tried: &'static str) -> Option<Words> {
+    Some(Words { did, tried })
+}
+
+/// An entry for every operation; none for those that are never about one patient's record.
+#[rustfmt::skip]
+pub const WORDS: &[(&str, Option<Words>)] = &[
+    // Signing in
+    ("activate-account", words("Set up the account for the portal", "Tried to set up the account for the portal")),
+    ("get-account", None),
+    ("sign-out-everywhere", None),
+    ("list-sessions", None),
+    ("end-session", None),
+    ("request-email-change", None),
+    ("confirm-email-change", None),
+    // A patient's record
+    ("get-dashboard", words("Opened the start page", "Tried to open the start page")),
+    ("get-profile", words("Looked at the profile", "Tried to look at the profile")),
+    ("update-profile", words("Changed the profile", "Tried to change the profile")),
+    ("list-lab-results", words("Looked at the lab results", "Tried to look at the lab results")),
+    // Laboratory results
+    ("get-lab-result", words("Looked at one lab result", "Tried to look at one lab result")),
+    ("get-lab-trend", words("Looked at how a lab value changed", "Tried to look at how a lab value changed")),
+    ("hold-lab-result", words("Held a lab result back for a time", "Tried to hold a lab result back for a time")),
+    ("release-lab-result", words("Released a lab result that was held", "Tried to release a lab result that was held")),
+    ("list-lab-holds", None),
+    // The health record
+    ("list-health-record", words("Looked at the health record", "Tried to look at the health record")),
+    // Prescriptions
+    ("list-prescriptions", words("Looked at the prescriptions", "Tried to look at the prescriptions")),
+    ("request-refill", words("Asked for a refill", "Tried to ask for a refill")),
+    ("withdraw-refill", words("Took back a request for a refill", "Tried to take back a request for a refill")),
+    ("list-refill-requests", words("Looked at the requests for refills", "Tried to look at the requests for refills")),
+    ("list-open-refills", None),
+    ("review-refill", words("Answered a request for a refill", "Tried to answer a request for a refill")),
+    // Amendments
+    ("request-amendment", words("Asked to correct the record", "Tried to ask to correct the record")),
+    ("list-amendments", words("Looked at the requests to correct the record", "Tried to look at the requests to correct the record")),
+    ("list-open-amendments", None),
+    ("review-amendment", words("Answered a request to correct the record", "Tried to answer a request to correct the record")),
+    ("submit-disagreement", words("Disagreed with an answer of the practice", "Tried to disagree with an answer of the practice")),
+    // Documents
+    ("request-upload", words("Began to hand in a document", "Tried to hand in a document")),
+    ("inspect-upload", words("Checked a document that was handed in", "Tried to check a document that was handed in")),
+    ("list-documents", words("Looked at the list of documents", "Tried to look at the list of documents")),
+    ("get-document", words("Opened a document", "Tried to open a document")),
+    ("delete-document", words("Deleted a document that was handed in", "Tried to delete a document that was handed in")),
+    ("review-document", words("Marked a document as read", "Tried to mark a document as read")),
+    // Record access
+    ("list-record-access", words("Looked at this list", "Tried to look at this list")),
+    ("report-access-concern", words("Reported an entry of this list", "Tried to report an entry of this list")),
+    ("list-profile-changes", words("Looked at the changes of the profile", "Tried to look at the changes of the profile")),
+    // Proxies
+    ("grant-proxy", words("Let somebody act for the patient", "Tried to let somebody act for the patient")),
+    ("list-proxies", words("Looked at who acts for the patient", "Tried to look at who acts for the patient")),
+    ("revoke-proxy", words("Ended somebody's right to act for the patient", "Tried to end somebody's right to act for the patient")),
+    ("list-proxied-patients", None),
+    // Care
+    ("list-my-patients", None),
+    ("find-patient", None),
+    ("get-patient-summary", words("Looked at the summary for the care team", "Tried to look at the summary for the care team")),
+    ("get-care-team", words("Looked at the care team", "Tried to look at the care team")),
+    ("change-care-team", words("Changed the care team", "Tried to change the care team")),
+    // Emergencies
+    ("break-glass", words("Opened the record in an emergency", "Tried to open the record in an emergency")),
+    ("list-access-concerns", None),
+    ("get-access-concern", words("Looked into a question about this list", "Tried to look into a question about this list")),
+    ("review-break-glass", words("Checked whether an emergency access was needed", "Tried to check an emergency access")),
+    ("allow-break-glass", words("Let somebody open records in an emergency again", "Tried to let somebody open records in an emergency again")),
+    ("resolve-access-concern", words("Answered a report about this list", "Tried to answer a report about this list")),
+    // Administration
+    ("invite-user", None),
+    ("issue-activation", words("Made a code to set up the account", "Tried to make a code to set up the account")),
+    ("list-users", None),
+    ("update-user", None),
+    ("sign-out-user", None),
+    ("reset-user-mfa", None),
+    ("reconcile-accounts", None),
+    // What AWS invokes
+    ("import-records", words("Brought the record up to date", "Tried to bring the record up to date")),
+    ("add-token-claims", None),
+    ("record-sign-in", None),
+];
+
+/// The words for an operation. What the log holds of an operation that is no more is told as well.
+pub fn of(operation: &str) -> Words {
+    const FORMER: Words = Words {
+        did: "Used the record",
+        tried: "Tried to use the record",
+    };
+    let known = WORDS.iter().find(|(known, _)| *known == operation);
+    known.and_then(|(_, words)| *words).unwrap_or(FORMER)
+}
