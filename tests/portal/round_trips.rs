@@ -308,9 +308,11 @@ fn depths(measured: &Measured) {
     activate-account        nobody          cold 5 deep, 6 calls; warm 6 deep, 7 calls
     add-token-claims        service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
     allow-break-glass       privacy-officer cold 3 deep, 3 calls; warm 3 deep, 3 calls
+    assign-thread           provider        cold 2 deep, 4 calls; warm 2 deep, 4 calls
     break-glass             provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
     change-care-team        adding          cold 4 deep, 5 calls; warm 3 deep, 4 calls
     change-care-team        provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
+    close-thread            patient         cold 2 deep, 4 calls; warm 2 deep, 4 calls
     confirm-email-change    patient         cold 6 deep, 9 calls; warm 6 deep, 9 calls
     delete-document         patient         cold 3 deep, 4 calls; warm 3 deep, 4 calls
     end-session             patient         cold 2 deep, 2 calls; warm 2 deep, 2 calls
@@ -325,11 +327,12 @@ fn depths(measured: &Measured) {
     get-lab-result          provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
     get-lab-trend           patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     get-lab-trend           provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    get-message-keys        patient         cold 3 deep, 6 calls; warm 3 deep, 6 calls
     get-patient-summary     provider        cold 2 deep, 8 calls; warm 2 deep, 7 calls
     get-profile             patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-profile             provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
     grant-proxy             patient         cold 7 deep, 8 calls; warm 5 deep, 6 calls
-    hold-lab-result         provider        cold 3 deep, 5 calls; warm 3 deep, 4 calls
+    hold-lab-result         provider        cold 3 deep, 5 calls; warm 2 deep, 4 calls
     inspect-upload          service         cold 5 deep, 5 calls; warm 5 deep, 5 calls
     invite-user             admin           cold 6 deep, 8 calls; warm 6 deep, 8 calls
     invite-user             approving       cold 5 deep, 7 calls; warm 7 deep, 9 calls
@@ -341,6 +344,7 @@ fn depths(measured: &Measured) {
     list-documents          provider        cold 2 deep, 7 calls; warm 2 deep, 6 calls
     list-health-record      patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-health-record      provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    list-inbox              provider        cold 5 deep, 9 calls; warm 5 deep, 10 calls
     list-lab-holds          privacy-officer cold 3 deep, 3 calls; warm 3 deep, 3 calls
     list-lab-results        patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-lab-results        provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
@@ -358,8 +362,13 @@ fn depths(measured: &Measured) {
     list-refill-requests    patient         cold 2 deep, 6 calls; warm 2 deep, 5 calls
     list-refill-requests    provider        cold 2 deep, 6 calls; warm 2 deep, 5 calls
     list-sessions           patient         cold 2 deep, 3 calls; warm 2 deep, 3 calls
+    list-threads            patient         cold 2 deep, 4 calls; warm 2 deep, 4 calls
+    list-threads            provider        cold 2 deep, 4 calls; warm 2 deep, 4 calls
     list-users              admin           cold 4 deep, 9 calls; warm 4 deep, 9 calls
+    mark-thread-read        provider        cold 2 deep, 5 calls; warm 2 deep, 5 calls
+    read-thread             patient         cold 2 deep, 5 calls; warm 2 deep, 5 calls
     record-sign-in          service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
+    register-message-key    patient         cold 3 deep, 4 calls; warm 3 deep, 4 calls
     release-lab-result      provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
     report-access-concern   patient         cold 4 deep, 6 calls; warm 3 deep, 5 calls
     request-amendment       patient         cold 3 deep, 6 calls; warm 2 deep, 5 calls
@@ -373,9 +382,13 @@ fn depths(measured: &Measured) {
     review-document         provider        cold 2 deep, 3 calls; warm 2 deep, 3 calls
     review-refill           provider        cold 3 deep, 6 calls; warm 2 deep, 5 calls
     revoke-proxy            patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
+    send-message            patient         cold 2 deep, 5 calls; warm 2 deep, 5 calls
+    share-thread            patient         cold 2 deep, 5 calls; warm 2 deep, 5 calls
     sign-out-everywhere     patient         cold 3 deep, 3 calls; warm 3 deep, 3 calls
     sign-out-user           admin           cold 3 deep, 3 calls; warm 3 deep, 3 calls
+    start-thread            patient         cold 2 deep, 6 calls; warm 2 deep, 6 calls
     submit-disagreement     patient         cold 3 deep, 5 calls; warm 2 deep, 4 calls
+    unlock-message-key      patient         cold 3 deep, 4 calls; warm 3 deep, 4 calls
     update-profile          patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
     update-user             admin           cold 9 deep, 9 calls; warm 9 deep, 9 calls
     update-user             approving       cold 4 deep, 5 calls; warm 9 deep, 10 calls
