@@ -138,6 +138,10 @@ impl AccessId {
         Timestamp::new(seconds, i32::try_from(nanoseconds).ok()?).ok()
     }
 }
+id!(
+    /// A thread of messages, named by the browser that starts it.
+    ThreadId
+);
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,7 @@ import { confirmSignIn, fetchAuthSession, signIn } from 'aws-amplify/auth';
 import { cognitoUserPoolsTokenProvider } from 'aws-amplify/auth/cognito';
 import { TOTP } from 'otpauth';
 
-const home = process.env.PORTAL_HOME;
+export const home = process.env.PORTAL_HOME;
 if (!home) throw new Error('PORTAL_HOME names the folder of a portal that is up');
 
 export const portal = JSON.parse(readFileSync(join(home, 'portal.json'), 'utf8'));
@@ -111,6 +111,9 @@ export const cognito = (operation, body) =>
     UserPoolId: portal.user_pool_id,
     ...body,
   });
+
+/** Calls CloudWatch Logs as the emulator's root user. */
+export const logs = (operation, body) => asRoot('logs', `Logs_20140328.${operation}`, body);
 
 /** The mails that the emulator took for an address, oldest first. */
 export async function mails(to) {

@@ -300,6 +300,15 @@ impl Visitor for Asking<'_> {
         request = request
             .concern(&Uuid::nil().to_string())
             .appointment(&APPOINTMENT.to_string());
+        request
+            .path
+            .push(("thread".to_owned(), Uuid::nil().to_string()));
+        // Patients have keys of their own, and the practice has one for all who treat.
+        let owner = match self.case.row.role {
+            Role::Provider => "providers",
+            _ => "account",
+        };
+        request.path.push(("owner".to_owned(), owner.to_owned()));
         self.ask(Op::SPEC, &Op::Subject::named(&request).ok().unwrap());
     }
 

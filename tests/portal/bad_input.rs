@@ -2,6 +2,7 @@
 
 use crate::harness::function::Function;
 use crate::harness::letter::Letter;
+use crate::harness::messages::{Paths, base64url, envelope, pair, wrapped};
 use crate::harness::request::{With, anonymous, body, signed_in};
 use crate::harness::schedule::around_the_clock;
 use crate::harness::world::{World, http_specs, token_specs};
@@ -25,13 +26,15 @@ use shared::api::documents::RequestUpload;
 use shared::api::email_change::{ConfirmEmailChange, RequestEmailChange};
 use shared::api::exports::RequestExport;
 use shared::api::lab_holds::HoldLabResult;
+use shared::api::message_keys::{RegisterMessageKey, UnlockMessageKey};
 use shared::api::profile::UpdateProfile;
 use shared::api::proxies::GrantProxy;
 use shared::api::record_access::ReportAccessConcern;
 use shared::api::refills::{RequestRefill, ReviewRefill};
 use shared::api::search::FindPatient;
+use shared::api::threads::{AssignThread, MarkThreadRead, SendMessage, ShareThread, StartThread};
 use shared::api::users::{InviteUser, IssueActivation, ListUsers, ResetUserMfa, UpdateUser};
-use shared::api::{Operation, Trigger};
+use shared::api::{Operation, Trigger, threads};
 use shared::aws::Resource;
 use shared::http::{MAX_BODY, Problem, Request};
 use shared::ids::{AccountId, PatientId};
@@ -49,6 +52,7 @@ const TABLES: [Resource; 6] = [
     Resource::DocumentsTable,
     Resource::DirectoryTable,
     Resource::ScheduleTable,
+    Resource::MessagesTable,
 ];
 
 /// The portal under bad input.
@@ -204,7 +208,24 @@ fn without_body(world: &World, id: &str) -> Request {
         "invite-user" => world
             .by_admin()
             .header("idempotency-key", "a-key-of-its-own"),
+        "register-message-key" | "unlock-message-key" => world.by_patient().owner("account"),
+        "assign-thread" => world.by_provider_about_patient().thread(THREAD),
+        "start-thread" | "send-message" | "mark-thread-read" | "share-thread" => world
+            .about_patient()
+            .thread(THREAD)
+            .header("idempotency-key", "a-key-of-its-own"),
         _ => anonymous().header("idempotency-key", "a-key-of-its-own"),
+    }
+}
+
+/// The thread of the bodies below.
+const THREAD: Uuid = Uuid::from_u128(0xc0a8_012e_5f1d_4b7a_9c33_7d2e_41f0_a6b5);
+
+/// The largest body that an operation takes.
+fn most(id: &str) -> usize {
+    match id {
+        "start-thread" | "send-message" => threads::MAX_BODY,
+        _ => MAX_BODY,
     }
 }
 
@@ -223,7 +244,29 @@ fn bodies() -> Vec<(&'static str, Value)> {
         "email": "someone@example.org",
     });
     let practitioner = "5b1f3c7e-9a2d-4c68-b0e4-1d2f3a4b5c6d";
+    let key_id = base64url(&[3; 32]);
+    let sealed = |counter| envelope(THREAD, AccountId::new(Uuid::nil()), counter, &key_id);
+    let (public_key, private_key) = pair();
     vec![
+        (
+            "register-message-key",
+            json!({"public_key": public_key, "private_key": private_key, "previous": key_id}),
+        ),
+        ("unlock-message-key", json!({"key_id": key_id})),
+        (
+            "start-thread",
+            json!({
+                "thread": THREAD, "category": "other", "subject": sealed(0), "message": sealed(1),
+                "commitment": base64url(&[7; 32]), "keys": [wrapped("providers", &key_id)],
+            }),
+        ),
+        ("send-message", json!({"message": sealed(2)})),
+        ("mark-thread-read", json!({"through": 1})),
+        (
+            "share-thread",
+            json!({"keys": [wrapped("providers", &key_id)]}),
+        ),
+        ("assign-thread", json!({"practitioner": practitioner})),
         ("update-profile", contact),
         ("activate-account", activation),
         (
@@ -448,7 +491,7 @@ async fn bodies_that_are_no_json_object() {
             };
             abused.refused(id, what, request, 400, pointer).await;
         }
-        let large = vec![b' '; MAX_BODY + 1];
+        let large = vec![b' '; most(id) + 1];
         let request = abused.request(id).bytes(&large);
         abused.refused(id, "too large", request, 413, None).await;
         let large = format!("{{\"email\": \"{}\"}}", ECHO.repeat(MAX_BODY));
@@ -546,6 +589,11 @@ async fn fields_that_are_not_what_they_should_be() {
             .to_string()
             .replace("\"DEEP\"", &deep);
         let request = abused.request(id).bytes(deep.as_bytes());
+        // Of a list it is the first element that is wrong.
+        let pointer = match &right[field] {
+            Value::Array(_) if id == "share-thread" => format!("{pointer}/0"),
+            _ => pointer,
+        };
         abused
             .refused(id, "a deep field", request, 400, &*pointer)
             .await;
@@ -1226,6 +1274,8 @@ fn naughty_strings_get_no_echo() {
                     .amendment(&Uuid::nil().to_string())
                     .access(&Uuid::nil().to_string())
                     .result(&Uuid::nil().to_string())
+                    .thread(THREAD)
+                    .owner("account")
                     .json(&with(&right, &pointer, json!(text)));
                 let request = Request {
                     claims: signed_in(AccountId::new(Uuid::nil()), Role::Admin).claims,
@@ -1261,6 +1311,13 @@ fn naughty_strings_get_no_echo() {
                     "request-amendment" => RequestAmendment::parse(&request).map(|_| ()),
                     "review-amendment" => ReviewAmendment::parse(&request).map(|_| ()),
                     "submit-disagreement" => SubmitDisagreement::parse(&request).map(|_| ()),
+                    "register-message-key" => RegisterMessageKey::parse(&request).map(|_| ()),
+                    "unlock-message-key" => UnlockMessageKey::parse(&request).map(|_| ()),
+                    "start-thread" => StartThread::parse(&request).map(|_| ()),
+                    "send-message" => SendMessage::parse(&request).map(|_| ()),
+                    "mark-thread-read" => MarkThreadRead::parse(&request).map(|_| ()),
+                    "share-thread" => ShareThread::parse(&request).map(|_| ()),
+                    "assign-thread" => AssignThread::parse(&request).map(|_| ()),
                     _ => ActivateAccount::parse(&request).map(|_| ()),
                 };
                 match parsed {
@@ -1287,7 +1344,13 @@ fn naughty_strings_get_no_echo() {
     must be 1 to 500 characters long
     must be 1 to 64 characters long
     must be 10 to 500 characters long
+    must be 113 bytes in base64url without padding
+    must be 121 to 2048 bytes in base64url without padding
+    must be 121 to 65536 bytes in base64url without padding
     must be 2 to 60 characters long
+    must be 32 bytes in base64url without padding
+    must be 64 to 256 bytes in base64url without padding
+    must be 65 bytes in base64url without padding
     must be a UUID such as 7f1c2b7e-3a52-4a0e-9f86-2f5d7a1f6c11
     must be a date such as 1980-12-31
     must be a telephone number of 7 to 15 digits
@@ -1303,6 +1366,7 @@ fn naughty_strings_get_no_echo() {
     must be fhir or html or pdf
     must be in-person-photo-id, video-call-photo-id or callback-to-number-on-file
     must be justified or not-justified
+    must be medical-question or medication or test-result or appointment or billing or other
     must be no-issue or corrected or sanctioned or breach-notification
     must be not-created-here or not-in-record-set or not-open-to-access or accurate-and-complete
     must be one of profile, lab-results, prescriptions, health-record, documents, appointments and messages
@@ -1314,6 +1378,8 @@ fn naughty_strings_get_no_echo() {
     must be the 8 letters and digits of the e-mail
     must be the beginning of an e-mail address
     must be the file's SHA-256 in base64 (RFC 4648 section 4), 44 characters
+    must be the id of an account, or providers
+    must be the private key, in PKCS #8, of the P-256 public_key
     must hold letters
     must not hold control characters
     ");

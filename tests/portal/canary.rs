@@ -304,6 +304,10 @@ async fn as_it_should_be(canary: &mut Canary) {
                 false
             }
             "request-export" | "get-export" => false,
+            // Nothing that could be read is ever there.
+            "get-message-keys" | "start-thread" | "list-threads" | "read-thread"
+            | "send-message" | "mark-thread-read" | "share-thread" | "close-thread"
+            | "assign-thread" => false,
             // Names of whoever acts for the patient are all the PHI there may be.
             "list-record-access" => false,
             _ => is_about_a_patient(spec),
@@ -622,6 +626,7 @@ async fn tables_say_nothing(stack: &Stack) {
         Resource::DirectoryTable,
         Resource::ScheduleTable,
         Resource::DocumentsTable,
+        Resource::MessagesTable,
     ] {
         for item in stack.scan(table).await {
             for (name, value) in item.as_object().unwrap() {
@@ -639,7 +644,8 @@ async fn tables_say_nothing(stack: &Stack) {
                     "report",
                     "report_digest",
                 ];
-                if table != Resource::DirectoryTable {
+                // What browsers sealed is theirs, and has a test of its own on a deployed portal.
+                if ![Resource::DirectoryTable, Resource::MessagesTable].contains(&table) {
                     assert!(known.contains(&name.as_str()), "{table:?} {name}");
                 }
                 let bytes = STANDARD.decode(bytes).unwrap();

@@ -113,6 +113,7 @@ async fn measured() -> Measured {
         "list-health-record",
         "list-proxies",
         "get-care-team",
+        "list-threads",
         "list-prescriptions",
         "list-refill-requests",
         "list-amendments",
@@ -333,9 +334,11 @@ fn depths(measured: &Measured) {
     activate-account        nobody          cold 5 deep, 6 calls; warm 6 deep, 7 calls
     add-token-claims        service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
     allow-break-glass       privacy-officer cold 3 deep, 3 calls; warm 3 deep, 3 calls
+    assign-thread           provider        cold 2 deep, 4 calls; warm 2 deep, 4 calls
     break-glass             provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
     change-care-team        adding          cold 4 deep, 5 calls; warm 3 deep, 4 calls
     change-care-team        provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
+    close-thread            patient         cold 2 deep, 4 calls; warm 2 deep, 4 calls
     confirm-email-change    patient         cold 6 deep, 9 calls; warm 6 deep, 9 calls
     delete-document         patient         cold 3 deep, 4 calls; warm 3 deep, 4 calls
     end-session             patient         cold 2 deep, 2 calls; warm 2 deep, 2 calls
@@ -351,6 +354,7 @@ fn depths(measured: &Measured) {
     get-lab-result          provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
     get-lab-trend           patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     get-lab-trend           provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    get-message-keys        patient         cold 3 deep, 6 calls; warm 3 deep, 6 calls
     get-patient-summary     provider        cold 2 deep, 8 calls; warm 2 deep, 7 calls
     get-profile             patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-profile             provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
@@ -367,6 +371,7 @@ fn depths(measured: &Measured) {
     list-documents          provider        cold 2 deep, 7 calls; warm 2 deep, 6 calls
     list-health-record      patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-health-record      provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    list-inbox              provider        cold 5 deep, 9 calls; warm 5 deep, 10 calls
     list-lab-holds          privacy-officer cold 3 deep, 3 calls; warm 3 deep, 3 calls
     list-lab-results        patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-lab-results        provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
@@ -384,8 +389,13 @@ fn depths(measured: &Measured) {
     list-refill-requests    patient         cold 2 deep, 6 calls; warm 2 deep, 5 calls
     list-refill-requests    provider        cold 2 deep, 6 calls; warm 2 deep, 5 calls
     list-sessions           patient         cold 2 deep, 3 calls; warm 2 deep, 3 calls
+    list-threads            patient         cold 2 deep, 4 calls; warm 2 deep, 4 calls
+    list-threads            provider        cold 2 deep, 4 calls; warm 2 deep, 4 calls
     list-users              admin           cold 4 deep, 9 calls; warm 4 deep, 9 calls
+    mark-thread-read        provider        cold 2 deep, 5 calls; warm 2 deep, 5 calls
+    read-thread             patient         cold 2 deep, 5 calls; warm 2 deep, 5 calls
     record-sign-in          service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
+    register-message-key    patient         cold 3 deep, 4 calls; warm 3 deep, 4 calls
     release-lab-result      provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
     report-access-concern   patient         cold 4 deep, 6 calls; warm 3 deep, 5 calls
     request-amendment       patient         cold 3 deep, 6 calls; warm 2 deep, 5 calls
@@ -400,9 +410,13 @@ fn depths(measured: &Measured) {
     review-document         provider        cold 2 deep, 3 calls; warm 2 deep, 3 calls
     review-refill           provider        cold 3 deep, 6 calls; warm 2 deep, 5 calls
     revoke-proxy            patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
+    send-message            patient         cold 2 deep, 5 calls; warm 2 deep, 5 calls
+    share-thread            patient         cold 2 deep, 5 calls; warm 2 deep, 5 calls
     sign-out-everywhere     patient         cold 3 deep, 3 calls; warm 3 deep, 3 calls
     sign-out-user           admin           cold 3 deep, 3 calls; warm 3 deep, 3 calls
+    start-thread            patient         cold 2 deep, 6 calls; warm 2 deep, 6 calls
     submit-disagreement     patient         cold 3 deep, 5 calls; warm 2 deep, 4 calls
+    unlock-message-key      patient         cold 3 deep, 4 calls; warm 3 deep, 4 calls
     update-profile          patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
     update-user             admin           cold 9 deep, 9 calls; warm 9 deep, 9 calls
     update-user             approving       cold 4 deep, 5 calls; warm 9 deep, 10 calls
@@ -428,6 +442,8 @@ fn depths(measured: &Measured) {
         let ceiling = match *caller {
             // The account, the index, the patients' rows, their keys, the record.
             _ if *id == "list-proxied-patients" => 5,
+            // Who the patient's proxies are stands in the patient's rows; then come their keys.
+            _ if *id == "get-message-keys" => 3,
             "patient" if reads => 2,
             "provider" if is_about_a_patient(spec) => 3,
             _ => continue,
@@ -441,7 +457,8 @@ fn depths(measured: &Measured) {
     assert_eq!((cold.depth, warm.depth), (3, 2));
     // A warm function has the patient's key already.
     for ((id, caller), [_, warm]) in &measured.runs {
-        if *id != "import-records" {
+        // A private key of messages is kept by nobody.
+        if !["import-records", "unlock-message-key"].contains(id) {
             assert_eq!(count(warm, "kms:Decrypt"), 0, "{id} of {caller}");
         }
     }

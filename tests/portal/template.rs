@@ -212,7 +212,9 @@ fn every_capability_is_a_statement_with_its_exact_actions() {
             Resource::DocumentsTable => "DocumentsTableArn",
             Resource::DirectoryTable => "DirectoryTableArn",
             Resource::ScheduleTable => "ScheduleTableArn",
+            Resource::MessagesTable => "MessagesTableArn",
             Resource::AuditTable => "AuditTableArn",
+            Resource::MessageKey => "MessageKeyArn",
             Resource::PhiKey => "PhiKeyArn",
             Resource::IndexKey => "IndexKeyArn",
             Resource::DataKey => "DataKeyArn",
@@ -253,6 +255,54 @@ fn no_policy_has_a_wildcard_action_and_only_tracing_a_wildcard_resource() {
                 assert_eq!(everywhere, statement["Sid"] == "WriteTraces", "{policy}");
             }
         }
+    }
+}
+
+/// Nobody between patient and practice reads messages: of all functions, one may seal private keys and
+/// one may open them, neither sees a message, and what handles messages may use no key but the one
+/// that tables are encrypted with at rest, through the table.
+#[test]
+fn message_functions_open_nothing() {
+    let template = stack("template.yaml");
+    let access = stack("infra/access.yaml");
+    let policy = |name: &str| &access["Resources"][name]["Properties"]["PolicyDocument"];
+    let mut handles_messages = 0;
+    for spec in specs() {
+        let role = &template["Resources"][format!("{}Role", pascal(spec.id))]["Properties"];
+        let policies = role["ManagedPolicyArns"].as_array().unwrap().iter();
+        let policies: BTreeSet<&str> = policies.map(output).collect();
+        let seals = policies.contains("SealPrivateKeys");
+        let opens = policies.contains("OpenPrivateKeys") || policies.contains("ReadPrivateKeys");
+        assert_eq!(seals, spec.id == "register-message-key", "{}", spec.id);
+        assert_eq!(opens, spec.id == "unlock-message-key", "{}", spec.id);
+        let messages = ["ReadMessages", "WriteMessages", "ReadInbox"];
+        if !messages.iter().any(|one| policies.contains(one)) {
+            continue;
+        }
+        handles_messages += 1;
+        for name in policies {
+            let statements = policy(name)["Statement"].as_array().into_iter().flatten();
+            for statement in statements {
+                let mut actions = strings(&statement["Action"]).into_iter();
+                if !actions.any(|action| action.starts_with("kms:")) {
+                    continue;
+                }
+                assert_eq!(statement["Sid"], "DecryptAtRest", "{}: {name}", spec.id);
+                // Their policies let these keys be used through tables alone.
+                let keys = statement["Resource"].as_array().unwrap().iter();
+                let keys: BTreeSet<_> = keys.map(|key| key["Ref"].as_str().unwrap()).collect();
+                assert_eq!(keys, ["AuditKeyArn", "DataKeyArn"].into(), "{}", spec.id);
+            }
+        }
+    }
+    assert_eq!(handles_messages, 9);
+    let keys = stack("infra/keys.yaml");
+    let statements = &keys["Resources"]["MessageKey"]["Properties"]["KeyPolicy"]["Statement"];
+    let usage = &statements[1];
+    assert_eq!(strings(&usage["Action"]), ["kms:Decrypt", "kms:Encrypt"]);
+    for part in ["owner", "key"] {
+        let bound = &usage["Condition"]["Null"][format!("kms:EncryptionContext:{part}")];
+        assert_eq!(bound, "false", "{part}");
     }
 }
 

@@ -13,7 +13,7 @@ use crate::listeners;
 use crate::steps::Steps;
 use crate::tools::{self, Set, succeed};
 
-const STEPS: u8 = 6;
+const STEPS: u8 = 7;
 
 /// Runs everything; the first failure ends it.
 pub async fn run() -> Result<()> {
@@ -26,6 +26,7 @@ pub async fn run() -> Result<()> {
         tools::install(Set::Sam),
         tools::install(Set::Readers),
         tools::install_clients(),
+        tools::install_web(),
     )?;
 
     steps.begin("Format and lints");
@@ -43,6 +44,9 @@ pub async fn run() -> Result<()> {
 
     steps.begin("Templates");
     templates().await?;
+
+    steps.begin("The browsers' library");
+    web().await?;
 
     steps.begin("Tests");
     cargo(&["test", "--workspace", "--quiet"]).await?;
@@ -63,6 +67,13 @@ async fn cargo(arguments: &[&str]) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     succeed(command.current_dir(workspace()).args(arguments)).await
+}
+
+async fn web() -> Result<()> {
+    let mut npm = Command::new("npm");
+    npm.current_dir(workspace().join("web"))
+        .args(["test", "--silent"]);
+    succeed(&mut npm).await
 }
 
 /// The SAM CLI reads the root, cfn-lint the stacks below it as well.

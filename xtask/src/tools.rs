@@ -76,20 +76,36 @@ pub async fn install(set: Set) -> Result<PathBuf> {
     Ok(venv.join("bin"))
 }
 
-/// Installs the clients that the journeys use, unless they are there already: exactly those of the
-/// lock file.
+/// Installs the clients that the journeys use, unless they are there already.
 pub async fn install_clients() -> Result<()> {
-    let e2e = workspace().join("tests/e2e");
-    let wanted = fingerprint(&e2e.join("package-lock.json"))?;
-    let stamp = e2e.join("node_modules/.installed");
-    let lock = lock("clients").await?;
+    install_packages("clients", "tests/e2e").await
+}
+
+/// Installs what web/ is built with, unless it is there already, and builds it. Returns its folder.
+pub async fn install_web() -> Result<PathBuf> {
+    install_packages("web", "web").await?;
+    let web = workspace().join("web");
+    let lock = lock("web").await?;
+    let mut npm = Command::new("npm");
+    npm.current_dir(&web).args(["run", "build", "--silent"]);
+    run(&mut npm, &folder()?.join("web.log")).await?;
+    drop(lock);
+    Ok(web)
+}
+
+/// Installs exactly the packages of a folder's lock file.
+async fn install_packages(name: &str, path: &str) -> Result<()> {
+    let path = workspace().join(path);
+    let wanted = fingerprint(&path.join("package-lock.json"))?;
+    let stamp = path.join("node_modules/.installed");
+    let lock = lock(name).await?;
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(());
     }
     let mut npm = Command::new("npm");
-    npm.current_dir(&e2e)
+    npm.current_dir(&path)
         .args(["ci", "--no-audit", "--no-fund"]);
-    run(&mut npm, &folder()?.join("clients.log"))
+    run(&mut npm, &folder()?.join(format!("{name}.log")))
         .await
         .context("Node.js 20 or newer, with npm, is needed")?;
     fs::write(&stamp, wanted)?;

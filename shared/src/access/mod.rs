@@ -6,8 +6,10 @@ mod policy;
 pub use caller::{Anonymous, By, Caller, Claims, Role};
 pub use policy::{Decision, Permitted, Policies, Principal, Resource};
 
+use crate::api::message_keys::{Group, Party};
 use crate::http::{Problem, Request};
 use crate::ids::{AccountId, AppointmentId, ConcernId, PatientId};
+use std::str::FromStr;
 
 /// What an operation is about, as Cedar sees it.
 pub trait Subject: Clone + Send + Sync + 'static {
@@ -79,6 +81,49 @@ impl Subject for Practice {
 
     fn named(_: &Request) -> Result<Self, Problem> {
         Ok(Self)
+    }
+
+    fn patient(&self) -> Option<PatientId> {
+        None
+    }
+}
+
+/// Whose key of messages is made or unlocked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyOwner {
+    OwnAccount,
+    Group(Group),
+}
+
+impl KeyOwner {
+    /// The owner as the key log names it, for this caller.
+    pub const fn party(self, account: AccountId) -> Party {
+        match self {
+            Self::OwnAccount => Party::Account(account),
+            Self::Group(group) => Party::Group(group),
+        }
+    }
+}
+
+impl FromStr for KeyOwner {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "account" => Ok(Self::OwnAccount),
+            group => group
+                .parse()
+                .map(Self::Group)
+                .map_err(|_| "must be account or providers"),
+        }
+    }
+}
+
+impl Subject for KeyOwner {
+    type By = Caller;
+
+    fn named(request: &Request) -> Result<Self, Problem> {
+        request.path("owner")
     }
 
     fn patient(&self) -> Option<PatientId> {
@@ -210,6 +255,13 @@ impl Access<AccountId> {
 impl Access<ConcernId> {
     pub const fn concern(&self) -> ConcernId {
         self.subject
+    }
+}
+
+impl Access<KeyOwner> {
+    /// Whose key it is.
+    pub const fn owner(&self) -> Party {
+        self.subject.party(self.by.row.account)
     }
 }
 

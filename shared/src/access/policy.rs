@@ -1,6 +1,6 @@
 //! The policy of the portal, decided by Cedar: shared/policies/portal.cedar.
 
-use super::{AppointmentOf, OwnAccount, Portal, Practice, Subject};
+use super::{AppointmentOf, KeyOwner, OwnAccount, Portal, Practice, Subject};
 use crate::Fault;
 use crate::audit::Via;
 use crate::ids::{AccountId, ConcernId, PatientId};
@@ -137,6 +137,20 @@ impl Resource for AccountId {
 impl Resource for Practice {
     fn entity(&self, _: Principal<'_>, _: &PatientContext, _: Timestamp) -> Result<Entity, Fault> {
         entity(uid("Application", "portal")?, [])
+    }
+}
+
+impl Resource for KeyOwner {
+    fn entity(
+        &self,
+        principal: Principal<'_>,
+        _: &PatientContext,
+        _: Timestamp,
+    ) -> Result<Entity, Fault> {
+        match self {
+            Self::OwnAccount => principal.entity(),
+            Self::Group(group) => entity(uid("Group", group.as_str())?, []),
+        }
     }
 }
 

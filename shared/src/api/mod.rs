@@ -9,6 +9,7 @@ pub mod amendments;
 pub mod appointments;
 pub mod availability;
 pub mod break_glass;
+pub mod bytes;
 pub mod care_team;
 mod codes;
 pub mod dashboard;
@@ -21,6 +22,7 @@ pub mod import;
 pub mod lab_holds;
 pub mod lab_results;
 pub mod lab_trends;
+pub mod message_keys;
 pub mod my_patients;
 pub mod observations;
 pub mod open_slots;
@@ -36,6 +38,7 @@ pub mod search;
 pub mod sessions;
 pub mod summary;
 pub mod text;
+pub mod threads;
 pub mod users;
 pub mod words;
 
@@ -241,6 +244,19 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<exports::RequestExport>();
     visitor.operation::<exports::GetExport>();
     visitor.event(&exports::BUILD_EXPORT);
+    // Messages
+    visitor.operation::<message_keys::RegisterMessageKey>();
+    visitor.operation::<message_keys::UnlockMessageKey>();
+    visitor.operation::<message_keys::GetMessageKeys>();
+    visitor.operation::<threads::StartThread>();
+    visitor.operation::<threads::ListThreads>();
+    visitor.operation::<threads::ListInbox>();
+    visitor.operation::<threads::ReadThread>();
+    visitor.operation::<threads::SendMessage>();
+    visitor.operation::<threads::MarkThreadRead>();
+    visitor.operation::<threads::ShareThread>();
+    visitor.operation::<threads::CloseThread>();
+    visitor.operation::<threads::AssignThread>();
     // Proxies
     visitor.operation::<proxies::GrantProxy>();
     visitor.operation::<proxies::ListProxies>();

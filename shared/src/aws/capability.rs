@@ -118,6 +118,17 @@ pub enum Capability {
     UpdateAppointments,
     /// Let a provider look after an appointment with a patient.
     RelateAppointments,
+    ReadMessages,
+    WriteMessages,
+    /// Read which threads wait with the practice.
+    ReadInbox,
+    /// Read public keys of messages, and which account is a patient's.
+    ReadMessageKeys,
+    WriteMessageKeys,
+    /// Read private keys of messages as they are sealed.
+    ReadPrivateKeys,
+    SealPrivateKeys,
+    OpenPrivateKeys,
     WriteAudit,
     /// Read who looked at one patient's record.
     ReadRecordAccess,
@@ -159,7 +170,9 @@ pub enum Resource {
     DocumentsTable,
     DirectoryTable,
     ScheduleTable,
+    MessagesTable,
     AuditTable,
+    MessageKey,
     PhiKey,
     IndexKey,
     /// What tables and buckets are encrypted with at rest.
@@ -183,6 +196,8 @@ impl Resource {
             Self::DocumentsTable => "DOCUMENTS_TABLE",
             Self::DirectoryTable => "DIRECTORY_TABLE",
             Self::ScheduleTable => "SCHEDULE_TABLE",
+            Self::MessagesTable => "MESSAGES_TABLE",
+            Self::MessageKey => "MESSAGE_KEY_ID",
             Self::AuditTable => "AUDIT_TABLE",
             Self::PhiKey => "PHI_KEY_ID",
             Self::IndexKey => "INDEX_KEY_ID",
@@ -198,7 +213,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 86] = [
+    pub const ALL: [Self; 94] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -264,6 +279,14 @@ impl Capability {
         Self::BookAppointments,
         Self::UpdateAppointments,
         Self::RelateAppointments,
+        Self::ReadMessages,
+        Self::WriteMessages,
+        Self::ReadInbox,
+        Self::ReadMessageKeys,
+        Self::WriteMessageKeys,
+        Self::ReadPrivateKeys,
+        Self::SealPrivateKeys,
+        Self::OpenPrivateKeys,
         Self::WriteAudit,
         Self::ReadRecordAccess,
         Self::UnwrapDataKeys,
@@ -351,6 +374,13 @@ impl Capability {
             | Self::HoldSlots
             | Self::BookAppointments
             | Self::UpdateAppointments => Resource::ScheduleTable,
+            Self::ReadMessages
+            | Self::WriteMessages
+            | Self::ReadInbox
+            | Self::ReadMessageKeys
+            | Self::WriteMessageKeys
+            | Self::ReadPrivateKeys => Resource::MessagesTable,
+            Self::SealPrivateKeys | Self::OpenPrivateKeys => Resource::MessageKey,
             Self::WriteAudit | Self::ReadRecordAccess => Resource::AuditTable,
             Self::UnwrapDataKeys | Self::CreateDataKeys => Resource::PhiKey,
             Self::ComputeIndex => Resource::IndexKey,
@@ -441,6 +471,12 @@ impl Capability {
             | Self::BookAppointments
             | Self::RelateAppointments => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
             Self::UpdateAppointments => &["dynamodb:PutItem"],
+            Self::ReadMessages | Self::ReadMessageKeys => &["dynamodb:GetItem", "dynamodb:Query"],
+            Self::ReadInbox => &["dynamodb:Query"],
+            Self::ReadPrivateKeys => &["dynamodb:GetItem"],
+            Self::WriteMessages | Self::WriteMessageKeys => &["dynamodb:PutItem"],
+            Self::SealPrivateKeys => &["kms:Encrypt"],
+            Self::OpenPrivateKeys => &["kms:Decrypt"],
             Self::WriteAudit => &["dynamodb:PutItem"],
             Self::ReadRecordAccess => &["dynamodb:Query"],
             Self::UnwrapDataKeys => &["kms:Decrypt"],

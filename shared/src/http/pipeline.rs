@@ -19,13 +19,14 @@ use crate::practice::Practice;
 use crate::serve::Service;
 use crate::store::{Accounts, Basis, PatientContext, Patients, Write};
 use crate::telemetry::{self, Line};
-use crate::{Fault, aws};
+use crate::{Fault, Reason as FaultReason, aws};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// What is particular to an operation that only reads.
@@ -55,6 +56,10 @@ pub trait Change<Op: Operation>: Send + Sync + 'static {
 pub trait Revise<Op: Operation>: Send + Sync + 'static {
     /// Sealed rows.
     type Found: Send;
+
+    /// How often it is tried. Where others change the same rows at the same time, what was found may
+    /// not be so any more when it is committed: then all is found and said anew.
+    const ATTEMPTS: u32 = 1;
 
     /// Fetches what the change goes by.
     fn find(
@@ -102,6 +107,8 @@ pub struct Changed<T> {
     regarding: Option<String>,
     emergency: Option<(Uuid, Reason)>,
     follow_up: Option<FollowUp<T>>,
+    /// Nothing is committed: it may be otherwise soon.
+    not_yet: bool,
 }
 
 /// What is done once the change is committed, and what the answer becomes if it fails.
@@ -119,6 +126,7 @@ impl<T> Changed<T> {
             regarding: None,
             emergency: None,
             follow_up: None,
+            not_yet: false,
         }
     }
 
@@ -131,6 +139,16 @@ impl<T> Changed<T> {
             regarding: None,
             emergency: None,
             follow_up: None,
+            not_yet: false,
+        }
+    }
+
+    /// Something that may be on its way has to come first. It is tried again, and the problem is the
+    /// answer once that was often enough.
+    pub fn not_yet(problem: Problem) -> Self {
+        Self {
+            not_yet: true,
+            ..Self::refused(Vec::new(), problem)
         }
     }
 
@@ -348,7 +366,7 @@ async fn change<Op: Operation, H: Revise<Op>>(
         (Err(problem), _) | (_, Err(problem)) => (pipeline.caller(request).await, Err(problem)),
     };
     let caller = pipeline.admit(caller, record)?;
-    let (subject, input, context, found) = found.map_err(Refusal::invalid)?;
+    let (subject, mut input, context, found) = found.map_err(Refusal::invalid)?;
     let context = pipeline.aged(&subject, caller.as_ref(), context?).await?;
     let permitted = pipeline.permit::<Op>(&subject, caller.as_ref(), &context, record)?;
     let by = <Op::Subject as Subject>::By::from_caller(caller.clone())
@@ -356,7 +374,8 @@ async fn change<Op: Operation, H: Revise<Op>>(
     let key = pipeline
         .unwrap(&subject, &context, subject.patient().is_some())
         .await?;
-    let found = found.map_err(Refusal::judged)?;
+    let mut found = found.map_err(Refusal::judged)?;
+    let whose = Unproven::new(subject.clone());
     let access = Access::new(subject, by, &permitted);
     let opener = Opener {
         key,
@@ -364,10 +383,40 @@ async fn change<Op: Operation, H: Revise<Op>>(
         caller,
     };
 
-    let changed = handler
-        .revise(&access, &opener, found, input)
-        .await
-        .map_err(Refusal::judged)?;
+    for attempt in 1.. {
+        let last = attempt >= H::ATTEMPTS;
+        let changed = handler
+            .revise(&access, &opener, found, input)
+            .await
+            .map_err(Refusal::judged)?;
+        match commit(pipeline, changed, record).await? {
+            Ok(answer) => return Ok(answer),
+            Err(conflict) if last => return Err(conflict),
+            Err(_) => record.id = Uuid::now_v7(),
+        }
+        tokio::time::sleep(pause(attempt)).await;
+        input = Op::parse(request).map_err(Refusal::invalid)?;
+        found = handler
+            .find(&whose, &input)
+            .await
+            .map_err(Refusal::judged)?;
+    }
+    Err(Fault::Defect("a change that never ends").into())
+}
+
+/// How long to wait before another try: longer each time, and not as long as others do.
+fn pause(attempt: u32) -> Duration {
+    let longest = 20_u64 << attempt.min(5);
+    let (random, _) = Uuid::new_v4().as_u64_pair();
+    Duration::from_millis(random % longest)
+}
+
+/// Commits a change with its record. The inner error may be none at another try.
+async fn commit<T>(
+    pipeline: &Pipeline,
+    changed: Changed<T>,
+    record: &mut Record,
+) -> Result<Result<T, Refusal>, Refusal> {
     let Changed {
         writes,
         answer,
@@ -375,7 +424,11 @@ async fn change<Op: Operation, H: Revise<Op>>(
         regarding,
         emergency,
         follow_up,
+        not_yet,
     } = changed;
+    if let (true, Err(problem)) = (not_yet, &answer) {
+        return Ok(Err(Refusal::invalid(problem.clone())));
+    }
     record.patient = record.patient.or(about);
     record.resource = regarding.or_else(|| record.resource.take());
     if let Some((grant, reason)) = emergency {
@@ -389,19 +442,27 @@ async fn change<Op: Operation, H: Revise<Op>>(
     };
     record.reason = answer.as_ref().err().map(|problem| problem.kind);
     // If the transaction was committed and only its answer lost, there are two records.
-    let commit = pipeline.audit.commit(record, writes).await?;
+    let commit = match pipeline.audit.commit(record, writes).await {
+        Err(
+            fault @ Fault::Unavailable {
+                reason: FaultReason::Conflict,
+                ..
+            },
+        ) => return Ok(Err(fault.into())),
+        other => other?,
+    };
     match (commit, answer) {
         (Commit::Done(receipt), Ok(answer)) => {
             let answer = answer.disclose(&receipt);
             let Some(FollowUp { work, if_it_fails }) = follow_up else {
-                return Ok(answer);
+                return Ok(Ok(answer));
             };
             match work.await {
-                Ok(()) => Ok(answer),
+                Ok(()) => Ok(Ok(answer)),
                 Err(fault) => {
                     tracing::error!(request_id = %record.request_id, %fault, "a follow-up failed");
                     telemetry::count(pipeline.spec.id, "FollowUpsFailed");
-                    Ok(if_it_fails(answer))
+                    Ok(Ok(if_it_fails(answer)))
                 }
             }
         }
@@ -409,7 +470,7 @@ async fn change<Op: Operation, H: Revise<Op>>(
             settled: true,
             ..Refusal::denied(problem)
         }),
-        (Commit::Conflict(problem), _) => Err(Refusal::invalid(problem)),
+        (Commit::Conflict(problem), _) => Ok(Err(Refusal::invalid(problem))),
     }
 }
 
@@ -453,12 +514,13 @@ impl Pipeline {
     /// Opens connections to DynamoDB before the first request is there: one for each table that it
     /// will read, because it reads them at the same time.
     pub(crate) async fn prime(&self) {
-        const READS: [Capability; 5] = [
+        const READS: [Capability; 6] = [
             Capability::ReadAccounts,
             Capability::ReadPatients,
             Capability::ReadRecords,
             Capability::ReadAvailability,
             Capability::ReadAppointments,
+            Capability::ReadMessages,
         ];
         if let Some(accounts) = &self.accounts {
             let tables = self.spec.needs.iter().filter(|need| READS.contains(need));
@@ -520,6 +582,10 @@ impl Pipeline {
         caller: Option<&Caller>,
         mut context: PatientContext,
     ) -> Result<PatientContext, Fault> {
+        // A function that opens nothing cannot know: to the policy the age is not known then.
+        if self.keys.is_none() {
+            return Ok(context);
+        }
         let proxy = caller.and_then(|caller| context.proxy(caller.row.account));
         if proxy.is_none_or(|proxy| proxy.basis != Basis::Parental) || !context.exists() {
             return Ok(context);

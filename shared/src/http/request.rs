@@ -123,7 +123,12 @@ impl Request {
 
     /// The JSON body, whole: unknown fields are refused.
     pub fn body<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        if self.body.len() > MAX_BODY {
+        self.body_within(MAX_BODY)
+    }
+
+    /// The same of an operation with a limit of its own, in bytes.
+    pub fn body_within<T: DeserializeOwned>(&self, most: usize) -> Result<T, Problem> {
+        if self.body.len() > most {
             return Err(Problem::too_large());
         }
         let media_type = self

@@ -7,10 +7,12 @@
 mod envelope;
 mod index;
 mod keys;
+mod private_keys;
 
 pub use envelope::{DataKey, Place, blind_id, digest, open, seal};
 pub use index::{BlindIndex, Term};
 pub use keys::DataKeys;
+pub use private_keys::PrivateKeys;
 
 use crate::Fault;
 use crate::access::Caller;

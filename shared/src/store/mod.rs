@@ -17,6 +17,7 @@ pub mod find_index;
 pub mod holds;
 pub mod import_bucket;
 pub mod imports;
+pub mod message_keys;
 pub mod objects;
 pub mod panel;
 pub mod patients;
@@ -24,6 +25,7 @@ pub mod proxies;
 pub mod records;
 pub mod requests;
 pub mod schedule;
+pub mod threads;
 
 pub use accesses::{AccessLog, AccessNotes, AccessRecord, Emergency, Position, Range, ReportRow};
 pub use accounts::{
@@ -44,6 +46,7 @@ pub use find_index::Sought;
 pub use holds::{Hold, HoldPage, Holds};
 pub use import_bucket::ImportBucket;
 pub use imports::{CareTeamRow, Imports, KnownNumber, Member, NewPatient, Standing};
+pub use message_keys::MessageKeys;
 pub use objects::Opened;
 pub use panel::Panel;
 pub use patients::{
@@ -55,6 +58,7 @@ pub use records::{
 };
 pub use requests::{Asked, Requests, WorkList};
 pub use schedule::{Offer, ProvidersPage, Schedule, SchedulePage, StoredAvailability, Taken};
+pub use threads::{Beginning, Inbox, Outgoing, SentBefore, SentBy, ThreadPage, ThreadRow, Threads};
 
 use crate::aws::fault;
 use crate::http::Problem;

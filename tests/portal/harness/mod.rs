@@ -5,6 +5,7 @@ pub mod function;
 pub mod letter;
 pub mod lines;
 pub mod mail;
+pub mod messages;
 pub mod recorder;
 pub mod request;
 pub mod schedule;
@@ -66,6 +67,7 @@ impl Stack {
             (Resource::DocumentsTable, "data", "DocumentsTable"),
             (Resource::DirectoryTable, "data", "DirectoryTable"),
             (Resource::ScheduleTable, "data", "ScheduleTable"),
+            (Resource::MessagesTable, "data", "MessagesTable"),
             (Resource::AuditTable, "audit", "AuditTable"),
         ];
         let unique = Uuid::new_v4().simple().to_string();
@@ -82,6 +84,7 @@ impl Stack {
         }
         for (resource, key) in [
             (Resource::PhiKey, json!({})),
+            (Resource::MessageKey, json!({})),
             (Resource::DataKey, json!({})),
             (
                 Resource::IndexKey,

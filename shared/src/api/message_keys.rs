@@ -1,0 +1,314 @@
+//! Keys of messages: who owns them, the log that shows when one changed, and the private key, which
+//! only its owner gets. docs/MESSAGES.md says what they are for.
+
+use super::bytes::{Bytes, Digest};
+use super::codes::codes;
+use super::{Auth, Method, Operation, Spec, Trigger};
+use crate::access::{Caller, KeyOwner, Role};
+use crate::aws::Capability::{
+    CountRequests, OpenPrivateKeys, ReadAccounts, ReadMessageKeys, ReadPatients, ReadPrivateKeys,
+    SealPrivateKeys, WriteAudit, WriteMessageKeys,
+};
+use crate::http::{Problem, Request};
+use crate::ids::{AccountId, PatientId};
+use ::http::StatusCode;
+use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
+use aws_lc_rs::digest;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+codes! {
+    /// A part of the practice that has a key of its own, which everybody of one role unlocks.
+    Group {
+        Providers = "providers",
+    }
+}
+
+/// Who takes part in threads: an account of a patient or proxy, or a group of the practice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Party {
+    Account(AccountId),
+    Group(Group),
+}
+
+impl Party {
+    /// As whom a caller reads and writes.
+    pub fn of(caller: &Caller) -> Self {
+        match caller.row.role {
+            Role::Provider => Self::Group(Group::Providers),
+            _ => Self::Account(caller.row.account),
+        }
+    }
+}
+
+impl fmt::Display for Party {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(account) => account.fmt(f),
+            Self::Group(group) => f.write_str(group.as_str()),
+        }
+    }
+}
+
+impl FromStr for Party {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let account = text.parse().map(Self::Account);
+        account
+            .or_else(|_| text.parse().map(Self::Group))
+            .map_err(|_| "must be the id of an account, or providers")
+    }
+}
+
+impl TryFrom<String> for Party {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        text.parse()
+    }
+}
+
+impl From<Party> for String {
+    fn from(party: Party) -> Self {
+        party.to_string()
+    }
+}
+
+/// A P-256 public key, an uncompressed point (SEC 1, section 2.3.3).
+pub type PublicKey = Bytes<65, 65>;
+
+/// A private key in PKCS #8.
+pub type Pkcs8 = Bytes<64, 256>;
+
+/// A public key in its owner's log. Its id commits to every key before it.
+#[derive(Clone, Serialize)]
+pub struct LoggedKey {
+    pub key_id: Digest,
+    pub public_key: PublicKey,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Digest>,
+    /// As the server says; the id does not commit to it.
+    pub registered_at: Timestamp,
+}
+
+/// The id of a key: SHA-256 over a label, the owner, the key's number in the log from 1, the public
+/// key and the id of the key before; each with its length in four bytes before it.
+pub fn key_id(
+    owner: Party,
+    number: u32,
+    public_key: &PublicKey,
+    previous: Option<&Digest>,
+) -> Option<Digest> {
+    let mut context = digest::Context::new(&digest::SHA256);
+    let owner = owner.to_string();
+    for part in [
+        &b"portal/message-key/v1"[..],
+        owner.as_bytes(),
+        &number.to_be_bytes(),
+        public_key.as_slice(),
+        previous.map_or(&[][..], Digest::as_slice),
+    ] {
+        let length = u32::try_from(part.len()).ok()?;
+        context.update(&length.to_be_bytes());
+        context.update(part);
+    }
+    Digest::new(context.finish().as_ref().to_vec())
+}
+
+/// Registers a key, the owner's first or one in place of the last.
+pub struct RegisterMessageKey;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewKeyBody {
+    public_key: PublicKey,
+    private_key: Pkcs8,
+    previous: Option<Digest>,
+}
+
+/// A pair of keys that belong together, and the key that it follows.
+pub struct NewKey {
+    pub owner: Party,
+    pub public_key: PublicKey,
+    pub private_key: Pkcs8,
+    pub previous: Option<Digest>,
+}
+
+/// The log has gone on since the caller read it.
+pub const fn key_log_moved() -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "key-log-moved",
+        "Another key was registered in the meantime",
+        "Read the keys again; register another one after the last if it is still needed.",
+    )
+}
+
+/// The log is as long as one may be.
+pub const fn too_many_keys() -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "too-many-keys",
+        "Too many keys were registered",
+        "Ask the practice what is wrong: a key lasts for years.",
+    )
+}
+
+impl Operation for RegisterMessageKey {
+    const SPEC: &'static Spec = &Spec {
+        id: "register-message-key",
+        trigger: Trigger::Http {
+            method: Method::Post,
+            path: "/v1/message-keys/{owner}",
+            auth: Auth::Token,
+        },
+        action: "RegisterMessageKey",
+        audit: "message-key.register",
+        needs: &[
+            ReadAccounts,
+            ReadMessageKeys,
+            WriteMessageKeys,
+            SealPrivateKeys,
+            WriteAudit,
+        ],
+    };
+    type Subject = KeyOwner;
+    type Input = NewKey;
+    type Output = LoggedKey;
+
+    const SUCCESS: StatusCode = StatusCode::CREATED;
+
+    fn parse(request: &Request) -> Result<NewKey, Problem> {
+        request.no_query()?;
+        let owner = owner(request)?;
+        let NewKeyBody {
+            public_key,
+            private_key,
+            previous,
+        } = request.body()?;
+        let pair = PrivateKey::from_private_key_der(&ECDH_P256, private_key.as_slice())
+            .and_then(|private| Ok(private.compute_public_key()?));
+        if !pair.is_ok_and(|public| public.as_ref() == public_key.as_slice()) {
+            return Err(Problem::field(
+                "/private_key",
+                "must be the private key, in PKCS #8, of the P-256 public_key",
+            ));
+        }
+        Ok(NewKey {
+            owner,
+            public_key,
+            private_key,
+            previous,
+        })
+    }
+}
+
+/// Hands a private key to its owner.
+pub struct UnlockMessageKey;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LockedBody {
+    key_id: Digest,
+}
+
+/// Which key, of whom.
+pub struct Locked {
+    pub owner: Party,
+    pub key_id: Digest,
+}
+
+#[derive(Serialize)]
+pub struct Unlocked {
+    pub key_id: Digest,
+    pub private_key: Pkcs8,
+}
+
+impl Operation for UnlockMessageKey {
+    const SPEC: &'static Spec = &Spec {
+        id: "unlock-message-key",
+        trigger: Trigger::Http {
+            method: Method::Post,
+            path: "/v1/message-keys/{owner}/unlock",
+            auth: Auth::Token,
+        },
+        action: "UnlockMessageKey",
+        audit: "message-key.unlock",
+        needs: &[
+            ReadAccounts,
+            CountRequests,
+            ReadPrivateKeys,
+            OpenPrivateKeys,
+            WriteAudit,
+        ],
+    };
+    type Subject = KeyOwner;
+    type Input = Locked;
+    type Output = Unlocked;
+
+    fn parse(request: &Request) -> Result<Locked, Problem> {
+        request.no_query()?;
+        let LockedBody { key_id } = request.body()?;
+        Ok(Locked {
+            owner: owner(request)?,
+            key_id,
+        })
+    }
+}
+
+/// Whose key the request is about, once it is permitted: what the verified token says.
+fn owner(request: &Request) -> Result<Party, Problem> {
+    let owner: KeyOwner = request.path("owner")?;
+    let claims = request.claims.as_ref().ok_or(Problem::unauthenticated())?;
+    Ok(owner.party(claims.account))
+}
+
+/// The public keys of everybody who may take part in a patient's threads now.
+pub struct GetMessageKeys;
+
+#[derive(Serialize)]
+pub struct MessageKeys {
+    pub parties: Vec<KeyLog>,
+}
+
+/// A party and its keys, oldest first; a party that has registered none has none.
+#[derive(Serialize)]
+pub struct KeyLog {
+    pub party: Party,
+    pub relationship: Relationship,
+    pub keys: Vec<LoggedKey>,
+}
+
+codes! {
+    /// What a party is to the patient's threads.
+    Relationship {
+        Patient = "patient",
+        Proxy = "proxy",
+        Practice = "practice",
+    }
+}
+
+impl Operation for GetMessageKeys {
+    const SPEC: &'static Spec = &Spec {
+        id: "get-message-keys",
+        trigger: Trigger::Http {
+            method: Method::Get,
+            path: "/v1/patients/{patient}/message-keys",
+            auth: Auth::Token,
+        },
+        action: "GetMessageKeys",
+        audit: "message-key.list",
+        needs: &[ReadAccounts, ReadPatients, ReadMessageKeys, WriteAudit],
+    };
+    type Subject = PatientId;
+    type Input = ();
+    type Output = MessageKeys;
+
+    fn parse(request: &Request) -> Result<(), Problem> {
+        request.no_query()
+    }
+}

@@ -1,0 +1,329 @@
+// Messages over the portal's API, for one person in one browser.
+
+import { type Bytes, base64url, equal, fromBase64url } from './bytes.js';
+import { type ThreadKey, newThreadKey, openEnvelope, sealEnvelope, threadKey, wrapInfo } from './envelope.js';
+import { MessageError } from './errors.js';
+import { type Content, History, type OpenedMessage, type StoredMessage } from './history.js';
+import * as hpke from './hpke.js';
+import { type KeyLog, type LoggedKey, type Memory, hasNewKey } from './keys.js';
+
+export interface Answer {
+  status: number;
+  json: unknown;
+}
+
+/** A request to the API with the caller's token. */
+export type Call = (
+  method: 'GET' | 'POST',
+  path: string,
+  body?: unknown,
+  headers?: Record<string, string>,
+) => Promise<Answer>;
+
+export interface WrappedKey {
+  party: string;
+  key_id: string;
+  wrapped: string;
+}
+
+/** A thread as the server tells it. */
+export interface StoredThread {
+  id: string;
+  patient: string;
+  category: string;
+  state: 'open' | 'closed';
+  assigned?: string;
+  last: number;
+  unread: number;
+  counter: number;
+  subject: string;
+  commitment: string;
+  keys: WrappedKey[];
+  parties: string[];
+  receipts: { party: string; through: number; at: string }[];
+}
+
+/** The same with its subject. */
+export interface OpenedThread {
+  stored: StoredThread;
+  subject: string;
+}
+
+export interface Person {
+  account: string;
+  /** Patients and proxies have keys of their own; the practice's people share one. */
+  owner: 'account' | 'providers';
+}
+
+/** Somebody else was faster, or an earlier message is on its way: the same request may succeed. */
+const AGAIN = new Set(['counter-ahead', 'changed-meanwhile', 'unavailable', 'too-many-requests']);
+const TRIES = 60;
+
+interface Conversation {
+  key: ThreadKey;
+  /** The id of this party's key that opened it. */
+  keyId: string;
+  history: History;
+  opened: OpenedMessage[];
+  counter: number;
+}
+
+const pause = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, milliseconds);
+  });
+
+export class Messages {
+  readonly #call: Call;
+  readonly #person: Person;
+  readonly #memory: Memory;
+  readonly #unlocked = new Map<string, CryptoKey>();
+  readonly #conversations = new Map<string, Conversation>();
+
+  constructor(call: Call, person: Person, memory: Memory) {
+    this.#call = call;
+    this.#person = person;
+    this.#memory = memory;
+  }
+
+  get #party(): string {
+    return this.#person.owner === 'account' ? this.#person.account : 'providers';
+  }
+
+  async #ask<T>(method: 'GET' | 'POST', path: string, body?: unknown, key?: string): Promise<T> {
+    const headers = key === undefined ? {} : { 'idempotency-key': key };
+    for (let attempt = 1; ; attempt += 1) {
+      const { status, json } = await this.#call(method, path, body, headers);
+      if (status < 300) return json as T;
+      const type = (json as { type?: string } | undefined)?.type ?? '';
+      const problem = type.replace('/problems/', '');
+      if (!AGAIN.has(problem) || attempt === TRIES) throw new MessageError('refused', problem);
+      await pause(Math.random() * Math.min(50 * attempt, 1000));
+    }
+  }
+
+  /** The key logs of a patient's parties, each held to what it was before. */
+  async logs(patient: string): Promise<KeyLog[]> {
+    const { parties } = await this.#ask<{ parties: KeyLog[] }>('GET', `/v1/patients/${patient}/message-keys`);
+    for (const log of parties) await hasNewKey(this.#memory, log);
+    return parties;
+  }
+
+  /** Makes a key in this browser and registers it behind the last one. */
+  async register(previous?: string): Promise<LoggedKey> {
+    const pair = await hpke.generate();
+    const key = await this.#ask<LoggedKey>('POST', `/v1/message-keys/${this.#person.owner}`, {
+      public_key: base64url(pair.publicKey),
+      private_key: base64url(pair.privateKey),
+      ...(previous === undefined ? {} : { previous }),
+    });
+    this.#unlocked.set(key.key_id, await hpke.privateKey(pair));
+    await this.#memory.set(`key/${this.#party}`, key.key_id);
+    return key;
+  }
+
+  /** This party's last key, registered if there is none. */
+  async #own(patient: string): Promise<LoggedKey> {
+    const logs = await this.logs(patient);
+    const own = logs.find((log) => log.party === this.#party)?.keys.at(-1);
+    return own ?? this.register();
+  }
+
+  async #unlock(key: LoggedKey): Promise<CryptoKey> {
+    const known = this.#unlocked.get(key.key_id);
+    if (known) return known;
+    const { private_key } = await this.#ask<{ private_key: string }>(
+      'POST',
+      `/v1/message-keys/${this.#person.owner}/unlock`,
+      { key_id: key.key_id },
+    );
+    const unlocked = await hpke.privateKey({
+      publicKey: fromBase64url(key.public_key),
+      privateKey: fromBase64url(private_key),
+    });
+    this.#unlocked.set(key.key_id, unlocked);
+    return unlocked;
+  }
+
+  /** Wraps a thread's key to the last key of each of these parties. */
+  async #wrap(key: ThreadKey, logs: KeyLog[]): Promise<WrappedKey[]> {
+    const wrapped: WrappedKey[] = [];
+    for (const log of logs) {
+      if (await hasNewKey(this.#memory, log)) throw new MessageError('key-changed');
+      const last = log.keys.at(-1);
+      if (!last) throw new MessageError('no-key');
+      const info = wrapInfo(key.thread, last.key_id);
+      const sealed = await hpke.seal(fromBase64url(last.public_key), info, key.secret);
+      wrapped.push({ party: log.party, key_id: last.key_id, wrapped: base64url(sealed) });
+    }
+    return wrapped;
+  }
+
+  async #threadKey(thread: StoredThread): Promise<{ key: ThreadKey; keyId: string }> {
+    const logs = await this.logs(thread.patient);
+    const own = logs.find((log) => log.party === this.#party)?.keys ?? [];
+    for (const { key_id, wrapped } of thread.keys) {
+      const logged = own.find((key) => key.key_id === key_id);
+      if (!logged) continue;
+      let secret: Bytes;
+      try {
+        const sealed = fromBase64url(wrapped);
+        secret = await hpke.open(await this.#unlock(logged), wrapInfo(thread.id, key_id), sealed);
+      } catch (error) {
+        if (error instanceof MessageError) throw error;
+        throw new MessageError('thread-key-mismatch');
+      }
+      const key = await threadKey(thread.id, secret);
+      if (!equal(key.commitment, fromBase64url(thread.commitment))) throw new MessageError('thread-key-mismatch');
+      return { key, keyId: key_id };
+    }
+    throw new MessageError('not-shared');
+  }
+
+  async #conversation(thread: StoredThread): Promise<Conversation> {
+    const known = this.#conversations.get(thread.id);
+    if (known) return known;
+    const { key, keyId } = await this.#threadKey(thread);
+    const remembered = await this.#memory.get(`thread/${thread.id}`);
+    const history = await History.begin(
+      key,
+      fromBase64url(thread.subject),
+      remembered === undefined ? [] : (JSON.parse(remembered) as string[]),
+    );
+    const conversation = { key, keyId, history, opened: [], counter: thread.counter };
+    this.#conversations.set(thread.id, conversation);
+    return conversation;
+  }
+
+  /** Begins a thread with the patient and the practice; its id. */
+  async start(
+    patient: string,
+    category: string,
+    subject: string,
+    first: { text: string; attachments?: string[] },
+  ): Promise<string> {
+    const own = await this.#own(patient);
+    const logs = await this.logs(patient);
+    const parties = logs.filter((log) => log.relationship !== 'proxy' || log.party === this.#party);
+    const thread = crypto.randomUUID();
+    const key = await newThreadKey(thread);
+    const header = { sender: this.#person.account, keyId: own.key_id };
+    const line = await sealEnvelope('subject', key, { ...header, counter: 0 }, { subject });
+    const history = await History.begin(key, line);
+    const message = await this.#seal(key, history, { ...header, counter: 1 }, first);
+    await this.#ask(
+      'POST',
+      `/v1/patients/${patient}/threads`,
+      {
+        thread,
+        category,
+        subject: base64url(line),
+        message: base64url(message),
+        commitment: base64url(key.commitment),
+        keys: await this.#wrap(key, parties),
+      },
+      crypto.randomUUID(),
+    );
+    return thread;
+  }
+
+  async #seal(
+    key: ThreadKey,
+    history: History,
+    header: { sender: string; keyId: string; counter: number },
+    { text, attachments = [] }: { text: string; attachments?: string[] },
+  ): Promise<Bytes> {
+    const content: Content = { text, attachments, seen: history.seen };
+    return sealEnvelope('message', key, header, content);
+  }
+
+  /** A patient's threads, newest activity first. Those that are not shared with this party are left out. */
+  async list(patient: string): Promise<OpenedThread[]> {
+    return this.#list(`/v1/patients/${patient}/threads`);
+  }
+
+  /** The practice's threads that wait, of patients whom the caller treats. */
+  async inbox(): Promise<OpenedThread[]> {
+    return this.#list('/v1/inbox');
+  }
+
+  async #list(path: string): Promise<OpenedThread[]> {
+    const opened: OpenedThread[] = [];
+    let cursor: string | undefined;
+    do {
+      const query: string = cursor === undefined ? '' : `?cursor=${cursor}`;
+      const page = await this.#ask<{ threads: StoredThread[]; next_cursor?: string }>('GET', path + query);
+      for (const stored of page.threads) {
+        if (stored.keys.length === 0) continue;
+        const { key } = await this.#conversation(stored);
+        const line = (await openEnvelope('subject', key, fromBase64url(stored.subject))) as { subject: string };
+        opened.push({ stored, subject: line.subject });
+      }
+      cursor = page.next_cursor;
+    } while (cursor !== undefined);
+    return opened;
+  }
+
+  /** All messages of a thread, verified; what is new since the last call comes from the server. */
+  async read(patient: string, thread: string): Promise<OpenedMessage[]> {
+    const path = `/v1/patients/${patient}/threads/${thread}`;
+    for (;;) {
+      const after = this.#conversations.get(thread)?.history.sequence ?? 0;
+      const page = await this.#ask<{ thread: StoredThread; messages: StoredMessage[]; more: boolean }>(
+        'GET',
+        `${path}?after=${after}`,
+      );
+      const conversation = await this.#conversation(page.thread);
+      const { history } = conversation;
+      // Somebody else read on meanwhile.
+      const messages = page.messages.filter((message) => message.sequence > history.sequence);
+      conversation.opened.push(...(await history.read(messages, page.thread.last)));
+      if (!page.more) {
+        await this.#memory.set(`thread/${thread}`, JSON.stringify(history.remember()));
+        return [...conversation.opened];
+      }
+    }
+  }
+
+  /** Says that this party has read all that was opened here. */
+  async markRead(patient: string, thread: string): Promise<number> {
+    const through = this.#conversations.get(thread)?.history.sequence ?? 0;
+    const path = `/v1/patients/${patient}/threads/${thread}/read`;
+    return (await this.#ask<{ unread: number }>('POST', path, { through })).unread;
+  }
+
+  /** Sends a message; its sequence. Those sent at once keep their order. */
+  async send(patient: string, thread: string, message: { text: string; attachments?: string[] }): Promise<number> {
+    if (!this.#conversations.has(thread)) await this.read(patient, thread);
+    const conversation = this.#conversations.get(thread);
+    if (!conversation) throw new MessageError('not-shared');
+    conversation.counter += 1;
+    const { counter, key, keyId, history } = conversation;
+    const header = { sender: this.#person.account, keyId, counter };
+    const sealed = await this.#seal(key, history, header, message);
+    try {
+      const sent = await this.#ask<{ sequence: number }>(
+        'POST',
+        `/v1/patients/${patient}/threads/${thread}/messages`,
+        { message: base64url(sealed) },
+        crypto.randomUUID(),
+      );
+      return sent.sequence;
+    } catch (error) {
+      // The counter may be another browser's by now: the next message asks for it.
+      this.#conversations.delete(thread);
+      throw error;
+    }
+  }
+
+  /** Shares a thread with everybody who takes part now and has a key: a new proxy, or a new key. */
+  async share(patient: string, thread: string): Promise<string[]> {
+    await this.read(patient, thread);
+    const conversation = this.#conversations.get(thread);
+    if (!conversation) throw new MessageError('not-shared');
+    const logs = (await this.logs(patient)).filter((log) => log.keys.length > 0);
+    const keys = await this.#wrap(conversation.key, logs);
+    const path = `/v1/patients/${patient}/threads/${thread}/keys`;
+    return (await this.#ask<{ parties: string[] }>('POST', path, { keys })).parties;
+  }
+}

@@ -1,0 +1,142 @@
+// A portal in memory, as dishonest as a test wants it.
+
+import { randomUUID } from 'node:crypto';
+import type { Answer, Call, StoredThread, WrappedKey } from './client.js';
+import { fromBase64url } from './bytes.js';
+import { readHeader } from './envelope.js';
+import type { StoredMessage } from './history.js';
+import { type KeyLog, type Memory, keyId } from './keys.js';
+
+export class Remembered implements Memory {
+  readonly kept = new Map<string, string>();
+
+  async get(name: string): Promise<string | undefined> {
+    return this.kept.get(name);
+  }
+
+  async set(name: string, value: string): Promise<void> {
+    this.kept.set(name, value);
+  }
+}
+
+interface Row {
+  thread: StoredThread;
+  keys: WrappedKey[];
+  messages: StoredMessage[];
+}
+
+export class Server {
+  readonly patient = randomUUID();
+  readonly patients = randomUUID();
+  readonly provider = randomUUID();
+  readonly logs: KeyLog[] = [
+    { party: this.patients, relationship: 'patient', keys: [] },
+    { party: 'providers', relationship: 'practice', keys: [] },
+  ];
+  readonly private = new Map<string, string>();
+  readonly rows = new Map<string, Row>();
+
+  row(thread: string): Row {
+    const row = this.rows.get(thread);
+    if (!row) throw new Error('no such thread');
+    return row;
+  }
+
+  log(party: string): KeyLog {
+    const log = this.logs.find((one) => one.party === party);
+    if (!log) throw new Error('no such party');
+    return log;
+  }
+
+  as(party: string): Call {
+    return async (_method, path, body) => {
+      try {
+        return { status: 200, json: JSON.parse(JSON.stringify(await this.#answer(party, path, body))) };
+      } catch (error) {
+        return { status: 409, json: { type: `/problems/${(error as Error).message}` } } satisfies Answer;
+      }
+    };
+  }
+
+  #view(party: string, { thread, keys, messages }: Row): StoredThread {
+    const sender = party === 'providers' ? this.provider : party;
+    const own = messages.filter((message) => message.sender === sender);
+    return {
+      ...thread,
+      last: messages.length,
+      counter: own.length,
+      keys: keys.filter((key) => key.party === party),
+    };
+  }
+
+  async #answer(party: string, path: string, body: unknown): Promise<unknown> {
+    const sent = body as Record<string, string>;
+    if (path.endsWith('/message-keys')) return { parties: this.logs };
+    if (path.endsWith('/unlock')) return { private_key: this.private.get(sent['key_id'] ?? '') };
+    if (path.startsWith('/v1/message-keys/')) {
+      const { keys } = this.log(party);
+      const publicKey = sent['public_key'] ?? '';
+      const previous = keys.at(-1)?.key_id;
+      const id = await keyId(party, keys.length + 1, fromBase64url(publicKey), previous);
+      this.private.set(id, sent['private_key'] ?? '');
+      const key = { key_id: id, public_key: publicKey, registered_at: new Date().toISOString() };
+      keys.push(previous === undefined ? key : { ...key, previous });
+      return keys.at(-1);
+    }
+    const [, thread, rest] = /\/threads(?:\/([0-9a-f-]{36}))?(?:\/([a-z]+))?/.exec(path) ?? [];
+    if (thread === undefined) {
+      if (body === undefined) {
+        const threads = [...this.rows.values()].map((row) => this.#view(party, row));
+        return { threads };
+      }
+      return this.#start(party, body as { thread: string; keys: WrappedKey[] } & Record<string, string>);
+    }
+    const row = this.row(thread);
+    if (rest === 'messages') return this.#append(party, row, sent['message'] ?? '');
+    if (rest === 'keys') {
+      row.keys.push(...(body as { keys: WrappedKey[] }).keys);
+      return { parties: [...new Set(row.keys.map((key) => key.party))] };
+    }
+    const after = Number(new URLSearchParams(path.split('?')[1]).get('after'));
+    const messages = row.messages.slice(after);
+    return { thread: this.#view(party, row), messages, more: false };
+  }
+
+  #start(party: string, body: { thread: string; keys: WrappedKey[] } & Record<string, string>): unknown {
+    const row: Row = {
+      thread: {
+        id: body.thread,
+        patient: this.patient,
+        category: 'other',
+        state: 'open',
+        last: 0,
+        unread: 0,
+        counter: 0,
+        subject: body['subject'] ?? '',
+        commitment: body['commitment'] ?? '',
+        keys: [],
+        parties: [],
+        receipts: [],
+      },
+      keys: body.keys,
+      messages: [],
+    };
+    this.rows.set(body.thread, row);
+    return this.#append(party, row, body['message'] ?? '');
+  }
+
+  #append(party: string, row: Row, ciphertext: string): unknown {
+    const { sender, counter } = readHeader(fromBase64url(ciphertext));
+    const own = row.messages.filter((message) => message.sender === sender).length;
+    if (counter > own + 1) throw new Error('counter-ahead');
+    if (counter <= own) throw new Error('counter-used');
+    const sequence = row.messages.length + 1;
+    row.messages.push({ sequence, sender, party, sent_at: new Date().toISOString(), ciphertext });
+    return { sequence };
+  }
+
+  /** Numbers the messages as they stand. */
+  renumber(thread: string): void {
+    for (const [at, message] of this.row(thread).messages.entries()) message.sequence = at + 1;
+  }
+}
