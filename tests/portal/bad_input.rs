@@ -45,7 +45,7 @@ use uuid::Uuid;
 /// Stands in what is sent, and must not stand in what comes back.
 const ECHO: &str = "qX7Echo";
 
-const TABLES: [Resource; 6] = [
+const TABLES: [Resource; 7] = [
     Resource::AccountsTable,
     Resource::PatientsTable,
     Resource::RecordsTable,

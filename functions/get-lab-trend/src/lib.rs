@@ -32,7 +32,10 @@ impl Read<GetLabTrend> for Handler {
         Ok(Sealed::new(move |opener| {
             let results = found.rows.iter().map(|row| LabResult::open(row, opener));
             let mut results = results.collect::<Result<Vec<_>, _>>()?;
-            results.retain(|result| listing.days.hold(result.recorded()));
+            // Where a held result stands would tell what it is of.
+            results.retain(|result| {
+                result.content.is_some() && listing.days.hold(result.recorded())
+            });
             let cursor = &listing.page.cursor;
             let next = found.next.map(|key| cursor.write(&key)).transpose()?;
             Ok(Trend::of(series, results, next))

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use shared::Fault;
 use shared::access::Access;
 use shared::api::Operation;
-use shared::api::record_access::{NewReport, Report, ReportAccessConcern};
+use shared::api::record_access::{NewReport, Report, ReportAccessConcern, reported_already};
 use shared::aws::Aws;
 use shared::http::{Change, Changed, Problem, changes};
 use shared::ids::PatientId;
@@ -41,6 +41,11 @@ impl Change<ReportAccessConcern> for Handler {
             self.patients.report(access, id),
         )?;
         if let Some(former) = former {
+            let caller = access.caller();
+            let is_patient = caller.row.patient == Some(access.patient());
+            if !is_patient && former.reported_by != access.account() {
+                return Err(reported_already());
+            }
             let answer = Phi::new(Report::of(&former));
             return Ok(Changed::done(Vec::new(), answer).regarding(id.to_string()));
         }

@@ -215,6 +215,13 @@ impl Operation for ListRecordAccess {
     }
 }
 
+/// The operations by which somebody complains, and is answered.
+const COMPLAINTS: [&str; 3] = [
+    "report-access-concern",
+    "get-access-concern",
+    "resolve-access-concern",
+];
+
 /// Tells what the audit log holds of one patient.
 pub struct Teller<'a> {
     opener: &'a Opener,
@@ -241,8 +248,13 @@ impl<'a> Teller<'a> {
         })
     }
 
-    /// Is the access one of those that are asked for?
+    /// Is the access one of those that are asked for? Who complained is between them and the privacy
+    /// officer (45 CFR 164.530(g)): of that the patient hears, and nobody else.
     pub fn is_of(&self, record: &AccessRecord, of: Of) -> bool {
+        let complaint = COMPLAINTS.contains(&record.operation.as_str());
+        if complaint && !self.is_patient && record.actor != Some(self.caller) {
+            return false;
+        }
         match (of, self.kind(record)) {
             (Of::Anyone, _)
             | (Of::Proxies, Kind::Proxy)
@@ -268,7 +280,11 @@ impl<'a> Teller<'a> {
             },
             why: self.why(&record, who.kind),
             outcome,
-            report: self.notes.report(record.id).map(Report::of),
+            report: self
+                .notes
+                .report(record.id)
+                .filter(|report| self.is_patient || report.reported_by == self.caller)
+                .map(Report::of),
             from: (who.kind == Kind::You).then_some(Origin {
                 source_ip: record.source_ip,
                 user_agent: record.user_agent,
@@ -431,6 +447,16 @@ impl Review {
             },
         }
     }
+}
+
+/// Whoever reported it is told what comes of it.
+pub const fn reported_already() -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "reported-already",
+        "The privacy officer knows of this access already",
+        "Write to the practice's privacy officer if there is more to say.",
+    )
 }
 
 impl Report {

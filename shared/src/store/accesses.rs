@@ -291,6 +291,7 @@ pub struct Emergency {
 pub struct ReportRow {
     pub concern: ConcernId,
     pub reported_at: Timestamp,
+    pub reported_by: AccountId,
     pub closed: Option<(Outcome, Timestamp)>,
 }
 
@@ -301,6 +302,7 @@ impl ReportRow {
         Ok(Self {
             concern: row.parsed("concern")?.ok_or(TORN)?,
             reported_at: row.parsed("reported_at")?.ok_or(TORN)?,
+            reported_by: row.parsed("reported_by")?.ok_or(TORN)?,
             closed,
         })
     }
@@ -448,6 +450,7 @@ impl Patients {
         let report = ReportRow {
             concern: concern.id,
             reported_at: now,
+            reported_by: access.account(),
             closed: None,
         };
         Ok((report, writes.collect::<Result<_, Fault>>()?))

@@ -182,7 +182,8 @@ impl Concerns {
         })
     }
 
-    /// A concern over broken glass, and who broke it. What was written about it stays sealed.
+    /// A concern over glass that was not broken justly, and who broke it. What was written about it
+    /// stays sealed.
     pub async fn broken_glass(
         &self,
         access: &Access<ConcernId>,
@@ -191,6 +192,10 @@ impl Concerns {
         let concern = Concern::from_row(&row.ok_or(Problem::not_found())?)?;
         let actor = concern.actor.filter(|_| concern.kind == Kind::BreakGlass);
         let actor = actor.ok_or(another_kind())?;
+        let outcome = concern.closed.map(|closed| closed.outcome);
+        if outcome != Some(Outcome::Reviewed(Verdict::NotJustified)) {
+            return Err(nobody_barred());
+        }
         Ok((concern, actor))
     }
 
@@ -420,6 +425,16 @@ where
             .about(Some(about))
             .regarding(access.concern().to_string()))
     }
+}
+
+/// Only what was not justified keeps somebody from breaking the glass.
+const fn nobody_barred() -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "nobody-barred",
+        "Nobody is kept from emergency access over this",
+        "Open the concern that was reviewed as not justified.",
+    )
 }
 
 const fn closed_already() -> Problem {
