@@ -125,7 +125,7 @@ async fn run(
     };
     record.outcome = handled.outcome;
     record.reason = handled.reason;
-    let commit = match audit.commit(record, handled.writes).await {
+    let commit = match audit.commit(record, &[], handled.writes).await {
         Ok(commit) => commit,
         // The transaction left no record: one of its own says that it failed.
         Err(fault) => {

@@ -48,6 +48,7 @@ impl Change<ListOpenAmendments> for Handler {
             .amendments
             .current(access, practitioner, &waiting, now)
             .await?;
+        let opened = theirs.iter().map(|(patient, _)| *patient).collect();
         let open = |id: PatientId, amendment: Amendment, opener: &Opener| {
             Ok(OpenAmendment {
                 patient: Whose::open(id, opener)?,
@@ -61,7 +62,7 @@ impl Change<ListOpenAmendments> for Handler {
             amendments,
             next_cursor,
         });
-        Ok(Changed::done(Vec::new(), answer))
+        Ok(Changed::done(Vec::new(), answer).opening(opened))
     }
 }
 

@@ -40,6 +40,7 @@ impl Change<ListOpenRefills> for Handler {
             self.records
                 .ids_of(access, waiting.patients(), Section::ActivePrescriptions),
         )?;
+        let opened = mine.iter().map(|(patient, _)| *patient).collect();
         let open = |id: PatientId, refill: Refill, opener: &Opener| {
             Ok(OpenRefill {
                 patient: Whose::open(id, opener)?,
@@ -56,7 +57,7 @@ impl Change<ListOpenRefills> for Handler {
             requests,
             next_cursor,
         });
-        Ok(Changed::done(Vec::new(), answer))
+        Ok(Changed::done(Vec::new(), answer).opening(opened))
     }
 }
 

@@ -41,12 +41,12 @@ pub const WORDS: &[(&str, Option<Words>)] = &[
     ("request-refill", words("Asked for a refill", "Tried to ask for a refill")),
     ("withdraw-refill", words("Took back a request for a refill", "Tried to take back a request for a refill")),
     ("list-refill-requests", words("Looked at the requests for refills", "Tried to look at the requests for refills")),
-    ("list-open-refills", None),
+    ("list-open-refills", words("Read a request for a refill", "Tried to read a request for a refill")),
     ("review-refill", words("Answered a request for a refill", "Tried to answer a request for a refill")),
     // Amendments
     ("request-amendment", words("Asked to correct the record", "Tried to ask to correct the record")),
     ("list-amendments", words("Looked at the requests to correct the record", "Tried to look at the requests to correct the record")),
-    ("list-open-amendments", None),
+    ("list-open-amendments", words("Read a request to correct the record", "Tried to read a request to correct the record")),
     ("review-amendment", words("Answered a request to correct the record", "Tried to answer a request to correct the record")),
     ("submit-disagreement", words("Disagreed with an answer of the practice", "Tried to disagree with an answer of the practice")),
     // Documents

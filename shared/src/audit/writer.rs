@@ -73,33 +73,39 @@ impl Audit {
         }
     }
 
-    /// Commits a change and its record in one transaction.
+    /// Commits a change and its records in one transaction: one of the access, and one for each
+    /// patient whom it opened something of.
     pub(crate) async fn commit(
         &self,
         record: &Record,
+        opened: &[Record],
         writes: Vec<Write>,
     ) -> Result<Commit, Fault> {
         // A transaction of one costs twice the write.
-        if writes.is_empty() {
+        if writes.is_empty() && opened.is_empty() {
             return self.write(record).await.map(Commit::Done);
         }
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(record.item()))
-            .condition_expression(ONCE)
-            .build()
-            .map_err(|_| Fault::Defect("a put"))?;
-        let (items, conflicts): (Vec<_>, Vec<_>) = writes
+        let records = opened.iter().chain([record]).map(|record| {
+            let put = Put::builder()
+                .table_name(&self.table)
+                .set_item(Some(record.item()))
+                .condition_expression(ONCE)
+                .build()
+                .map_err(|_| Fault::Defect("a put"))?;
+            Ok(TransactWriteItem::builder().put(put).build())
+        });
+        let records = records.collect::<Result<Vec<_>, Fault>>()?;
+        let (mut items, conflicts): (Vec<_>, Vec<_>) = writes
             .into_iter()
             .map(|write| (write.item, write.conflict))
             .unzip();
+        items.extend(records);
         // With one token a transaction is committed once, however often it is sent.
         let transaction = self
             .client
             .transact_write_items()
             .client_request_token(record.id.to_string())
-            .set_transact_items(Some(items))
-            .transact_items(TransactWriteItem::builder().put(put).build());
+            .set_transact_items(Some(items));
         let mut answer = transaction.clone().send().await;
         for attempt in 1..ATTEMPTS {
             if !answer.as_ref().is_err_and(is_overtaken) {
@@ -155,8 +161,8 @@ const CONDITION: &str = "ConditionalCheckFailed";
 
 type TransactionError = SdkError<TransactWriteItemsError, aws_smithy_runtime_api::http::Response>;
 
-/// Which of a transaction's items had a condition that did not hold. The audit record is the last,
-/// so it counts past the end of the change's.
+/// Which of a transaction's items had a condition that did not hold. The audit records are the last,
+/// so they count past the end of the change's.
 fn failed_condition(error: &TransactionError) -> Option<usize> {
     let TransactWriteItemsError::TransactionCanceledException(cancelled) =
         error.as_service_error()?

@@ -105,6 +105,7 @@ pub struct Changed<T> {
     answer: Result<Phi<T>, Problem>,
     about: Option<PatientId>,
     regarding: Option<String>,
+    opened: Vec<PatientId>,
     emergency: Option<(Uuid, Reason)>,
     follow_up: Option<FollowUp<T>>,
     /// Nothing is committed: it may be otherwise soon.
@@ -124,6 +125,7 @@ impl<T> Changed<T> {
             answer: Ok(answer),
             about: None,
             regarding: None,
+            opened: Vec::new(),
             emergency: None,
             follow_up: None,
             not_yet: false,
@@ -137,6 +139,7 @@ impl<T> Changed<T> {
             answer: Err(problem),
             about: None,
             regarding: None,
+            opened: Vec::new(),
             emergency: None,
             follow_up: None,
             not_yet: false,
@@ -164,6 +167,15 @@ impl<T> Changed<T> {
     pub fn regarding(self, resource: impl Into<String>) -> Self {
         Self {
             regarding: Some(resource.into()),
+            ..self
+        }
+    }
+
+    /// Whose records the answer shows parts of, beside what tells people apart: each has a record of
+    /// it. A transaction has room for fifty.
+    pub fn opening(self, patients: Vec<PatientId>) -> Self {
+        Self {
+            opened: patients,
             ..self
         }
     }
@@ -422,6 +434,7 @@ async fn commit<T>(
         answer,
         about,
         regarding,
+        opened,
         emergency,
         follow_up,
         not_yet,
@@ -442,7 +455,11 @@ async fn commit<T>(
     };
     record.reason = answer.as_ref().err().map(|problem| problem.kind);
     // If the transaction was committed and only its answer lost, there are two records.
-    let commit = match pipeline.audit.commit(record, writes).await {
+    let opened = opened.into_iter();
+    let opened: Vec<_> = opened
+        .map(|patient| record.about(patient, record.outcome))
+        .collect();
+    let commit = match pipeline.audit.commit(record, &opened, writes).await {
         Err(
             fault @ Fault::Unavailable {
                 reason: FaultReason::Conflict,

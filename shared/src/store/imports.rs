@@ -297,7 +297,7 @@ impl Imports {
             })
         });
         let writes = writes.collect::<Result<_, Fault>>()?;
-        match self.audit.commit(record, writes).await? {
+        match self.audit.commit(record, &[], writes).await? {
             Commit::Done(_) => Ok(true),
             Commit::Conflict(_) => Ok(false),
         }
@@ -327,7 +327,7 @@ impl Imports {
                 item: TransactWriteItem::builder().update(update).build(),
                 conflict: Problem::changed_meanwhile(),
             };
-            match self.audit.commit(record, vec![write]).await {
+            match self.audit.commit(record, &[], vec![write]).await {
                 Ok(Commit::Done(_)) => return Ok(()),
                 Ok(Commit::Conflict(_)) => {
                     return Err(Fault::Corrupt("a patient without a profile"));
