@@ -25,18 +25,21 @@ impl Read<GetExport> for Handler {
         let shelf = self.exports.of(whose).await?;
         let Some(id) = which.export else {
             let exports = shelf.into_exports();
-            return Ok(Sealed::unkeyed(move |_| {
+            return Ok(Sealed::unkeyed(move |opener| {
+                let exports = exports.into_iter();
                 Ok(exports::Exports {
-                    exports,
+                    exports: exports
+                        .map(|export| export.now(opener.context(), Timestamp::now()))
+                        .collect(),
                     download: None,
                 })
             }));
         };
         let export = shelf.export(id).ok_or(Problem::not_found())?.clone();
         let Some(file) = which.file else {
-            return Ok(Sealed::unkeyed(move |_| {
+            return Ok(Sealed::unkeyed(move |opener| {
                 Ok(exports::Exports {
-                    exports: vec![export],
+                    exports: vec![export.now(opener.context(), Timestamp::now())],
                     download: None,
                 })
             }));
@@ -47,10 +50,12 @@ impl Read<GetExport> for Handler {
         }
         // Signed here, without asking S3; it leaves with the answer, or not at all.
         let download = self.bucket.link(whose, id, file, Timestamp::now()).await?;
-        Ok(Sealed::unkeyed(move |_| {
+        Ok(Sealed::unkeyed(move |opener| {
+            let export = export.now(opener.context(), Timestamp::now());
+            let still_there = !export.files.is_empty();
             Ok(exports::Exports {
                 exports: vec![export],
-                download: Some(download),
+                download: still_there.then_some(download),
             })
         }))
     }

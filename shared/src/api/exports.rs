@@ -9,6 +9,7 @@ use crate::aws::Capability::{
 };
 use crate::http::{Problem, Request};
 use crate::ids::{ExportId, PatientId};
+use crate::store::{Hold, PatientContext};
 use ::http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -197,6 +198,27 @@ pub struct Export {
     pub problem: Option<&'static str>,
 }
 
+/// What a copy that may hold what was held since is answered with.
+const WITHHELD: &str =
+    "A result was held back since this copy was asked for. Ask for a new one: it comes without it.";
+
+impl Export {
+    /// As the caller may have it now: no copy is a way round a hold that came after it.
+    pub fn now(self, context: &PatientContext, now: Timestamp) -> Self {
+        let mut holds = context.holds().iter();
+        let since = |hold: &Hold| hold.is_current(now) && hold.held_at > self.requested_at;
+        if self.files.is_empty() || !holds.any(since) {
+            return self;
+        }
+        Self {
+            files: Vec::new(),
+            available_until: None,
+            problem: Some(WITHHELD),
+            ..self
+        }
+    }
+}
+
 /// How far the making is.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Progress {
@@ -232,6 +254,7 @@ impl Operation for RequestExport {
             ReadPatients,
             RequestExports,
             BeginExports,
+            UnwrapDataKeys,
             WriteAudit,
         ],
     };
@@ -299,6 +322,7 @@ impl Operation for GetExport {
             ReadPatients,
             ReadExports,
             DownloadExports,
+            UnwrapDataKeys,
             WriteAudit,
         ],
     };
