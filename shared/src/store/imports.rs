@@ -411,7 +411,7 @@ impl Imports {
             };
             match self
                 .audit
-                .commit(&record.followed_by(record.outcome), vec![write])
+                .commit(&record.followed_by(record.outcome), &[], vec![write])
                 .await
             {
                 Ok(Commit::Done(_)) => return Ok(()),
