@@ -5,7 +5,7 @@ use shared::store::Patients;
 
 /// Whoever merely named a patient can change nothing.
 fn change(patients: &Patients, whose: &Unproven<PatientId>, opener: &Opener) {
-    let _ = patients.change_contact(whose, opener, 0, b"{}", jiff::Timestamp::UNIX_EPOCH);
+    let _ = patients.change_contact(whose, opener, 0, b"{}", b"{}", jiff::Timestamp::UNIX_EPOCH);
 }
 
 fn main() {}
