@@ -535,7 +535,11 @@ async fn not_justified_there_is_no_other_for_a_day() {
     let record = the_new_record(&before, &world.stack.audit().await, "allow-break-glass");
     assert_eq!(record["resource"], concern);
     assert_eq!(record["patient"], world.patient.to_string());
+    // An emergency that nobody judged bars nobody.
     assert_eq!(stranger.breaks().await.status, 201);
+    let open = list(&world, "open").await;
+    let open = id(open.iter().find(mine).unwrap());
+    assert_eq!(kind(&allow(open).await), "409 /problems/nobody-barred");
     let report = world.concern("patient-report").await;
     assert_eq!(kind(&allow(&report).await), "409 /problems/concern-kind");
     assert_eq!(allow(&Uuid::new_v4().to_string()).await.status, 404);

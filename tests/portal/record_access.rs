@@ -374,6 +374,44 @@ async fn a_report_and_its_answer() {
     assert_eq!(body(&malformed)["errors"][0]["pointer"], "path/access");
 }
 
+/// Whoever is complained about may stand close to somebody else who sees the list.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_complained_is_told_to_the_patient_and_to_nobody_else() {
+    let world = World::new().await;
+    let all = Category::ALL.map(Category::as_str);
+    let (proxy, _) = world.granted("friend@example.org", &all).await;
+    let (other, _) = world.granted("neighbour@example.org", &all).await;
+    let find = async |account, access: &str| {
+        let all = pages(&world, || by(account, world.patient), "100").await;
+        all.into_iter().find(|one| one["id"] == *access).unwrap()
+    };
+    let of_patient = world.an_access().await;
+    let report = world.report(&of_patient, &json!({"explanation": REPORT}));
+    assert_eq!(ask(&world, REPORTING, report).await.status, 201);
+    assert!(find(world.account, &of_patient).await["report"].is_object());
+    assert!(find(proxy, &of_patient).await["report"].is_null());
+
+    let of_proxy = world.an_access().await;
+    let report = |account, access: &str| {
+        let mut request = by(account, world.patient).json(&json!({}));
+        request.path.push(("access".to_owned(), access.to_owned()));
+        request
+    };
+    let reported = ask(&world, REPORTING, report(proxy, &of_proxy)).await;
+    assert_eq!(reported.status, 201, "{}", body(&reported));
+    for account in [world.account, proxy] {
+        assert!(find(account, &of_proxy).await["report"].is_object());
+        let again = ask(&world, REPORTING, report(account, &of_proxy)).await;
+        assert_eq!(body(&again), body(&reported));
+    }
+    assert!(find(other, &of_proxy).await["report"].is_null());
+    for (account, access) in [(proxy, &of_patient), (other, &of_proxy)] {
+        let refused = ask(&world, REPORTING, report(account, access)).await;
+        assert_eq!(refused.status, 409);
+        assert_eq!(body(&refused)["type"], "/problems/reported-already");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn reports_at_once_are_one_and_not_too_many() {
     let world = World::new().await;

@@ -337,6 +337,10 @@ impl World {
             }
             "allow-break-glass" => {
                 let concern = self.concern("break-glass").await;
+                let review = json!({"verdict": "not-justified", "note": NOTE});
+                let review = self.by_officer().concern(&concern).json(&review);
+                let function = Function::new(&self.stack, "review-break-glass");
+                assert_eq!(function.respond(review).await.status, 200);
                 self.by_officer().concern(&concern)
             }
             "invite-user" => self
