@@ -162,7 +162,7 @@ impl Canary {
             "find-patient" => self.search("CANARY-001"),
             "grant-proxy" => self.grant(),
             // What there is to list, the requests for the others leave.
-            "list-refill-requests" | "list-amendments" => {
+            "list-appointments" | "list-refill-requests" | "list-amendments" => {
                 self.world.by_patient().patient(self.world.patient)
             }
             "list-open-refills" => self.world.by_provider(),
