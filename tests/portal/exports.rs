@@ -19,7 +19,7 @@ use xtask::aws::Method;
 use xtask::tools::{Set, install};
 
 /// Those who ask, the worker, and those who look.
-struct Exports<'s> {
+pub struct Exports<'s> {
     stack: &'s Stack,
     request: Function,
     build: Function,
@@ -27,7 +27,7 @@ struct Exports<'s> {
 }
 
 impl<'s> Exports<'s> {
-    fn new(stack: &'s Stack) -> Self {
+    pub fn new(stack: &'s Stack) -> Self {
         Self {
             stack,
             request: Function::new(stack, "request-export"),
@@ -56,7 +56,7 @@ impl<'s> Exports<'s> {
     }
 
     /// Asks, builds, and looks at what came of it.
-    async fn made(&self, account: AccountId, patient: PatientId, wanted: &Value) -> Value {
+    pub async fn made(&self, account: AccountId, patient: PatientId, wanted: &Value) -> Value {
         let asked = self.ask(account, patient, wanted).await;
         let answer = body(&asked);
         assert_eq!(asked.status, 202, "{answer}");
@@ -66,7 +66,7 @@ impl<'s> Exports<'s> {
     }
 
     /// Downloads a file by its link, as a browser does.
-    async fn download(
+    pub async fn download(
         &self,
         account: AccountId,
         patient: PatientId,
@@ -97,7 +97,7 @@ fn by(account: AccountId, patient: PatientId) -> Request {
 }
 
 /// What other readers find in files.
-async fn read(exports: &[Value]) -> Vec<Value> {
+pub async fn read(exports: &[Value]) -> Vec<Value> {
     let programs = install(Set::Readers).await.unwrap();
     let mut python = Command::new(programs.join("python"))
         .arg(root().join("tests/portal/read_export.py"))

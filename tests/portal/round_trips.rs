@@ -344,7 +344,7 @@ fn depths(measured: &Measured) {
     complete-appointment    provider        cold 3 deep, 5 calls; warm 2 deep, 4 calls
     confirm-appointment     provider        cold 3 deep, 5 calls; warm 2 deep, 4 calls
     confirm-email-change    patient         cold 6 deep, 9 calls; warm 6 deep, 9 calls
-    delete-document         patient         cold 3 deep, 4 calls; warm 3 deep, 4 calls
+    delete-document         patient         cold 4 deep, 5 calls; warm 4 deep, 5 calls
     end-session             patient         cold 2 deep, 2 calls; warm 2 deep, 2 calls
     find-patient            provider        cold 6 deep, 8 calls; warm 5 deep, 7 calls
     get-access-concern      privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls

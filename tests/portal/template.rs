@@ -2,7 +2,7 @@
 
 use crate::harness::root;
 use crate::harness::world::specs;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::access::Subject;
 use shared::api::{Auth, Operation, Spec, Trigger, Visitor, visit_all};
 use shared::aws::{Capability, Resource};
@@ -444,24 +444,40 @@ fn every_alarm_reaches_the_privacy_officer() {
     let mut alarms = 0;
     for (name, alarm) in resources(&template, "AWS::CloudWatch::Alarm") {
         let alarm = &alarm["Properties"];
-        assert_eq!(alarm["Namespace"], "Portal", "{name}");
-        let metric = alarm["MetricName"].as_str().unwrap();
-        let dimension = &alarm["Dimensions"][0];
-        assert_eq!(dimension["Name"], "operation", "{name}");
-        let operation = dimension["Value"].as_str().unwrap();
-        assert!(ids.contains(&operation), "{name}");
-        // Every operation counts its failures; whatever else is counted, one operation does.
-        let code = if metric == "Failures" {
-            root().join("shared/src/telemetry/mod.rs")
-        } else {
-            assert_eq!(metric, name);
-            root().join(format!("functions/{operation}/src/lib.rs"))
-        };
-        let code = std::fs::read_to_string(code).unwrap();
-        assert!(code.contains(&format!("\"{metric}\"")), "{name}");
         assert_eq!(alarm["Threshold"], 1, "{name}");
         assert_eq!(alarm["AlarmActions"][0]["Ref"], "Alarms", "{name}");
         alarms += 1;
+        let metric = alarm["MetricName"].as_str().unwrap();
+        let dimension = &alarm["Dimensions"][0];
+        // What a function gave up on waits in a queue, which counts for itself.
+        if alarm["Namespace"] == "AWS/SQS" {
+            assert_eq!(metric, "ApproximateNumberOfMessagesVisible", "{name}");
+            assert_eq!(dimension["Name"], "QueueName", "{name}");
+            let output = format!("{name}Name");
+            assert_eq!(dimension["Value"]["Ref"], output.as_str(), "{name}");
+            let failures = stack("infra/failures.yaml");
+            let queue = &failures["Resources"][name];
+            assert_eq!(queue["Type"], "AWS::SQS::Queue", "{name}");
+            let told = &failures["Outputs"][&output]["Value"]["Fn::GetAtt"];
+            assert_eq!(told, &json!([name, "QueueName"]), "{name}");
+            continue;
+        }
+        assert_eq!(alarm["Namespace"], "Portal", "{name}");
+        assert_eq!(dimension["Name"], "operation", "{name}");
+        let operation = dimension["Value"].as_str().unwrap();
+        assert!(ids.contains(&operation), "{name}");
+        // Every operation counts its failures, and what failed after it; whatever else is counted, one
+        // operation does.
+        let code = match metric {
+            "Failures" => root().join("shared/src/telemetry/mod.rs"),
+            "FollowUpsFailed" => root().join("shared/src/http/pipeline.rs"),
+            _ => {
+                assert_eq!(metric, name);
+                root().join(format!("functions/{operation}/src/lib.rs"))
+            }
+        };
+        let code = std::fs::read_to_string(code).unwrap();
+        assert!(code.contains(&format!("\"{metric}\"")), "{name}");
     }
     assert!(alarms >= 3);
     let topic = &template["Resources"]["Alarms"]["Properties"];

@@ -47,6 +47,8 @@ pub enum Fate {
     Overtaken,
     /// It arrives, and its answer does not.
     Unanswered,
+    /// It does not arrive; this is the answer.
+    Told(u16, &'static str),
 }
 
 type Fates = Arc<dyn Fn(&Call) -> Fate + Send + Sync>;
@@ -171,6 +173,7 @@ impl HttpConnector for Connector {
         let fate = fates.map_or(Fate::Answered, |fate| fate(&call));
         let said = match fate {
             Fate::Answered | Fate::Unanswered => None,
+            Fate::Told(status, body) => Some((status, body)),
             Fate::Failed => Some((
                 500,
                 r#"{"__type":"InternalServerError","message":"CANARY-OF-AWS"}"#,
