@@ -9,10 +9,11 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 90] = [
+pub const SERVICES: [(&str, Make); 91] = [
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
     ("allow-break-glass", allow_break_glass::service),
+    ("assign-thread", assign_thread::service),
     ("book-appointment", book_appointment::service),
     ("break-glass", break_glass::service),
     ("build-export", build_export::service),
