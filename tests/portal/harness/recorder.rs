@@ -43,8 +43,8 @@ pub enum Fate {
     Answered,
     /// It does not arrive; the answer is 500.
     Failed,
-    /// Another transaction on one of its items was first.
-    Overtaken,
+    /// It is a transaction, and DynamoDB gives this code for one of its items.
+    Cancelled(&'static str),
     /// It arrives, and its answer does not.
     Unanswered,
 }
@@ -173,12 +173,14 @@ impl HttpConnector for Connector {
             Fate::Answered | Fate::Unanswered => None,
             Fate::Failed => Some((
                 500,
-                r#"{"__type":"InternalServerError","message":"CANARY-OF-AWS"}"#,
+                r#"{"__type":"InternalServerError","message":"CANARY-OF-AWS"}"#.to_owned(),
             )),
-            Fate::Overtaken => Some((
+            Fate::Cancelled(code) => Some((
                 400,
-                r#"{"__type":"TransactionCanceledException","message":"CANARY-OF-AWS",
-                    "CancellationReasons":[{"Code":"None"},{"Code":"TransactionConflict"}]}"#,
+                format!(
+                    r#"{{"__type":"TransactionCanceledException","message":"CANARY-OF-AWS",
+                        "CancellationReasons":[{{"Code":"None"}},{{"Code":"{code}"}}]}}"#
+                ),
             )),
         };
         if let Some((status, body)) = said {
