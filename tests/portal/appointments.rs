@@ -456,7 +456,7 @@ async fn a_transaction_that_is_overtaken_is_sent_again() {
                     })
                     .is_ok();
             if sooner {
-                Fate::Overtaken
+                Fate::Cancelled("TransactionConflict")
             } else {
                 Fate::Answered
             }
@@ -472,6 +472,43 @@ async fn a_transaction_that_is_overtaken_is_sent_again() {
     let booked = records.filter(|record| record["operation"] == "book-appointment");
     let outcomes: Vec<_> = booked.map(|record| record["outcome"].clone()).collect();
     assert_eq!(outcomes, ["success", "failure"]);
+}
+
+/// Only what speaks against the booking is a conflict; what passes may be tried again later, and what
+/// does not pass is a defect.
+#[tokio::test]
+async fn a_transaction_is_cancelled_for_many_reasons() {
+    let world = World::new().await;
+    for (code, sent, status, retry_after) in [
+        ("ConditionalCheckFailed", 1, 409, None),
+        ("TransactionConflict", 6, 503, Some(5)),
+        ("ThrottlingError", 6, 503, Some(5)),
+        ("ProvisionedThroughputExceeded", 6, 503, Some(5)),
+        ("ValidationError", 1, 500, None),
+        ("ItemCollectionSizeLimitExceeded", 1, 500, None),
+    ] {
+        let recorder = Recorder::fated(move |call: &Call| {
+            if call.actions.len() > 1 {
+                Fate::Cancelled(code)
+            } else {
+                Fate::Answered
+            }
+        });
+        let book = Function::recorded(&world.stack, "book-appointment", recorder);
+        let response = book.respond(world.booking("visit", free_hour())).await;
+        assert_eq!(response.status, status, "{code}: {}", body(&response));
+        assert_eq!(response.retry_after, retry_after, "{code}");
+        let calls = book.recorder.calls().into_iter();
+        let transactions = calls.filter(|call| call.actions.len() > 1).count();
+        assert_eq!(transactions, sent, "{code}");
+    }
+    let records = world.stack.audit().await.into_iter();
+    let outcomes: Vec<_> = records.map(|record| record["outcome"].clone()).collect();
+    let failure = "failure";
+    assert_eq!(
+        outcomes,
+        ["invalid", failure, failure, failure, failure, failure]
+    );
 }
 
 #[tokio::test]

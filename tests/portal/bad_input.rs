@@ -1211,6 +1211,21 @@ async fn requests_to_the_practice() {
             json!({"accept": {"done": "a"}, "extend": {"reason": "b"}}),
             "",
         ),
+        (
+            "review-amendment",
+            json!({"link": {"rebuttal": "no"}}),
+            "/link",
+        ),
+        (
+            "review-amendment",
+            json!({"link": {"done": "a", "rebuttal": ""}}),
+            "/link/rebuttal",
+        ),
+        (
+            "review-amendment",
+            json!({"link": {"done": "a"}, "accept": {"done": "b"}}),
+            "",
+        ),
         ("submit-disagreement", json!({}), ""),
     ] {
         let request = abused.request(id).json(&body);

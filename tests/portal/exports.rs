@@ -464,7 +464,9 @@ async fn one_at_a_time_and_five_a_day() {
     let other = by(world.account, world.patient)
         .header("idempotency-key", "the-first-of-them")
         .json(&other);
-    assert_eq!(making.request.respond(other).await.status, 400);
+    let other = making.request.respond(other).await;
+    assert_eq!(other.status, 422);
+    assert_eq!(body(&other)["type"], "/problems/key-used-before");
     let second = making.ask(world.account, world.patient, &wanted).await;
     assert_eq!(body(&second)["type"], "/problems/export-running");
 

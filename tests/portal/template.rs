@@ -398,6 +398,52 @@ fn data_at_rest_is_encrypted_recoverable_and_protected() {
     assert_eq!(client["TokenValidityUnits"]["RefreshToken"], "hours");
 }
 
+/// Passkeys are for whoever says for which domain, and only those that verify their user: with less
+/// they would be one factor of the two that everybody has to have. Without a domain there are none.
+#[test]
+fn passkeys_count_as_both_factors_or_are_not_offered() {
+    let identity = stack("infra/identity.yaml");
+    let offered = &identity["Conditions"]["HasPasskeys"]["Fn::Not"][0]["Fn::Equals"];
+    assert_eq!(*offered, json!([{"Ref": "PasskeyDomain"}, ""]));
+    let template = stack("template.yaml");
+    assert_eq!(template["Parameters"]["PasskeyDomain"]["Default"], "");
+    let nested = &template["Resources"]["Identity"]["Properties"]["Parameters"];
+    assert_eq!(nested["PasskeyDomain"], json!({"Ref": "PasskeyDomain"}));
+    let pool = &identity["Resources"]["UserPool"]["Properties"];
+    let client = &identity["Resources"]["UserPoolClient"]["Properties"];
+    let nothing = json!({"Ref": "AWS::NoValue"});
+    for (setting, with, without) in [
+        (
+            &pool["WebAuthnRelyingPartyID"],
+            json!({"Ref": "PasskeyDomain"}),
+            nothing.clone(),
+        ),
+        (
+            &pool["WebAuthnUserVerification"],
+            json!("required"),
+            nothing.clone(),
+        ),
+        (
+            &pool["WebAuthnFactorConfiguration"],
+            json!("MULTI_FACTOR_WITH_USER_VERIFICATION"),
+            nothing,
+        ),
+        (
+            &pool["Policies"]["SignInPolicy"]["AllowedFirstAuthFactors"],
+            json!(["PASSWORD", "WEB_AUTHN"]),
+            json!(["PASSWORD"]),
+        ),
+        (
+            &client["ExplicitAuthFlows"],
+            json!(["ALLOW_USER_SRP_AUTH", "ALLOW_USER_AUTH"]),
+            json!(["ALLOW_USER_SRP_AUTH"]),
+        ),
+    ] {
+        assert_eq!(*setting, json!({"Fn::If": ["HasPasskeys", with, without]}));
+    }
+    assert_eq!(pool["EnabledMfas"], json!(["SOFTWARE_TOKEN_MFA"]));
+}
+
 /// The same of files (45 CFR 164.312(a)(2)(iv), (e)(1)), and that copies do not linger (164.310(d)(2)(i)).
 #[test]
 fn files_are_encrypted_private_and_do_not_linger() {

@@ -136,7 +136,7 @@ impl Change<GrantProxy> for Handler {
                 && former.until == proxy.until
                 && Person::open(former, opener)? == person;
             if !is_same {
-                return Err(key_used_before());
+                return Err(Problem::key_used_before());
             }
             let answer = Granted::new(patient, former, person, age, &self.practice, now)?;
             let grant = proxy.grant.to_string();
@@ -246,13 +246,6 @@ const fn too_many_proxies() -> Problem {
         "too-many-proxies",
         "Ten people can act for a patient",
         "End a grant that is not needed any more, or one that has expired, and try again.",
-    )
-}
-
-fn key_used_before() -> Problem {
-    Problem::field(
-        "header/idempotency-key",
-        "must be new: another request came with it",
     )
 }
 

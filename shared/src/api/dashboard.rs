@@ -62,6 +62,8 @@ pub struct Prescription {
     pub dosage: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authored_on: Option<String>,
+    /// What was imported is no MedicationRequest that can be shown: ask the practice.
+    pub unreadable: bool,
 }
 
 impl Prescription {
@@ -69,13 +71,23 @@ impl Prescription {
     pub fn open(row: &SealedRow, opener: &Opener) -> Result<Self, Fault> {
         let entry = StoredEntry::open(row, opener)?;
         let medication = entry.medication.as_deref().map(RawValue::get);
-        let prescription = medication::Prescription::parse(entry.resource.get(), medication)
-            .map_err(|_| Fault::Corrupt("a MedicationRequest resource"))?;
+        let id = row.entry_id()?;
+        let parsed = medication::Prescription::parse(entry.resource.get(), medication);
+        let Ok(prescription) = parsed else {
+            return Ok(Self {
+                id,
+                medication: None,
+                dosage: Vec::new(),
+                authored_on: None,
+                unreadable: true,
+            });
+        };
         Ok(Self {
-            id: row.entry_id()?,
+            id,
             medication: prescription.name,
             dosage: prescription.dosage,
             authored_on: prescription.authored_on,
+            unreadable: false,
         })
     }
 }

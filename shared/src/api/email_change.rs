@@ -6,8 +6,8 @@ use super::users::SignInService;
 use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::access::OwnAccount;
 use crate::aws::Capability::{
-    ChangeAddresses, ComputeIndex, CountRequests, DescribeUsers, KeepEmailChanges, NoteSessions,
-    ReadAccounts, SendMail, SignOutUsers, WriteAudit,
+    ChangeAddresses, ComputeIndex, CountRequests, KeepEmailChanges, NoteSessions, ReadAccounts,
+    SendMail, SignOutUsers, WriteAudit,
 };
 use crate::http::{Problem, Request};
 use ::http::StatusCode;
@@ -46,7 +46,6 @@ impl Operation for RequestEmailChange {
             CountRequests,
             KeepEmailChanges,
             ComputeIndex,
-            DescribeUsers,
             ChangeAddresses,
             SendMail,
             WriteAudit,
@@ -97,7 +96,6 @@ impl Operation for ConfirmEmailChange {
             NoteSessions,
             KeepEmailChanges,
             ComputeIndex,
-            DescribeUsers,
             ChangeAddresses,
             SignOutUsers,
             SendMail,

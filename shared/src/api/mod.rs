@@ -165,7 +165,7 @@ pub trait Operation: Send + Sync + 'static {
     /// Turns a request into types that cannot hold invalid values.
     fn parse(request: &Request) -> Result<Self::Input, Problem>;
 
-    /// What else a read is about: an id that tells nothing of it, for the audit record.
+    /// What else it is about: an id that tells nothing of it, for the audit record.
     fn regarding(_: &Self::Input) -> Option<String> {
         None
     }

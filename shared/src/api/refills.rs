@@ -11,8 +11,8 @@ use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::Fault;
 use crate::access::{Access, Practice};
 use crate::aws::Capability::{
-    CloseRefills, RaiseRefills, ReadAccounts, ReadOpenRefills, ReadPanels, ReadPatients,
-    ReadRecords, UnwrapDataKeys, WriteAudit,
+    CloseRefills, CountRequests, RaiseRefills, ReadAccounts, ReadOpenRefills, ReadPanels,
+    ReadPatients, ReadRecords, UnwrapDataKeys, WriteAudit,
 };
 use crate::http::{Problem, Request};
 use crate::ids::{AccountId, PatientId, RecordId, RefillId};
@@ -186,6 +186,7 @@ impl Operation for RequestRefill {
         audit: "refill-request.create",
         needs: &[
             ReadAccounts,
+            CountRequests,
             ReadPatients,
             ReadRecords,
             RaiseRefills,
@@ -237,6 +238,10 @@ impl Operation for WithdrawRefill {
     fn parse(request: &Request) -> Result<RefillId, Problem> {
         request.no_query()?;
         request.path("refill")
+    }
+
+    fn regarding(refill: &RefillId) -> Option<String> {
+        Some(refill.to_string())
     }
 }
 
@@ -427,5 +432,9 @@ impl Operation for ReviewRefill {
             decision,
             reason,
         })
+    }
+
+    fn regarding(review: &Review) -> Option<String> {
+        Some(review.refill.to_string())
     }
 }

@@ -58,19 +58,30 @@ pub struct Finding {
     /// When it began, else when it was recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
+    /// What was imported cannot be shown: look into the practice's record system.
+    pub unreadable: bool,
 }
 
 impl Finding {
     /// Opens a stored allergy or condition.
     pub fn open(row: &SealedRow, opener: &Opener) -> Result<Self, Fault> {
         let entry = StoredEntry::open(row, opener)?;
-        let finding = finding::Finding::parse(entry.resource.get())
-            .map_err(|_| Fault::Corrupt("an allergy or a condition"))?;
+        let id = row.entry_id()?;
+        let Ok(finding) = finding::Finding::parse(entry.resource.get()) else {
+            return Ok(Self {
+                id,
+                name: None,
+                clinical_status: None,
+                since: None,
+                unreadable: true,
+            });
+        };
         Ok(Self {
-            id: row.entry_id()?,
+            id,
             name: finding.name,
             clinical_status: finding.clinical_status,
             since: finding.since,
+            unreadable: false,
         })
     }
 }

@@ -17,6 +17,8 @@ pub enum Capability {
     KeepSessions,
     /// Keep a change of an address that waits for its codes.
     KeepEmailChanges,
+    /// Forget one that cannot be carried out.
+    ForgetEmailChanges,
     /// Keep somebody from breaking the glass for a while.
     BarFromBreakingGlass,
     /// Make the row of an account that did not exist.
@@ -76,6 +78,8 @@ pub enum Capability {
     RaiseAmendments,
     /// Take an amendment request off the work list.
     CloseAmendments,
+    /// Count how many of a patient's amendment requests have no answer.
+    CountAmendments,
     /// Let the patient know what came of a concern.
     NoteOutcomes,
     ReadRecords,
@@ -140,12 +144,12 @@ pub enum Capability {
     InviteUsers,
     SignOutUsers,
     ListUsers,
-    /// See a user's address, and whether they have a second factor.
+    /// See whether a user has a second factor.
     DescribeUsers,
     /// Keep a user in the group of their role, enabled or disabled.
     AlignUsers,
     ResetSecondFactors,
-    /// Give a user another address, or note which one they ask for.
+    /// Give a user another address, or note which one they ask for, beside the one that they have.
     ChangeAddresses,
     RemoveUsers,
     /// Read when and from where a user signed in.
@@ -213,13 +217,14 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 94] = [
+    pub const ALL: [Self; 96] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
         Self::NoteSessions,
         Self::KeepSessions,
         Self::KeepEmailChanges,
+        Self::ForgetEmailChanges,
         Self::BarFromBreakingGlass,
         Self::CreateAccounts,
         Self::ManageAccounts,
@@ -252,6 +257,7 @@ impl Capability {
         Self::ReadOpenAmendments,
         Self::RaiseAmendments,
         Self::CloseAmendments,
+        Self::CountAmendments,
         Self::NoteOutcomes,
         Self::ReadRecords,
         Self::WriteRecords,
@@ -324,6 +330,7 @@ impl Capability {
             | Self::IssueActivations
             | Self::NoteReconciliation
             | Self::KeepEmailChanges
+            | Self::ForgetEmailChanges
             | Self::BarFromBreakingGlass
             | Self::KeepSessions => Resource::AccountsTable,
             Self::ReadPatients
@@ -348,6 +355,7 @@ impl Capability {
             | Self::ReadOpenAmendments
             | Self::RaiseAmendments
             | Self::CloseAmendments
+            | Self::CountAmendments
             | Self::NoteOutcomes
             | Self::GrantProxies
             | Self::RevokeProxies
@@ -409,6 +417,7 @@ impl Capability {
             Self::ActivateAccounts | Self::KeepEmailChanges => {
                 &["dynamodb:PutItem", "dynamodb:UpdateItem"]
             }
+            Self::ForgetEmailChanges => &["dynamodb:DeleteItem"],
             Self::BarFromBreakingGlass => &["dynamodb:UpdateItem"],
             Self::CreateAccounts | Self::IssueActivations | Self::NoteReconciliation => {
                 &["dynamodb:PutItem"]
@@ -433,7 +442,9 @@ impl Capability {
             Self::RevokeProxies => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
             Self::RemoveFromCareTeams => &["dynamodb:DeleteItem"],
             Self::BreakGlass | Self::ReportConcerns => &["dynamodb:PutItem"],
-            Self::EndBreakGlass | Self::NoteOutcomes => &["dynamodb:UpdateItem"],
+            Self::EndBreakGlass | Self::NoteOutcomes | Self::CountAmendments => {
+                &["dynamodb:UpdateItem"]
+            }
             Self::HoldResults => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
             Self::ReadHolds => &["dynamodb:Query"],
             Self::ReadConcerns => &["dynamodb:GetItem", "dynamodb:Query"],
@@ -503,8 +514,14 @@ impl Capability {
                 "cognito-idp:AdminListGroupsForUser",
                 "cognito-idp:AdminRemoveUserFromGroup",
             ],
-            Self::ResetSecondFactors => &["cognito-idp:AdminDeleteSoftwareToken"],
-            Self::ChangeAddresses => &["cognito-idp:AdminUpdateUserAttributes"],
+            Self::ResetSecondFactors => &[
+                "cognito-idp:AdminDeleteSoftwareToken",
+                "cognito-idp:AdminSetUserMFAPreference",
+            ],
+            Self::ChangeAddresses => &[
+                "cognito-idp:AdminGetUser",
+                "cognito-idp:AdminUpdateUserAttributes",
+            ],
             Self::RemoveUsers => &["cognito-idp:AdminDeleteUser"],
             Self::ReadSignIns => &["cognito-idp:AdminListUserAuthEvents"],
             Self::SendMail => &["ses:SendEmail"],

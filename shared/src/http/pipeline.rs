@@ -11,7 +11,7 @@ use crate::access::{
 use crate::api::break_glass::Reason;
 use crate::api::profile::Profile;
 use crate::api::{Auth, Operation, Spec, Trigger};
-use crate::audit::{Audit, Commit, Outcome, Record};
+use crate::audit::{Audit, Commit, Outcome, Record, pause};
 use crate::aws::{Aws, Capability};
 use crate::ids::PatientId;
 use crate::phi::{DataKey, DataKeys, Opener, Phi, Sealed};
@@ -22,11 +22,11 @@ use crate::telemetry::{self, Line};
 use crate::{Fault, Reason as FaultReason, aws};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
+use http::StatusCode;
 use jiff::Timestamp;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 use uuid::Uuid;
 
 /// What is particular to an operation that only reads.
@@ -58,7 +58,8 @@ pub trait Revise<Op: Operation>: Send + Sync + 'static {
     type Found: Send;
 
     /// How often it is tried. Where others change the same rows at the same time, what was found may
-    /// not be so any more when it is committed: then all is found and said anew.
+    /// not be so any more when it is committed: then all is found and said anew, which is only for
+    /// what does nothing but say. (The same transaction is sent again for everybody: see `Audit`.)
     const ATTEMPTS: u32 = 1;
 
     /// Fetches what the change goes by.
@@ -277,10 +278,10 @@ impl Refusal {
 
     /// A problem that a handler or a store reports: ours if there is a fault behind it.
     fn judged(problem: Problem) -> Self {
-        let outcome = if problem.fault.is_some() {
-            Outcome::Failure
-        } else {
-            Outcome::Invalid
+        let outcome = match problem.status {
+            _ if problem.fault.is_some() => Outcome::Failure,
+            StatusCode::FORBIDDEN => Outcome::Denied,
+            _ => Outcome::Invalid,
         };
         Self {
             problem: Box::new(problem),
@@ -310,12 +311,11 @@ impl From<Fault> for Refusal {
     }
 }
 
-async fn read<Op: Operation, H: Read<Op>>(
-    pipeline: &Pipeline,
-    handler: &H,
+/// Whom or what a request is about and what it says, noted as far as it is known.
+fn wanted<Op: Operation>(
     request: &Request,
     record: &mut Record,
-) -> Result<Op::Output, Refusal> {
+) -> (Result<Op::Subject, Problem>, Result<Op::Input, Problem>) {
     let named = Op::Subject::named(request);
     let input = Op::parse(request);
     record.patient = named.as_ref().ok().and_then(Subject::patient);
@@ -323,6 +323,16 @@ async fn read<Op: Operation, H: Read<Op>>(
         (Ok(named), Ok(input)) => named.resource().or_else(|| Op::regarding(input)),
         (named, _) => named.as_ref().ok().and_then(Subject::resource),
     };
+    (named, input)
+}
+
+async fn read<Op: Operation, H: Read<Op>>(
+    pipeline: &Pipeline,
+    handler: &H,
+    request: &Request,
+    record: &mut Record,
+) -> Result<Op::Output, Refusal> {
+    let (named, input) = wanted::<Op>(request, record);
     let (caller, found) = match (named, input) {
         (Ok(named), Ok(input)) => {
             let whose = Unproven::new(named.clone());
@@ -361,10 +371,7 @@ async fn change<Op: Operation, H: Revise<Op>>(
     request: &Request,
     record: &mut Record,
 ) -> Result<Op::Output, Refusal> {
-    let named = Op::Subject::named(request);
-    record.patient = named.as_ref().ok().and_then(Subject::patient);
-    record.resource = named.as_ref().ok().and_then(Subject::resource);
-    let input = Op::parse(request);
+    let (named, input) = wanted::<Op>(request, record);
     let (caller, found) = match (named, input) {
         (Ok(named), Ok(input)) => {
             let whose = Unproven::new(named.clone());
@@ -414,13 +421,6 @@ async fn change<Op: Operation, H: Revise<Op>>(
             .map_err(Refusal::judged)?;
     }
     Err(Fault::Defect("a change that never ends").into())
-}
-
-/// How long to wait before another try: longer each time, and not as long as others do.
-fn pause(attempt: u32) -> Duration {
-    let longest = 20_u64 << attempt.min(5);
-    let (random, _) = Uuid::new_v4().as_u64_pair();
-    Duration::from_millis(random % longest)
 }
 
 /// Commits a change with its record. The inner error may be none at another try.

@@ -15,6 +15,7 @@ use crate::ids::{AccountId, AppointmentId, PatientId, PractitionerId, RecordId};
 use crate::phi::{Opener, Place};
 use crate::practice::AgeBand;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -343,6 +344,33 @@ impl Proxy {
     }
 }
 
+/// A page of what a query finds in one partition of the table, `:pk`, as it is at this moment.
+pub(super) async fn page(
+    query: QueryFluentBuilder,
+    pk: &str,
+    after: Option<&str>,
+) -> Result<Entries, Fault> {
+    let mut query = query
+        .expression_attribute_values(":pk", s(pk))
+        .consistent_read(true);
+    if let Some(sk) = after {
+        query = query
+            .exclusive_start_key("pk", s(pk))
+            .exclusive_start_key("sk", s(sk));
+    }
+    let answer = query
+        .send()
+        .await
+        .map_err(|error| fault("DynamoDB", &error))?;
+    let next = answer.last_evaluated_key.as_ref();
+    let next = next.and_then(|key| string(key, "sk")).map(str::to_owned);
+    let rows = answer.items.unwrap_or_default().into_iter();
+    Ok(Entries {
+        rows: rows.map(|item| SealedRow::new(TABLE, item)).collect(),
+        next,
+    })
+}
+
 /// The patients table.
 pub struct Patients {
     pub(super) client: Client,
@@ -428,33 +456,15 @@ impl Patients {
         after: Option<&str>,
         limit: u8,
     ) -> Result<Entries, Fault> {
-        let pk = patient_key(whose.patient());
-        let mut query = self
+        let query = self
             .client
             .query()
             .table_name(&self.table)
             .key_condition_expression("pk = :pk AND begins_with(sk, :history)")
-            .expression_attribute_values(":pk", s(&pk))
             .expression_attribute_values(":history", s(CONTACT_HISTORY))
             .scan_index_forward(false)
-            .consistent_read(true)
             .limit(limit.into());
-        if let Some(sk) = after {
-            query = query
-                .exclusive_start_key("pk", s(&pk))
-                .exclusive_start_key("sk", s(sk));
-        }
-        let answer = query
-            .send()
-            .await
-            .map_err(|error| fault("DynamoDB", &error))?;
-        let next = answer.last_evaluated_key.as_ref();
-        let next = next.and_then(|key| string(key, "sk")).map(str::to_owned);
-        let rows = answer.items.unwrap_or_default().into_iter();
-        Ok(Entries {
-            rows: rows.map(|item| SealedRow::new(TABLE, item)).collect(),
-            next,
-        })
+        page(query, &patient_key(whose.patient()), after).await
     }
 
     /// The write that gives a patient their one account. It stands in a partition of its own, so

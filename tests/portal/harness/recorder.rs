@@ -43,8 +43,8 @@ pub enum Fate {
     Answered,
     /// It does not arrive; the answer is 500.
     Failed,
-    /// Another transaction on one of its items was first.
-    Overtaken,
+    /// It is a transaction, and DynamoDB gives this code for one of its items.
+    Cancelled(&'static str),
     /// It arrives, and its answer does not.
     Unanswered,
     /// It does not arrive; this is the answer.
@@ -176,12 +176,14 @@ impl HttpConnector for Connector {
             Fate::Told(status, body) => Some((status, body)),
             Fate::Failed => Some((
                 500,
-                r#"{"__type":"InternalServerError","message":"CANARY-OF-AWS"}"#,
+                r#"{"__type":"InternalServerError","message":"CANARY-OF-AWS"}"#.to_owned(),
             )),
-            Fate::Overtaken => Some((
+            Fate::Cancelled(code) => Some((
                 400,
-                r#"{"__type":"TransactionCanceledException","message":"CANARY-OF-AWS",
-                    "CancellationReasons":[{"Code":"None"},{"Code":"TransactionConflict"}]}"#,
+                format!(
+                    r#"{{"__type":"TransactionCanceledException","message":"CANARY-OF-AWS",
+                        "CancellationReasons":[{{"Code":"None"}},{{"Code":"{code}"}}]}}"#
+                ),
             )),
         };
         if let Some((status, body)) = said {
