@@ -434,7 +434,11 @@ impl Capability {
             Self::RemoveFromCareTeams => &["dynamodb:DeleteItem"],
             Self::BreakGlass | Self::ReportConcerns => &["dynamodb:PutItem"],
             Self::EndBreakGlass | Self::NoteOutcomes => &["dynamodb:UpdateItem"],
-            Self::HoldResults => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
+            Self::HoldResults => &[
+                "dynamodb:DeleteItem",
+                "dynamodb:PutItem",
+                "dynamodb:UpdateItem",
+            ],
             Self::ReadHolds => &["dynamodb:Query"],
             Self::ReadConcerns => &["dynamodb:GetItem", "dynamodb:Query"],
             Self::CloseConcerns => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
