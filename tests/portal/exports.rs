@@ -447,19 +447,23 @@ async fn nobody_elses_copy() {
 /// A proxy gets a copy who may see everything in it; grants that lack something are not enough.
 #[tokio::test(flavor = "multi_thread")]
 async fn proxies() {
-    const ALL: [&str; 5] = [
+    const ALL: [&str; 6] = [
         "profile",
         "lab-results",
         "prescriptions",
         "health-record",
         "documents",
+        "appointments",
     ];
     let world = World::new().await;
     let making = Exports::new(&world.stack);
     let (some, _) = world.granted("some@example.org", &ALL[1..]).await;
+    let (unbooked, _) = world.granted("unbooked@example.org", &ALL[..5]).await;
     let (all, _) = world.granted("all@example.org", &ALL).await;
-    let refused = making.ask(some, world.patient, &json!({})).await;
-    assert_eq!(refused.status, 404);
+    for lacking in [some, unbooked] {
+        let refused = making.ask(lacking, world.patient, &json!({})).await;
+        assert_eq!(refused.status, 404);
+    }
     let made = making
         .made(all, world.patient, &json!({"formats": ["fhir"]}))
         .await;
