@@ -339,6 +339,15 @@ pub fn permits(spec: &Spec, role: Role) -> bool {
         .any(|(other, permits)| other.id == spec.id && *permits)
 }
 
+/// Is the operation open to whoever acts for their child?
+pub fn permits_parents(spec: &Spec) -> bool {
+    let parent = Case::new(Role::Patient).representative();
+    let answers = by_account(&parent.parent(Some(AgeBand::Child)));
+    answers
+        .iter()
+        .any(|(other, permits)| other.id == spec.id && *permits)
+}
+
 fn is_about_a_patient(spec: &Spec) -> bool {
     matches!(spec.trigger, Trigger::Http { path, .. } if path.contains("{patient}"))
 }

@@ -1,19 +1,22 @@
 //! The AWS calls of every operation: how many wait for each other, and that they are what the
 //! operation declares that it needs.
 
+use crate::access_matrix::permits_parents;
 use crate::documents::inspection;
 use crate::harness::function::{Function, trigger};
 use crate::harness::letter::Letter;
-use crate::harness::recorder::{Call, KMS_KEY, Recorder};
+use crate::harness::recorder::{Call, KMS_KEY, Recorder, Rows};
 use crate::harness::request::{With, body, signed_in};
 use crate::harness::world::{World, http_specs, is_about_a_patient, specs, token_specs};
 use crate::harness::{Stack, Whose, sample};
+use crate::template::{lets, statements};
 use jiff::SignedDuration;
 use serde_json::json;
 use shared::access::Role;
 use shared::api::{Method, Trigger};
 use shared::aws::{Capability, Resource};
 use shared::http::Request;
+use shared::practice::Practice;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
@@ -75,6 +78,9 @@ fn told(run: &Run) -> String {
     let lines = calls.map(|call| format!("{} {}\n", call.depth, call.actions.join(" ")));
     lines.collect()
 }
+
+/// Who is measured besides, and not told of in the table: their data key comes before the permission.
+const PARENT: &str = "parent";
 
 /// By operation and caller: a function's first request and its second.
 type Runs = BTreeMap<(&'static str, &'static str), [Run; 2]>;
@@ -161,6 +167,7 @@ async fn measured() -> Measured {
     runs.insert(("import-records", "service"), [cold, warm]);
     inspecting(&world, &mut runs).await;
     exporting(&world, &mut runs).await;
+    parents(&world, &mut runs).await;
     adopting(&world, &mut runs).await;
     approving(&world, &mut runs).await;
     reconciling(&world, &mut runs).await;
@@ -192,6 +199,30 @@ async fn exporting(world: &World, runs: &mut Runs) {
     runs.insert(("build-export", "service"), [measured.pop().unwrap(), warm]);
     let warm = fetched.pop().unwrap();
     runs.insert(("get-export", "patient"), [fetched.pop().unwrap(), warm]);
+}
+
+/// Whatever the policy permits a child's parent, done by one. How old the child is, is sealed: there is
+/// a data key before there is a permission, whether or not the operation opens anything.
+async fn parents(world: &World, runs: &mut Runs) {
+    let parent = world.a_parent().await;
+    for spec in token_specs() {
+        if !is_about_a_patient(spec) || !permits_parents(spec) {
+            continue;
+        }
+        let practice = Practice::new("America/New_York", 13, 18).unwrap();
+        let recorder = Recorder::default();
+        let service = bootstrap::service(spec.id).unwrap();
+        let service = service(&world.stack.aws_of(&recorder, practice)).unwrap();
+        let function = Function::of(recorder, service);
+        let mut measured = Vec::new();
+        for _ in 0..2 {
+            let mut request = world.allowed(spec).await;
+            request.claims = signed_in(parent, Role::Patient).claims;
+            measured.push(respond(&function, request).await);
+        }
+        let warm = measured.pop().unwrap();
+        runs.insert((spec.id, PARENT), [measured.pop().unwrap(), warm]);
+    }
 }
 
 /// A colleague is added and removed, twice.
@@ -316,7 +347,9 @@ fn depths(measured: &Measured) {
     for ((id, caller), [cold, warm]) in &measured.runs {
         // An import takes as many as its file has resources, a copy as many as the record has pages, a
         // comparison as many as there are users.
-        if ["import-records", "build-export", "reconcile-accounts"].contains(id) {
+        if ["import-records", "build-export", "reconcile-accounts"].contains(id)
+            || *caller == PARENT
+        {
             continue;
         }
         writeln!(
@@ -459,6 +492,7 @@ fn depths(measured: &Measured) {
             // Who the patient's proxies are stands in the patient's rows; then come their keys.
             _ if *id == "get-message-keys" => 3,
             "patient" if reads => 2,
+            PARENT if reads => 3,
             "provider" if is_about_a_patient(spec) => 3,
             _ => continue,
         };
@@ -480,18 +514,26 @@ fn depths(measured: &Measured) {
 
 /// The actions that an operation used, and on what.
 fn used(measured: &Measured, id: &str) -> BTreeSet<(String, Resource)> {
+    let uses = uses(measured, id).into_iter();
+    uses.map(|(action, resource, _)| (action, resource))
+        .collect()
+}
+
+/// The same with the rows that each was about.
+fn uses(measured: &Measured, id: &str) -> Vec<(String, Resource, Rows)> {
     let runs = measured.runs.iter().filter(|((run, _), _)| *run == id);
     let runs: Vec<_> = runs.flat_map(|(_, runs)| runs).collect();
     let calls = runs.iter().flat_map(|run| &run.calls);
     let links = runs.iter().flat_map(|run| &run.links);
     calls
-        .flat_map(|call| call.actions.iter().zip(&call.resources))
-        .chain(links.map(|(action, name)| (action, name)))
-        .map(|(action, name)| {
+        .flat_map(|call| call.actions.iter().zip(&call.resources).zip(&call.rows))
+        .map(|((action, name), rows)| (action, name, rows.clone()))
+        .chain(links.map(|(action, name)| (action, name, Rows::default())))
+        .map(|(action, name, rows)| {
             let mut names = measured.stack.names.iter();
             let resource = names.find(|(_, known)| *known == name);
             let (resource, _) = resource.unwrap_or_else(|| panic!("{id}: {action} on {name}"));
-            (action.clone(), *resource)
+            (action.clone(), *resource, rows)
         })
         .collect()
 }
@@ -501,14 +543,22 @@ fn allows(capability: Capability, action: &str, resource: Resource) -> bool {
 }
 
 fn nothing_but_what_is_declared(measured: &Measured) {
+    let statements = statements();
     for spec in specs() {
-        for (action, resource) in used(measured, spec.id) {
-            let declared = spec.needs.iter();
+        for (action, resource, rows) in uses(measured, spec.id) {
+            let declared = spec.needs.iter().copied();
+            let declared = declared.filter(|capability| allows(*capability, &action, resource));
+            let declared: Vec<_> = declared.collect();
             assert!(
-                declared
-                    .copied()
-                    .any(|capability| allows(capability, &action, resource)),
+                !declared.is_empty(),
                 "{} does not declare {action} on {resource:?}",
+                spec.id
+            );
+            // The emulator asks no policy, so their conditions are asked here.
+            let mut declared = declared.iter();
+            assert!(
+                declared.any(|capability| lets(&statements[&format!("{capability:?}")].1, &rows)),
+                "no policy of {} permits {action} on {resource:?} of {rows:?}",
                 spec.id
             );
         }

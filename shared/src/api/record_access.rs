@@ -18,6 +18,7 @@ use crate::aws::Capability::{
 use crate::http::{Problem, Request};
 use crate::ids::{AccessId, AccountId, PatientId};
 use crate::phi::Opener;
+use crate::store::accesses::{BEGUN, UNCHANGED};
 use crate::store::{AccessNotes, AccessRecord, Basis, Emergency, ReportRow, SealedRow};
 use ::http::StatusCode;
 use jiff::Timestamp;
@@ -492,8 +493,11 @@ impl Report {
 
 fn outcome(record: &AccessRecord, kind: Kind) -> Outcome {
     let (code, text) = match record.outcome.as_str() {
-        "success" if record.reason.as_deref() == Some("begun") => {
+        "success" if record.reason.as_deref() == Some(BEGUN) => {
             (Ended::NotDone, "It began, and has not finished.")
+        }
+        "success" if record.reason.as_deref() == Some(UNCHANGED) => {
+            (Ended::Done, "It was done. There was nothing new in it.")
         }
         "success" => (Ended::Done, "It was done."),
         "denied" if record.via.is_some() => (

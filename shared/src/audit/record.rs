@@ -65,7 +65,7 @@ pub struct Record {
     pub request_id: String,
     pub outcome: Outcome,
     /// The problem's type, where the outcome is not a success. An import's success may be that it
-    /// has `begun`, or is to be `continued`.
+    /// has `begun`, is to be `continued`, or left everything `unchanged`.
     pub reason: Option<&'static str>,
     pub via: Option<Via>,
     /// The proxy's or the emergency's grant that the access rests on.

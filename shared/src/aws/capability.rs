@@ -445,7 +445,11 @@ impl Capability {
             Self::EndBreakGlass | Self::NoteOutcomes | Self::CountAmendments => {
                 &["dynamodb:UpdateItem"]
             }
-            Self::HoldResults => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
+            Self::HoldResults => &[
+                "dynamodb:DeleteItem",
+                "dynamodb:PutItem",
+                "dynamodb:UpdateItem",
+            ],
             Self::ReadHolds => &["dynamodb:Query"],
             Self::ReadConcerns => &["dynamodb:GetItem", "dynamodb:Query"],
             Self::CloseConcerns => &["dynamodb:DeleteItem", "dynamodb:PutItem"],

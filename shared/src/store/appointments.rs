@@ -373,6 +373,33 @@ impl Appointments {
         Ok(AppointmentsPage { rows, next })
     }
 
+    /// All appointments of a patient, whatever became of them.
+    pub(super) async fn everything(&self, patient: PatientId) -> Result<Vec<SealedRow>, Fault> {
+        let mut rows = Vec::new();
+        let mut start = None;
+        loop {
+            let answer = self
+                .schedule
+                .client
+                .query()
+                .table_name(&self.schedule.table)
+                .key_condition_expression("pk = :pk AND begins_with(sk, :appointments)")
+                .expression_attribute_values(":pk", s(patient_key(patient)))
+                .expression_attribute_values(":appointments", s(APPOINTMENT))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| fault("DynamoDB", &error))?;
+            let items = answer.items.unwrap_or_default().into_iter();
+            rows.extend(items.map(|item| SealedRow::new(TABLE, item)));
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(rows);
+            }
+        }
+    }
+
     /// The writes of a hold. The patient's former one goes with it. `gone` answers whoever comes
     /// second.
     pub fn hold(

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde_json::{Value, json};
 use shared::access::Role;
-use shared::api::{Auth, Operation, Spec, Trigger, Visitor, visit_all};
+use shared::api::{Auth, Category, Operation, Spec, Trigger, Visitor, visit_all};
 use shared::aws::{Aws, Resource};
 use shared::http::{Request, Response};
 use shared::ids::{AccountId, PatientId, PractitionerId, ProxyId};
@@ -731,6 +731,22 @@ impl World {
         assert_eq!(response.status, 201, "{answer}");
         let id = answer["id"].as_str().unwrap();
         (self.stack.proxy_row(id).await.1, id.parse().unwrap())
+    }
+
+    /// Somebody who acts for the patient as their parent, in everything.
+    pub async fn a_parent(&self) -> AccountId {
+        let all = Category::ALL.map(Category::as_str);
+        let email = format!("{}@example.org", Uuid::new_v4().simple());
+        let request = self
+            .by_provider()
+            .patient(self.patient)
+            .header("idempotency-key", &Uuid::new_v4().to_string())
+            .json(&json!({
+                "email": email, "name": "A Parent", "relationship": "parent", "categories": all,
+            }));
+        let granted = self.done("grant-proxy", request).await;
+        let (_, account) = self.stack.proxy_row(granted["id"].as_str().unwrap()).await;
+        account
     }
 
     /// A request of the patient's from another sign-in.
