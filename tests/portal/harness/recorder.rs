@@ -191,7 +191,7 @@ impl HttpConnector for Connector {
         let fate = fates.map_or(Fate::Answered, |fate| fate(&call));
         let said = match fate {
             Fate::Answered | Fate::Unanswered => None,
-            Fate::Told(status, body) => Some((status, body)),
+            Fate::Told(status, body) => Some((status, body.to_owned())),
             Fate::Failed => Some((
                 500,
                 r#"{"__type":"InternalServerError","message":"CANARY-OF-AWS"}"#.to_owned(),
