@@ -1338,15 +1338,18 @@ fn naughty_strings_get_no_echo() {
     insta::assert_snapshot!(details.join("\n"), @r"
     must be 1 to 100 characters long
     must be 1 to 1000 characters long
+    must be 1 to 10000 characters long
     must be 1 to 150 characters long
     must be 1 to 20 characters long
     must be 1 to 2000 characters long
     must be 1 to 500 characters long
+    must be 1 to 60 characters long
     must be 1 to 64 characters long
     must be 10 to 500 characters long
     must be 113 bytes in base64url without padding
     must be 121 to 2048 bytes in base64url without padding
     must be 121 to 65536 bytes in base64url without padding
+    must be 2 to 40 lower-case letters, digits and hyphens
     must be 2 to 60 characters long
     must be 32 bytes in base64url without padding
     must be 64 to 256 bytes in base64url without padding
@@ -1354,8 +1357,10 @@ fn naughty_strings_get_no_echo() {
     must be a UUID such as 7f1c2b7e-3a52-4a0e-9f86-2f5d7a1f6c11
     must be a date such as 1980-12-31
     must be a telephone number of 7 to 15 digits
+    must be a time such as 08:30, a multiple of five minutes
     must be a time such as 2027-01-31T17:00:00Z
     must be active or disabled
+    must be an IANA time zone such as America/New_York
     must be an e-mail address such as name@example.org
     must be application/pdf or image/jpeg or image/png
     must be approved or denied
@@ -1364,11 +1369,14 @@ fn naughty_strings_get_no_echo() {
     must be en or es or ar or zh or fr or ht or ko or pt or ru or tl or vi
     must be exact or prefix
     must be fhir or html or pdf
+    must be in-person or video or phone
     must be in-person-photo-id, video-call-photo-id or callback-to-number-on-file
     must be justified or not-justified
     must be medical-question or medication or test-result or appointment or billing or other
+    must be monday or tuesday or wednesday or thursday or friday or saturday or sunday
     must be no-issue or corrected or sanctioned or breach-notification
     must be not-created-here or not-in-record-set or not-open-to-access or accurate-and-complete
+    must be not-needed or other-plans or unwell or transport or provider-unavailable or practice-closed or asked-by-patient or other
     must be one of profile, lab-results, prescriptions, health-record, documents, appointments and messages
     must be one of spouse-or-partner, parent, guardian, child, sibling, friend, caregiver and other
     must be patient, provider, admin or privacy-officer
@@ -1377,6 +1385,7 @@ fn naughty_strings_get_no_echo() {
     must be the 16 letters and digits that the practice gave you
     must be the 8 letters and digits of the e-mail
     must be the beginning of an e-mail address
+    must be the code of one of the appointment types
     must be the file's SHA-256 in base64 (RFC 4648 section 4), 44 characters
     must be the id of an account, or providers
     must be the private key, in PKCS #8, of the P-256 public_key

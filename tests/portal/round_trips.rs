@@ -368,16 +368,22 @@ fn depths(measured: &Measured) {
     add-token-claims        service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
     allow-break-glass       privacy-officer cold 3 deep, 3 calls; warm 3 deep, 3 calls
     assign-thread           provider        cold 2 deep, 4 calls; warm 2 deep, 4 calls
+    book-appointment        patient         cold 3 deep, 9 calls; warm 2 deep, 8 calls
     break-glass             provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
+    cancel-appointment      patient         cold 3 deep, 5 calls; warm 2 deep, 4 calls
     change-care-team        adding          cold 4 deep, 5 calls; warm 3 deep, 4 calls
     change-care-team        provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
     close-thread            patient         cold 2 deep, 4 calls; warm 2 deep, 4 calls
+    complete-appointment    provider        cold 3 deep, 5 calls; warm 2 deep, 4 calls
+    confirm-appointment     provider        cold 3 deep, 5 calls; warm 2 deep, 4 calls
     confirm-email-change    patient         cold 6 deep, 9 calls; warm 6 deep, 9 calls
     delete-document         patient         cold 3 deep, 4 calls; warm 3 deep, 4 calls
     end-session             patient         cold 2 deep, 2 calls; warm 2 deep, 2 calls
     find-patient            provider        cold 6 deep, 8 calls; warm 5 deep, 7 calls
     get-access-concern      privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
     get-account             patient         cold 2 deep, 2 calls; warm 2 deep, 2 calls
+    get-appointment         patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    get-availability        provider        cold 3 deep, 3 calls; warm 3 deep, 3 calls
     get-care-team           patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-care-team           provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-dashboard           patient         cold 2 deep, 6 calls; warm 2 deep, 5 calls
@@ -393,6 +399,7 @@ fn depths(measured: &Measured) {
     get-profile             provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
     grant-proxy             patient         cold 7 deep, 8 calls; warm 5 deep, 6 calls
     hold-lab-result         provider        cold 3 deep, 5 calls; warm 2 deep, 4 calls
+    hold-slot               patient         cold 3 deep, 8 calls; warm 2 deep, 7 calls
     inspect-upload          service         cold 5 deep, 5 calls; warm 5 deep, 5 calls
     invite-user             admin           cold 6 deep, 8 calls; warm 6 deep, 8 calls
     invite-user             approving       cold 5 deep, 7 calls; warm 7 deep, 9 calls
@@ -400,6 +407,7 @@ fn depths(measured: &Measured) {
     list-access-concerns    privacy-officer cold 3 deep, 3 calls; warm 3 deep, 3 calls
     list-amendments         patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-amendments         provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    list-appointments       patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-documents          patient         cold 2 deep, 7 calls; warm 2 deep, 6 calls
     list-documents          provider        cold 2 deep, 7 calls; warm 2 deep, 6 calls
     list-health-record      patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
@@ -412,19 +420,23 @@ fn depths(measured: &Measured) {
     list-open-amendments    privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
     list-open-amendments    provider        cold 5 deep, 6 calls; warm 4 deep, 5 calls
     list-open-refills       provider        cold 5 deep, 7 calls; warm 4 deep, 6 calls
+    list-open-slots         patient         cold 2 deep, 4 calls; warm 2 deep, 4 calls
     list-prescriptions      patient         cold 2 deep, 6 calls; warm 2 deep, 5 calls
     list-prescriptions      provider        cold 2 deep, 6 calls; warm 2 deep, 5 calls
     list-profile-changes    patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    list-providers          patient         cold 2 deep, 3 calls; warm 2 deep, 3 calls
     list-proxied-patients   patient         cold 5 deep, 5 calls; warm 4 deep, 4 calls
     list-proxies            patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     list-proxies            provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
     list-record-access      patient         cold 2 deep, 8 calls; warm 2 deep, 7 calls
     list-refill-requests    patient         cold 2 deep, 6 calls; warm 2 deep, 5 calls
     list-refill-requests    provider        cold 2 deep, 6 calls; warm 2 deep, 5 calls
+    list-schedule           provider        cold 5 deep, 5 calls; warm 4 deep, 4 calls
     list-sessions           patient         cold 2 deep, 3 calls; warm 2 deep, 3 calls
     list-threads            patient         cold 2 deep, 4 calls; warm 2 deep, 4 calls
     list-threads            provider        cold 2 deep, 4 calls; warm 2 deep, 4 calls
     list-users              admin           cold 4 deep, 9 calls; warm 4 deep, 9 calls
+    mark-no-show            provider        cold 3 deep, 5 calls; warm 2 deep, 4 calls
     mark-thread-read        provider        cold 2 deep, 5 calls; warm 2 deep, 5 calls
     read-thread             patient         cold 2 deep, 5 calls; warm 2 deep, 5 calls
     record-sign-in          service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
@@ -433,9 +445,10 @@ fn depths(measured: &Measured) {
     report-access-concern   patient         cold 4 deep, 6 calls; warm 3 deep, 5 calls
     request-amendment       patient         cold 3 deep, 6 calls; warm 2 deep, 5 calls
     request-email-change    patient         cold 5 deep, 7 calls; warm 5 deep, 7 calls
-    request-export          patient         cold 4 deep, 5 calls; warm 4 deep, 5 calls
+    request-export          patient         cold 5 deep, 6 calls; warm 4 deep, 5 calls
     request-refill          patient         cold 3 deep, 7 calls; warm 2 deep, 6 calls
     request-upload          patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
+    reschedule-appointment  patient         cold 4 deep, 9 calls; warm 3 deep, 8 calls
     reset-user-mfa          admin           cold 4 deep, 4 calls; warm 4 deep, 4 calls
     resolve-access-concern  privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
     review-amendment        privacy-officer cold 3 deep, 5 calls; warm 2 deep, 4 calls
@@ -444,6 +457,7 @@ fn depths(measured: &Measured) {
     review-refill           provider        cold 3 deep, 6 calls; warm 2 deep, 5 calls
     revoke-proxy            patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
     send-message            patient         cold 2 deep, 5 calls; warm 2 deep, 5 calls
+    set-availability        provider        cold 3 deep, 5 calls; warm 3 deep, 5 calls
     share-thread            patient         cold 2 deep, 5 calls; warm 2 deep, 5 calls
     sign-out-everywhere     patient         cold 3 deep, 3 calls; warm 3 deep, 3 calls
     sign-out-user           admin           cold 3 deep, 3 calls; warm 3 deep, 3 calls
