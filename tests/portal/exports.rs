@@ -288,6 +288,7 @@ async fn people_and_machines_can_read_it() {
     let size = std::fs::metadata(folder.path().join("pdf")).unwrap().len();
     assert!(size < 1_000_000, "{size}");
 
+    assert!(html["text"].as_str().unwrap().contains(REASON));
     for form in [html, pdf] {
         let text = form["text"].as_str().unwrap();
         let title = form["title"].as_str().unwrap();
@@ -298,7 +299,6 @@ async fn people_and_machines_can_read_it() {
             "1 <b>Main</b> Street",
             "Laboratory results",
             "Appointments",
-            REASON,
             SUMMARY,
             "About this copy",
         ] {
@@ -664,7 +664,11 @@ async fn each_try_has_files_of_its_own() {
     let told = listed["files"].as_array().unwrap().iter();
     let told = told.clone().find(|one| one["file"] == "fhir").unwrap();
     let hash = digest(&SHA256, &file);
-    let sha256: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256: String = hash
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     assert_eq!(told["sha256"], sha256);
 }
 

@@ -530,8 +530,9 @@ async fn hundreds_of_imports_fit_into_a_cursor() {
         newest["outcome"]["text"],
         "It was done. There was nothing new in it."
     );
+    let earlier = Timestamp::now() - SignedDuration::from_hours(1);
     for number in 0..300_i64 {
-        let at = Timestamp::now() + SignedDuration::from_millis(number);
+        let at = earlier + SignedDuration::from_millis(number);
         let id = Uuid::new_v4();
         let mut row = unchanged.clone();
         row["sk"]["S"] = format!("{}#{id}", sortable(at)).into();
@@ -544,7 +545,8 @@ async fn hundreds_of_imports_fit_into_a_cursor() {
         }
         world.stack.put(Resource::AuditTable, row).await;
     }
-    let expected = requests(&world).await.len();
+    // Both of the files that came are called the same here.
+    let all = requests(&world).await.len() + 1;
     let function = Function::new(&world.stack, LIST);
     for (of, limit) in [("anyone", "50"), ("providers", "1")] {
         let (mut listed, mut cursor) = (0, None::<String>);
@@ -562,11 +564,8 @@ async fn hundreds_of_imports_fit_into_a_cursor() {
                 break;
             }
         }
-        // The list itself is an access, once for each page after the first.
-        assert!(
-            of != "anyone" || listed == expected,
-            "{listed} of {expected}"
-        );
+        let expected = if of == "anyone" { all } else { 0 };
+        assert_eq!(listed, expected, "{of}");
     }
 }
 
