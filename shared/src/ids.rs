@@ -126,6 +126,10 @@ id!(
     HoldId
 );
 id!(
+    /// What a patient waits for: a place on the waitlist.
+    WaitlistId
+);
+id!(
     /// An access to a patient's record: the id of its audit record.
     AccessId
 );

@@ -17,6 +17,7 @@ pub mod identity;
 pub mod ids;
 pub mod mail;
 pub mod names;
+pub mod openings;
 pub mod phi;
 pub mod practice;
 pub mod serve;

@@ -33,6 +33,7 @@ pub struct Practice {
     adolescent_age: i16,
     adult_age: i16,
     cancellation: SignedDuration,
+    open_appointments: usize,
 }
 
 impl Practice {
@@ -46,6 +47,7 @@ impl Practice {
             adolescent_age,
             adult_age,
             cancellation: SignedDuration::from_hours(24),
+            open_appointments: 10,
         })
     }
 
@@ -61,6 +63,20 @@ impl Practice {
     /// deployment says otherwise.
     pub const fn cancellation(&self) -> SignedDuration {
         self.cancellation
+    }
+
+    /// The same with another [`Self::open_appointments`].
+    pub fn booking_at_most(self, open_appointments: u16) -> Self {
+        Self {
+            open_appointments: open_appointments.into(),
+            ..self
+        }
+    }
+
+    /// How many appointments to come patients make for themselves; ten unless the deployment says
+    /// otherwise. The practice itself makes as many as it sees fit.
+    pub const fn open_appointments(&self) -> usize {
+        self.open_appointments
     }
 
     /// The practice's date.

@@ -499,6 +499,21 @@ const OF_THE_PRIVACY_OFFICE: [&str; 1] = [
     "review-amendment",
 ];
 
+/// What an adolescent's parents do (45 CFR 164.502(g)(3)).
+const OF_AN_ADOLESCENT: [&str; 10] = [
+    "hold-slot",
+    "book-appointment",
+    "list-appointments",
+    "get-appointment",
+    "reschedule-appointment",
+    "cancel-appointment",
+    "join-waitlist",
+    "list-waitlist",
+    "leave-waitlist",
+    // They may give it up.
+    "revoke-proxy",
+];
+
 fn is_privacy_office(case: &Case, spec: &Spec) -> bool {
     let row = &case.row;
     row.role == Role::PrivacyOfficer
@@ -560,7 +575,8 @@ proptest! {
         }
     }
 
-    /// Whom a proxy may list is who may reach the record as a proxy, and a parent of a child only.
+    /// Whom a proxy may list is who may reach the record as a proxy, and a parent of a child, or of an
+    /// adolescent whose appointments they may make.
     #[test]
     fn lists_hold_who_is_proxied(case in anybody()) {
         let mut case = case;
@@ -571,9 +587,32 @@ proptest! {
             case.context.set_age(age);
         }
         let listed = is_proxied(&case.row, OTHER, &case.context, NOW).unwrap();
-        let parental = case.context.proxy(ACCOUNT).is_some_and(|one| one.basis == Basis::Parental);
-        let child = case.context.age() == Some(AgeBand::Child);
-        prop_assert_eq!(listed, may_reach_the_record(&case) && (child || !parental));
+        let proxy = case.context.proxy(ACCOUNT);
+        let parental = proxy.is_some_and(|one| one.basis == Basis::Parental);
+        let makes = proxy.is_some_and(|one| one.categories.iter().any(|name| name == "appointments"));
+        let minor = match case.context.age() {
+            Some(AgeBand::Child) => true,
+            Some(AgeBand::Adolescent) => makes,
+            Some(AgeBand::Adult) | None => false,
+        };
+        prop_assert_eq!(listed, may_reach_the_record(&case) && (minor || !parental));
+    }
+
+    /// Whatever was granted to them, parents of an adolescent make and see appointments, and no more.
+    #[test]
+    fn parents_of_adolescents_have_the_appointments(
+        categories in subsequence(Category::ALL.to_vec(), 0..=Category::ALL.len()),
+    ) {
+        let case = Case::new(Role::Patient).representative();
+        let mut case = case.proxy(Basis::Parental, &categories, None);
+        case.context.set_age(AgeBand::Adolescent);
+        let granted = categories.contains(&Category::Appointments);
+        for (spec, permits) in by_account(&case) {
+            if is_about_a_patient(spec) {
+                let of_theirs = OF_AN_ADOLESCENT.contains(&spec.id);
+                prop_assert_eq!(permits, of_theirs && granted, "{}", spec.id);
+            }
+        }
     }
 
     /// A grant that is over adds nothing: the same decisions as without it.

@@ -34,6 +34,7 @@ use shared::api::refills::{RequestRefill, ReviewRefill};
 use shared::api::search::FindPatient;
 use shared::api::threads::{AssignThread, MarkThreadRead, SendMessage, ShareThread, StartThread};
 use shared::api::users::{InviteUser, IssueActivation, ListUsers, ResetUserMfa, UpdateUser};
+use shared::api::waitlist::JoinWaitlist;
 use shared::api::{Operation, Trigger, threads};
 use shared::aws::Resource;
 use shared::http::{MAX_BODY, Problem, Request};
@@ -192,7 +193,7 @@ fn without_body(world: &World, id: &str) -> Request {
         "find-patient" => world.by_provider(),
         "set-availability" => world.by_provider().header("if-match", "\"1\""),
         "hold-slot" => world.by_patient().patient(world.patient),
-        "book-appointment" => world
+        "book-appointment" | "join-waitlist" => world
             .by_patient()
             .patient(world.patient)
             .header("idempotency-key", "a-key-of-its-own"),
@@ -305,6 +306,13 @@ fn bodies() -> Vec<(&'static str, Value)> {
             json!({
                 "practitioner": practitioner, "type": "visit", "start": "2999-01-31T17:00:00Z",
                 "reason": "a cough",
+            }),
+        ),
+        (
+            "join-waitlist",
+            json!({
+                "practitioner": practitioner, "type": "visit", "modality": "phone",
+                "from": "2027-01-02", "to": "2027-01-03", "after": "09:00", "before": "17:00",
             }),
         ),
         (
@@ -859,7 +867,14 @@ async fn headers_and_paths() {
         let Trigger::Http { path, .. } = spec.trigger else {
             continue;
         };
-        for name in ["patient", "concern", "refill", "amendment", "appointment"] {
+        for name in [
+            "patient",
+            "concern",
+            "refill",
+            "amendment",
+            "appointment",
+            "place",
+        ] {
             if !path.contains(&format!("{{{name}}}")) {
                 continue;
             }
@@ -1310,6 +1325,7 @@ fn naughty_strings_get_no_echo() {
                     "update-profile" => UpdateProfile::parse(&request).map(|_| ()),
                     "set-availability" => SetAvailability::parse(&request).map(|_| ()),
                     "hold-slot" => HoldSlot::parse(&request).map(|_| ()),
+                    "join-waitlist" => JoinWaitlist::parse(&request).map(|_| ()),
                     "book-appointment" => BookAppointment::parse(&request).map(|_| ()),
                     "reschedule-appointment" => RescheduleAppointment::parse(&request).map(|_| ()),
                     "cancel-appointment" => CancelAppointment::parse(&request).map(|_| ()),

@@ -295,8 +295,8 @@ async fn as_it_should_be(canary: &mut Canary) {
         let spec = specs().into_iter().find(|spec| spec.id == id).unwrap();
         let marked = match id {
             "activate-account" | "get-access-concern" | "list-my-patients" | "find-patient" => true,
-            "hold-slot" => false,
-            "list-schedule" => true,
+            "hold-slot" | "join-waitlist" | "list-waitlist" | "leave-waitlist" => false,
+            "list-schedule" | "list-waiting-patients" => true,
             "list-proxied-patients" | "list-open-refills" | "list-open-amendments" => true,
             // An id and a time are all that they answer.
             "break-glass" | "revoke-proxy" | "report-access-concern" => false,
@@ -437,6 +437,7 @@ async fn bad_input(canary: &mut Canary) {
                 "book-appointment",
                 canary.world.booking("visit", free_hour()),
             ),
+            ("join-waitlist", canary.world.joining()),
             ("reschedule-appointment", canary.world.step(&nobody)),
             ("cancel-appointment", canary.world.step(&nobody)),
             (

@@ -124,6 +124,8 @@ async fn measured() -> Measured {
         "list-refill-requests",
         "list-amendments",
         "list-documents",
+        "list-appointments",
+        "list-waitlist",
     ] {
         let function = Function::new(&world.stack, id);
         let spec = specs().into_iter().find(|spec| spec.id == id).unwrap();
@@ -171,6 +173,7 @@ async fn measured() -> Measured {
     adopting(&world, &mut runs).await;
     approving(&world, &mut runs).await;
     reconciling(&world, &mut runs).await;
+    offering(&world, &mut runs).await;
     Measured {
         stack: world.stack,
         runs,
@@ -317,6 +320,30 @@ async fn reconciling(world: &World, runs: &mut Runs) {
     let cold = handle(&function, event()).await;
     let warm = handle(&function, event()).await;
     runs.insert(("reconcile-accounts", "service"), [cold, warm]);
+}
+
+/// What is open is offered to somebody who waits; then nobody waits for anything else.
+async fn offering(world: &World, runs: &mut Runs) {
+    world.waits().await;
+    let function = Function::new(&world.stack, "offer-openings");
+    let event = || json!({"source": "aws.events"});
+    let cold = handle(&function, event()).await;
+    let warm = handle(&function, event()).await;
+    runs.insert(("offer-openings", "service"), [cold, warm]);
+    // Who leaves gives back what was offered.
+    let list = world.by_patient().patient(world.patient);
+    let places = world.done("list-waitlist", list).await;
+    let place = &places["places"][0];
+    assert!(place["offer"].is_object(), "{places}");
+    let mut leave = world.by_patient().patient(world.patient);
+    let id = place["id"].as_str().unwrap().to_owned();
+    leave.path.push(("place".to_owned(), id));
+    let function = Function::new(&world.stack, "leave-waitlist");
+    let cold = respond(&function, leave).await;
+    let mut again = world.by_patient().patient(world.patient);
+    again.path.push(("place".to_owned(), world.waits().await));
+    let warm = respond(&function, again).await;
+    runs.insert(("leave-waitlist", "offered"), [cold, warm]);
 }
 
 /// As what the caller of a request signed in.

@@ -1,9 +1,12 @@
 //! The dashboard: what is new, what is next.
 
+use super::appointments::Appointment;
 use super::lab_results::LabResult;
-use super::{Auth, Method, Operation, Spec, Trigger};
+use super::{Auth, Category, Method, Operation, Spec, Trigger};
 use crate::Fault;
-use crate::aws::Capability::{ReadAccounts, ReadPatients, ReadRecords, UnwrapDataKeys, WriteAudit};
+use crate::aws::Capability::{
+    ReadAccounts, ReadAppointments, ReadPatients, ReadRecords, UnwrapDataKeys, WriteAudit,
+};
 use crate::fhir::medication;
 use crate::http::{Problem, Request};
 use crate::ids::{PatientId, RecordId};
@@ -22,16 +25,13 @@ pub struct Dashboard {
     pub mrn: String,
     /// False while an import is under way, or after one that broke off: entries may be missing.
     pub record_complete: bool,
-    /// The next three.
-    pub appointments: Vec<Appointment>,
+    /// The next three, for whoever may see appointments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub appointments: Option<Vec<Appointment>>,
     pub unread_messages: u32,
     pub new_results: NewResults,
     pub active_prescriptions: Prescriptions,
 }
-
-/// An appointment to come.
-#[derive(Serialize)]
-pub enum Appointment {}
 
 /// Laboratory results that reached the portal since the patient's visit before this one.
 #[derive(Serialize)]
@@ -92,6 +92,16 @@ impl Prescription {
     }
 }
 
+/// May whoever opens the patient's dashboard see the appointments as well? A proxy's grant says so.
+pub fn has_appointments(patient: PatientId, opener: &Opener) -> bool {
+    opener.caller().is_some_and(|caller| {
+        let proxy = opener.context().proxy(caller.row.account);
+        let granted = |name: &String| name == Category::Appointments.as_str();
+        caller.row.patient == Some(patient)
+            || proxy.is_some_and(|proxy| proxy.categories.iter().any(granted))
+    })
+}
+
 impl Operation for GetDashboard {
     const SPEC: &'static Spec = &Spec {
         id: "get-dashboard",
@@ -106,6 +116,7 @@ impl Operation for GetDashboard {
             ReadAccounts,
             ReadPatients,
             ReadRecords,
+            ReadAppointments,
             UnwrapDataKeys,
             WriteAudit,
         ],

@@ -40,6 +40,7 @@ pub mod summary;
 pub mod text;
 pub mod threads;
 pub mod users;
+pub mod waitlist;
 pub mod words;
 
 use crate::access::Resource;
@@ -283,6 +284,11 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<appointments::CompleteAppointment>();
     visitor.operation::<appointments::MarkNoShow>();
     visitor.operation::<schedule::ListSchedule>();
+    visitor.operation::<waitlist::JoinWaitlist>();
+    visitor.operation::<waitlist::ListWaitlist>();
+    visitor.operation::<waitlist::LeaveWaitlist>();
+    visitor.operation::<waitlist::ListWaitingPatients>();
+    visitor.event(&waitlist::OFFER_OPENINGS);
     // Emergencies
     visitor.operation::<break_glass::BreakGlass>();
     visitor.operation::<access_concerns::ListAccessConcerns>();

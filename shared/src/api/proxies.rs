@@ -185,12 +185,23 @@ impl Granted {
             granted_at: proxy.granted_at,
             state: if active { "active" } else { "expired" },
             in_effect: if active {
-                proxy.categories.clone()
+                in_effect(proxy, age)
             } else {
                 Vec::new()
             },
         })
     }
+}
+
+/// The categories that a grant which is not over opens: of a parent's, once the child may consent
+/// alone to some care, the appointments.
+pub fn in_effect(proxy: &Proxy, age: Option<AgeBand>) -> Vec<String> {
+    let narrowed = proxy.basis == Basis::Parental && age != Some(AgeBand::Child);
+    let categories = proxy.categories.iter();
+    categories
+        .filter(|name| !narrowed || name.as_str() == Category::Appointments.as_str())
+        .cloned()
+        .collect()
 }
 
 /// Does the account act for the patient at this moment? The policy decides.

@@ -1,10 +1,13 @@
 //! What a provider sees first of a patient.
 
+use super::appointments::Appointment;
 use super::dashboard::Prescriptions;
 use super::lab_results::LabResult;
 use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::Fault;
-use crate::aws::Capability::{ReadAccounts, ReadPatients, ReadRecords, UnwrapDataKeys, WriteAudit};
+use crate::aws::Capability::{
+    ReadAccounts, ReadAppointments, ReadPatients, ReadRecords, UnwrapDataKeys, WriteAudit,
+};
 use crate::fhir::finding;
 use crate::http::{Problem, Request};
 use crate::ids::{PatientId, RecordId};
@@ -34,6 +37,9 @@ pub struct Summary {
     pub newest_results: Vec<LabResult>,
     /// How many treat the patient now.
     pub care_team: usize,
+    /// The next one that is to take place, with whomever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_appointment: Option<Appointment>,
 }
 
 /// Allergies or conditions, whatever their clinical status.
@@ -100,6 +106,7 @@ impl Operation for GetPatientSummary {
             ReadAccounts,
             ReadPatients,
             ReadRecords,
+            ReadAppointments,
             UnwrapDataKeys,
             WriteAudit,
         ],

@@ -90,6 +90,11 @@ pub const WORDS: &[(&str, Option<Words>)] = &[
     ("complete-appointment", words("Wrote down what came of a visit", "Tried to write down what came of a visit")),
     ("mark-no-show", words("Noted that nobody came to an appointment", "Tried to note that nobody came to an appointment")),
     ("list-schedule", None),
+    ("join-waitlist", words("Joined the waitlist for an appointment", "Tried to join the waitlist for an appointment")),
+    ("list-waitlist", words("Looked at the places on the waitlist", "Tried to look at the places on the waitlist")),
+    ("leave-waitlist", words("Left the waitlist for an appointment", "Tried to leave the waitlist for an appointment")),
+    ("list-waiting-patients", words("Read who waits for an appointment", "Tried to read who waits for an appointment")),
+    ("offer-openings", words("Offered a time for an appointment", "Tried to offer a time for an appointment")),
     // Emergencies
     ("break-glass", words("Opened the record in an emergency", "Tried to open the record in an emergency")),
     ("list-access-concerns", None),

@@ -75,7 +75,7 @@ impl Audit {
 
     /// Commits a change and its records in one transaction: one of the access, and one for each
     /// patient whom it opened something of.
-    pub(crate) async fn commit(
+    pub async fn commit(
         &self,
         record: &Record,
         opened: &[Record],

@@ -122,6 +122,12 @@ pub enum Capability {
     UpdateAppointments,
     /// Let a provider look after an appointment with a patient.
     RelateAppointments,
+    /// Read who waits for an appointment, whoever it is.
+    ReadWaitlist,
+    /// Take a place on the waitlist, or give one up.
+    KeepWaitlist,
+    /// Keep a time for whoever is next in turn.
+    OfferOpenings,
     ReadMessages,
     WriteMessages,
     /// Read which threads wait with the practice.
@@ -217,7 +223,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 96] = [
+    pub const ALL: [Self; 99] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -285,6 +291,9 @@ impl Capability {
         Self::BookAppointments,
         Self::UpdateAppointments,
         Self::RelateAppointments,
+        Self::ReadWaitlist,
+        Self::KeepWaitlist,
+        Self::OfferOpenings,
         Self::ReadMessages,
         Self::WriteMessages,
         Self::ReadInbox,
@@ -381,7 +390,10 @@ impl Capability {
             | Self::ReadSchedules
             | Self::HoldSlots
             | Self::BookAppointments
-            | Self::UpdateAppointments => Resource::ScheduleTable,
+            | Self::UpdateAppointments
+            | Self::ReadWaitlist
+            | Self::KeepWaitlist
+            | Self::OfferOpenings => Resource::ScheduleTable,
             Self::ReadMessages
             | Self::WriteMessages
             | Self::ReadInbox
@@ -480,12 +492,16 @@ impl Capability {
             Self::ReadAvailability | Self::ReadAppointments => {
                 &["dynamodb:GetItem", "dynamodb:Query"]
             }
-            Self::ReadSchedules => &["dynamodb:Query"],
-            Self::SetAvailability
-            | Self::HoldSlots
-            | Self::BookAppointments
-            | Self::RelateAppointments => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
-            Self::UpdateAppointments => &["dynamodb:PutItem"],
+            Self::ReadSchedules | Self::ReadWaitlist => &["dynamodb:Query"],
+            Self::SetAvailability | Self::HoldSlots | Self::RelateAppointments => {
+                &["dynamodb:DeleteItem", "dynamodb:PutItem"]
+            }
+            Self::BookAppointments | Self::KeepWaitlist => &[
+                "dynamodb:DeleteItem",
+                "dynamodb:PutItem",
+                "dynamodb:UpdateItem",
+            ],
+            Self::UpdateAppointments | Self::OfferOpenings => &["dynamodb:PutItem"],
             Self::ReadMessages | Self::ReadMessageKeys => &["dynamodb:GetItem", "dynamodb:Query"],
             Self::ReadInbox => &["dynamodb:Query"],
             Self::ReadPrivateKeys => &["dynamodb:GetItem"],

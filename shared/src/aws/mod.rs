@@ -51,11 +51,18 @@ impl Aws {
             let text = required(name, fault)?;
             text.parse().map_err(|_| Fault::Misconfigured(fault))
         };
-        let hours = |name| {
-            let text = required(name, "CANCELLATION_HOURS is not set")?;
-            text.parse()
-                .map_err(|_| Fault::Misconfigured("CANCELLATION_HOURS is no number of hours"))
+        let number = |name, fault| -> Result<u16, Fault> {
+            let text = required(name, fault)?;
+            text.parse().map_err(|_| Fault::Misconfigured(fault))
         };
+        let hours = number(
+            "CANCELLATION_HOURS",
+            "CANCELLATION_HOURS is no number of hours",
+        )?;
+        let most = number(
+            "MAX_OPEN_APPOINTMENTS",
+            "MAX_OPEN_APPOINTMENTS is no number",
+        )?;
         let credentials = Credentials::new(
             required("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID is not set")?,
             required("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY is not set")?,
@@ -79,7 +86,8 @@ impl Aws {
                 years("ADOLESCENT_AGE", "ADOLESCENT_AGE is no age")?,
                 years("ADULT_AGE", "ADULT_AGE is no age")?,
             )?
-            .cancelling(hours("CANCELLATION_HOURS")?),
+            .cancelling(hours)
+            .booking_at_most(most),
         ))
     }
 

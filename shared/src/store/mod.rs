@@ -24,15 +24,17 @@ pub mod patients;
 pub mod proxies;
 pub mod records;
 pub mod requests;
+pub mod roster;
 pub mod schedule;
 pub mod threads;
+pub mod waitlist;
 
 pub use accesses::{AccessLog, AccessNotes, AccessRecord, Emergency, Position, Range, ReportRow};
 pub use accounts::{
     AccountRow, Accounts, Activation, ActivationRow, Allowance, Codes, Session, Status, Turn,
 };
 pub use administrators::{Administrators, Approval, Consent};
-pub use appointments::{Appointments, AppointmentsPage, Booked, HeldSlot, NewState, Taking};
+pub use appointments::{Appointments, AppointmentsPage, Booked, HeldSlot, Kept, NewState, Taking};
 pub use break_glass::Hour;
 pub use care_team::{CareTeamMember, Membership, Particulars};
 pub use concerns::{Casebook, Concerns};
@@ -57,8 +59,10 @@ pub use records::{
     Counts, Entries, LinkedPractitioner, LinkedReport, Links, Records, Section, Span, StoredEntry,
 };
 pub use requests::{Asked, Requests, WorkList};
+pub use roster::Roster;
 pub use schedule::{Offer, ProvidersPage, Schedule, SchedulePage, StoredAvailability, Taken};
 pub use threads::{Beginning, Inbox, Outgoing, SentBefore, SentBy, ThreadPage, ThreadRow, Threads};
+pub use waitlist::{Entry, NextInTurn, Offered, Opening, Waiting, Waitlist, kept_until};
 
 use crate::aws::fault;
 use crate::http::Problem;

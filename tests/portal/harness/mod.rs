@@ -141,8 +141,9 @@ impl Stack {
     /// Fresh clients, as a cold start makes them, with every call recorded.
     pub fn aws(&self, recorder: &Recorder) -> Aws {
         // The sample patient whom most tests are about was born in 2020, and is to have an account.
+        // Tests make appointments for one patient as they need them.
         let practice = Practice::new("America/New_York", 5, 18).unwrap();
-        self.aws_of(recorder, practice)
+        self.aws_of(recorder, practice.booking_at_most(100))
     }
 
     /// The same of a practice in another place, or with other ages.
@@ -201,6 +202,19 @@ impl Stack {
             if row["sk"]["S"].as_str().unwrap().starts_with("EXPORT") {
                 let key = json!({"pk": row["pk"], "sk": row["sk"]});
                 let table = self.name(Resource::DocumentsTable);
+                let delete = json!({"TableName": table, "Key": key});
+                self.dynamodb("DeleteItem", delete).await;
+            }
+        }
+    }
+
+    /// As if nobody waited for an appointment.
+    pub async fn forget_waitlist(&self) {
+        for row in self.scan(Resource::ScheduleTable).await {
+            let sk = row["sk"]["S"].as_str().unwrap();
+            if sk.starts_with("WAITLIST#") || sk == "ROSTER#WAITLIST" {
+                let key = json!({"pk": row["pk"], "sk": row["sk"]});
+                let table = self.name(Resource::ScheduleTable);
                 let delete = json!({"TableName": table, "Key": key});
                 self.dynamodb("DeleteItem", delete).await;
             }

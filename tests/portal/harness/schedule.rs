@@ -10,6 +10,7 @@ use shared::api::availability::{Availability, Provider};
 use shared::aws::Resource;
 use shared::ids::{AccountId, PatientId, PractitionerId};
 use shared::phi::{DataKeys, Place, seal};
+use shared::store::schedule::FOR_WAITLIST;
 use std::sync::atomic::{AtomicI64, Ordering};
 use uuid::Uuid;
 
@@ -144,7 +145,8 @@ impl Comer {
     }
 }
 
-/// Who takes which five minutes of whom, holds that are over left out: partition, time, taker.
+/// Who takes which five minutes of whom, holds that are over left out, and what is kept for whoever is
+/// next on the waitlist: partition, time, taker.
 pub async fn taken(stack: &Stack) -> Vec<(String, String, String)> {
     let now = Timestamp::now().as_second();
     let rows = stack.items(Resource::ScheduleTable).await.into_iter();
@@ -153,7 +155,7 @@ pub async fn taken(stack: &Stack) -> Vec<(String, String, String)> {
             let until = row["held_until"]
                 .as_str()
                 .map(|at| at.parse::<i64>().unwrap());
-            until.is_none_or(|until| now < until)
+            until.is_none_or(|until| now < until) && row["taken_by"] != FOR_WAITLIST.to_string()
         })
         .filter_map(|row| {
             let text = |name: &str| row[name].as_str().map(str::to_owned);
@@ -165,7 +167,7 @@ pub async fn taken(stack: &Stack) -> Vec<(String, String, String)> {
     taken
 }
 
-/// What the appointments that take place and the holds that last should take.
+/// What the appointments that take place, and the holds and offers that last, should take.
 pub async fn claimed(stack: &Stack) -> Vec<(String, String, String)> {
     let now = Timestamp::now();
     let mut claimed = Vec::new();
@@ -188,6 +190,9 @@ pub async fn claimed(stack: &Stack) -> Vec<(String, String, String)> {
                 claim(provider, &row["busy_from"], &row["busy_to"], id);
                 claim(pk.to_owned(), &row["start"], &row["end"], id);
             }
+        } else if let Some((provider, offer)) = offered(&row, now) {
+            let id = offer["id"].as_str().unwrap();
+            claim(provider, &offer["busy_from"], &offer["busy_to"], id);
         } else if sk == "HOLD" {
             let until: i64 = row["held_until"].as_str().unwrap().parse().unwrap();
             if now.as_second() < until {
@@ -198,4 +203,13 @@ pub async fn claimed(stack: &Stack) -> Vec<(String, String, String)> {
     }
     claimed.sort();
     claimed
+}
+
+/// The provider of an offer on the waitlist that lasts, and the offer.
+fn offered(row: &Value, now: Timestamp) -> Option<(String, Value)> {
+    let place: Value = serde_json::from_str(row["json"].as_str()?).unwrap();
+    let offer = place["offered"].as_object()?;
+    let until: Timestamp = offer["until"].as_str()?.parse().unwrap();
+    let provider = offer["slot"]["practitioner"].as_str()?;
+    (now < until).then(|| (format!("PRACTITIONER#{provider}"), json!(offer)))
 }

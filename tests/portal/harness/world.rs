@@ -274,6 +274,25 @@ impl World {
                     .query("from", &day(schedule::later(start, -24 * 60)))
                     .query("to", &day(start))
             }
+            // Five places at most.
+            "join-waitlist" => {
+                self.stack.forget_waitlist().await;
+                self.joining()
+            }
+            "list-waitlist" => {
+                self.waits().await;
+                self.by_patient().patient(self.patient)
+            }
+            "leave-waitlist" => {
+                let place = self.waits().await;
+                let mut request = self.by_patient().patient(self.patient);
+                request.path.push(("place".to_owned(), place));
+                request
+            }
+            "list-waiting-patients" => {
+                self.waits().await;
+                self.by_provider()
+            }
             "request-refill" => self.ask_for(&self.prescription().await),
             "withdraw-refill" => {
                 let refill = self.refill(&self.prescription().await).await;
@@ -407,6 +426,25 @@ impl World {
         let answer = body(&response);
         assert_eq!(response.status, 201, "{answer}");
         answer["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The patient wants a visit to the provider, one of these days.
+    pub fn joining(&self) -> Request {
+        let day = day(schedule::hour(0));
+        let wish = json!({
+            "practitioner": self.practitioner, "type": "visit", "from": day, "to": day,
+        });
+        self.by_patient()
+            .patient(self.patient)
+            .header("idempotency-key", &Uuid::new_v4().to_string())
+            .json(&wish)
+    }
+
+    /// The same, joined: the id of the place.
+    pub async fn waits(&self) -> String {
+        self.stack.forget_waitlist().await;
+        let place = self.done("join-waitlist", self.joining()).await;
+        place["id"].as_str().unwrap().to_owned()
     }
 
     /// A visit that began an hour ago: only tests turn the clock back.

@@ -9,7 +9,7 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 91] = [
+pub const SERVICES: [(&str, Make); 96] = [
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
     ("allow-break-glass", allow_break_glass::service),
@@ -46,6 +46,8 @@ pub const SERVICES: [(&str, Make); 91] = [
     ("inspect-upload", inspect_upload::service),
     ("invite-user", invite_user::service),
     ("issue-activation", issue_activation::service),
+    ("join-waitlist", join_waitlist::service),
+    ("leave-waitlist", leave_waitlist::service),
     ("list-access-concerns", list_access_concerns::service),
     ("list-amendments", list_amendments::service),
     ("list-appointments", list_appointments::service),
@@ -69,8 +71,11 @@ pub const SERVICES: [(&str, Make); 91] = [
     ("list-sessions", list_sessions::service),
     ("list-threads", list_threads::service),
     ("list-users", list_users::service),
+    ("list-waiting-patients", list_waiting_patients::service),
+    ("list-waitlist", list_waitlist::service),
     ("mark-no-show", mark_no_show::service),
     ("mark-thread-read", mark_thread_read::service),
+    ("offer-openings", offer_openings::service),
     ("read-thread", read_thread::service),
     ("reconcile-accounts", reconcile_accounts::service),
     ("record-sign-in", record_sign_in::service),

@@ -201,6 +201,7 @@ fn environment(backend: &Backend) -> Vec<(&'static str, String)> {
         (Resource::AccountsTable, "accounts"),
         (Resource::PatientsTable, "patients"),
         (Resource::RecordsTable, "records"),
+        (Resource::ScheduleTable, "schedule"),
         (Resource::AuditTable, "audit"),
         (Resource::PhiKey, "phi"),
     ];
@@ -215,6 +216,7 @@ fn environment(backend: &Backend) -> Vec<(&'static str, String)> {
         ("ADOLESCENT_AGE", "13".to_owned()),
         ("ADULT_AGE", "18".to_owned()),
         ("CANCELLATION_HOURS", "24".to_owned()),
+        ("MAX_OPEN_APPOINTMENTS", "10".to_owned()),
     ];
     environment.extend(resources.map(|(resource, name)| (resource.env(), name.to_owned())));
     environment
