@@ -17,7 +17,8 @@ struct Resource<'a> {
     /// How patient and provider meet.
     service_category: [Concept<'a>; 1],
     service_type: [Concept<'a>; 1],
-    reason_code: [Concept<'a>; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason_code: Option<[Concept<'a>; 1]>,
     start: String,
     end: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,7 +100,10 @@ pub(crate) fn resource(detail: &AppointmentDetail, patient_url: &str) -> Result<
         cancelation_reason: cancelled.map(CancelReason::as_str).map(concept),
         service_category: [concept(appointment.modality.as_str())],
         service_type: [concept(&appointment.type_name)],
-        reason_code: [concept(&appointment.reason)],
+        reason_code: appointment
+            .reason
+            .as_deref()
+            .map(|reason| [concept(reason)]),
         start: appointment.start.to_string(),
         end: appointment.end.to_string(),
         created,

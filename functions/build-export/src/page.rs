@@ -146,7 +146,7 @@ fn appointments(details: &[AppointmentDetail]) -> (Table, Vec<Note>) {
             format!("{} ({})", told.type_name, told.modality.as_str()),
             told.practitioner_name.clone().unwrap_or_default(),
             told.location.clone().unwrap_or_default(),
-            told.reason.clone(),
+            told.reason.clone().unwrap_or_default(),
             told.status.as_str().to_owned(),
         ]);
         notes.extend(detail.summary.clone().map(|text| Note {

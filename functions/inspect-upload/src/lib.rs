@@ -29,7 +29,7 @@ use shared::event::{Handle, Handled, events};
 use shared::ids::{DocumentId, PatientId};
 use shared::serve::Service;
 use shared::store::{
-    Claim, Claimed, DocumentFiles, Documents, Kept, Opened, Quarantine, Write, file_key,
+    Claim, Claimed, DocumentFiles, Documents, KeptFile, Opened, Quarantine, Write, file_key,
 };
 use shared::{Fault, Reason};
 use std::path::PathBuf;
@@ -100,7 +100,7 @@ impl Handler {
         patient: PatientId,
         document: DocumentId,
         claimed: &Claimed,
-    ) -> Result<Result<Kept, Rejection>, Fault> {
+    ) -> Result<Result<KeptFile, Rejection>, Fault> {
         let key = file_key(patient, document);
         let limit = usize::try_from(MAX_FILE).unwrap_or(usize::MAX);
         let bytes = match self.quarantine.read(&key, limit).await? {
@@ -117,7 +117,7 @@ impl Handler {
             Ok(anew) => anew,
             Err(rejection) => return Ok(Err(rejection)),
         };
-        let kept = Kept {
+        let kept = KeptFile {
             size: bytes.len() as u64,
             sha256: sha256(&bytes),
         };

@@ -62,7 +62,7 @@ pub struct Claimed {
 }
 
 /// What is kept of an upload that passed.
-pub struct Kept {
+pub struct KeptFile {
     pub size: u64,
     /// SHA-256, in base64.
     pub sha256: String,
@@ -295,7 +295,7 @@ impl Documents {
         patient: PatientId,
         id: DocumentId,
         claimed: &Claimed,
-        verdict: Result<Kept, Rejection>,
+        verdict: Result<KeptFile, Rejection>,
         now: Timestamp,
     ) -> Result<Write, Fault> {
         let update = self

@@ -40,7 +40,7 @@ pub use care_team::{CareTeamMember, Membership, Particulars};
 pub use concerns::{Casebook, Concerns};
 pub use directory::{Change, Colleague, Directory, Listed};
 pub use document_buckets::{Admitted, DocumentFiles, Quarantine, file_key, key_of_file};
-pub use documents::{Announced, Claim, Claimed, Documents, Kept, Quota, Uploads};
+pub use documents::{Announced, Claim, Claimed, Documents, KeptFile, Quota, Uploads};
 pub use email_changes::{EmailChange, EmailChanges};
 pub use entries::{EntryKey, NewEntry, Stored, report_digest};
 pub use exports::{Begun, Exports, ExportsBucket, Made, WholeRecord};
