@@ -33,6 +33,7 @@ pub struct Practice {
     adolescent_age: i16,
     adult_age: i16,
     cancellation: SignedDuration,
+    name: String,
 }
 
 impl Practice {
@@ -46,6 +47,7 @@ impl Practice {
             adolescent_age,
             adult_age,
             cancellation: SignedDuration::from_hours(24),
+            name: "Our practice".to_owned(),
         })
     }
 
@@ -55,6 +57,16 @@ impl Practice {
             cancellation: SignedDuration::from_hours(hours.into()),
             ..self
         }
+    }
+
+    /// The same with another [`Self::name`].
+    pub fn called(self, name: String) -> Self {
+        Self { name, ..self }
+    }
+
+    /// What it calls itself.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// How long before an appointment a patient can change it without asking; a day unless the

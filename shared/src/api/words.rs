@@ -90,6 +90,11 @@ pub const WORDS: &[(&str, Option<Words>)] = &[
     ("complete-appointment", words("Wrote down what came of a visit", "Tried to write down what came of a visit")),
     ("mark-no-show", words("Noted that nobody came to an appointment", "Tried to note that nobody came to an appointment")),
     ("list-schedule", None),
+    ("get-calendar", words("Saved an appointment for a calendar", "Tried to save an appointment for a calendar")),
+    ("open-calendar", words("Let a calendar follow the appointments", "Tried to let a calendar follow the appointments")),
+    ("revoke-calendar", words("Ended a calendar that followed the appointments", "Tried to end a calendar that followed the appointments")),
+    ("read-calendar", words("A calendar looked at the appointments", "A calendar tried to look at the appointments")),
+    ("send-reminders", words("Saw to a reminder of an appointment", "Tried to see to a reminder of an appointment")),
     // Emergencies
     ("break-glass", words("Opened the record in an emergency", "Tried to open the record in an emergency")),
     ("list-access-concerns", None),

@@ -17,6 +17,10 @@ pub enum Capability {
     KeepSessions,
     /// Keep a change of an address that waits for its codes.
     KeepEmailChanges,
+    /// Find a calendar by its address.
+    ReadCalendars,
+    /// Open a calendar at a secret address, and end it.
+    KeepCalendars,
     /// Keep somebody from breaking the glass for a while.
     BarFromBreakingGlass,
     /// Make the row of an account that did not exist.
@@ -47,6 +51,8 @@ pub enum Capability {
     WriteFindIndex,
     /// Give a patient their one account.
     LinkAccounts,
+    /// Find a patient's one account.
+    FindAccounts,
     /// Let somebody act for a patient.
     GrantProxies,
     RevokeProxies,
@@ -118,6 +124,10 @@ pub enum Capability {
     UpdateAppointments,
     /// Let a provider look after an appointment with a patient.
     RelateAppointments,
+    /// Read which appointments there are on a day, whoever's.
+    ReadDueAppointments,
+    /// Note who was reminded of which appointment.
+    KeepReminders,
     ReadMessages,
     WriteMessages,
     /// Read which threads wait with the practice.
@@ -152,6 +162,8 @@ pub enum Capability {
     ReadSignIns,
     /// Send mail in the portal's name.
     SendMail,
+    /// Send text messages to phones.
+    SendTexts,
     ReadImports,
     WriteImportReports,
     /// Have a copy of a record made.
@@ -180,6 +192,8 @@ pub enum Resource {
     UserPool,
     /// The address that mails come from.
     MailSender,
+    /// The number that text messages come from.
+    TextSender,
     ImportBucket,
     /// What came in and was not inspected yet.
     QuarantineBucket,
@@ -203,6 +217,7 @@ impl Resource {
             Self::IndexKey => "INDEX_KEY_ID",
             Self::UserPool => "USER_POOL_ID",
             Self::MailSender => "MAIL_SENDER",
+            Self::TextSender => "TEXT_SENDER",
             Self::DataKey => "DATA_KEY_ARN",
             Self::ImportBucket => "IMPORT_BUCKET",
             Self::QuarantineBucket => "QUARANTINE_BUCKET",
@@ -213,13 +228,15 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 94] = [
+    pub const ALL: [Self; 100] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
         Self::NoteSessions,
         Self::KeepSessions,
         Self::KeepEmailChanges,
+        Self::ReadCalendars,
+        Self::KeepCalendars,
         Self::BarFromBreakingGlass,
         Self::CreateAccounts,
         Self::ManageAccounts,
@@ -236,6 +253,7 @@ impl Capability {
         Self::ReadPanels,
         Self::WriteFindIndex,
         Self::LinkAccounts,
+        Self::FindAccounts,
         Self::GrantProxies,
         Self::RevokeProxies,
         Self::RemoveFromCareTeams,
@@ -279,6 +297,8 @@ impl Capability {
         Self::BookAppointments,
         Self::UpdateAppointments,
         Self::RelateAppointments,
+        Self::ReadDueAppointments,
+        Self::KeepReminders,
         Self::ReadMessages,
         Self::WriteMessages,
         Self::ReadInbox,
@@ -303,6 +323,7 @@ impl Capability {
         Self::RemoveUsers,
         Self::ReadSignIns,
         Self::SendMail,
+        Self::SendTexts,
         Self::ReadImports,
         Self::WriteImportReports,
         Self::BeginExports,
@@ -324,6 +345,8 @@ impl Capability {
             | Self::IssueActivations
             | Self::NoteReconciliation
             | Self::KeepEmailChanges
+            | Self::ReadCalendars
+            | Self::KeepCalendars
             | Self::BarFromBreakingGlass
             | Self::KeepSessions => Resource::AccountsTable,
             Self::ReadPatients
@@ -334,6 +357,7 @@ impl Capability {
             | Self::ReadPanels
             | Self::WriteFindIndex
             | Self::LinkAccounts
+            | Self::FindAccounts
             | Self::RemoveFromCareTeams
             | Self::BreakGlass
             | Self::EndBreakGlass
@@ -373,7 +397,9 @@ impl Capability {
             | Self::ReadSchedules
             | Self::HoldSlots
             | Self::BookAppointments
-            | Self::UpdateAppointments => Resource::ScheduleTable,
+            | Self::UpdateAppointments
+            | Self::ReadDueAppointments
+            | Self::KeepReminders => Resource::ScheduleTable,
             Self::ReadMessages
             | Self::WriteMessages
             | Self::ReadInbox
@@ -395,6 +421,7 @@ impl Capability {
             | Self::RemoveUsers
             | Self::ReadSignIns => Resource::UserPool,
             Self::SendMail => Resource::MailSender,
+            Self::SendTexts => Resource::TextSender,
             Self::ReadImports | Self::WriteImportReports => Resource::ImportBucket,
             Self::BeginExports | Self::WriteExports | Self::DownloadExports => {
                 Resource::ExportsBucket
@@ -414,10 +441,10 @@ impl Capability {
                 &["dynamodb:PutItem"]
             }
             Self::ManageAccounts | Self::KeepAdministrators => &["dynamodb:UpdateItem"],
-            Self::KeepApprovals | Self::KeepPractitioners => {
+            Self::KeepApprovals | Self::KeepPractitioners | Self::KeepCalendars => {
                 &["dynamodb:DeleteItem", "dynamodb:PutItem"]
             }
-            Self::FindPatients => &["dynamodb:GetItem"],
+            Self::FindPatients | Self::FindAccounts | Self::ReadCalendars => &["dynamodb:GetItem"],
             Self::CountRequests | Self::NoteSessions | Self::KeepSessions => {
                 &["dynamodb:UpdateItem"]
             }
@@ -465,7 +492,8 @@ impl Capability {
             Self::ReadAvailability | Self::ReadAppointments => {
                 &["dynamodb:GetItem", "dynamodb:Query"]
             }
-            Self::ReadSchedules => &["dynamodb:Query"],
+            Self::ReadSchedules | Self::ReadDueAppointments => &["dynamodb:Query"],
+            Self::KeepReminders => &["dynamodb:PutItem", "dynamodb:Query"],
             Self::SetAvailability
             | Self::HoldSlots
             | Self::BookAppointments
@@ -508,6 +536,7 @@ impl Capability {
             Self::RemoveUsers => &["cognito-idp:AdminDeleteUser"],
             Self::ReadSignIns => &["cognito-idp:AdminListUserAuthEvents"],
             Self::SendMail => &["ses:SendEmail"],
+            Self::SendTexts => &["sns:Publish"],
             Self::ReadImports => &["s3:GetObject"],
             Self::WriteImportReports => &["s3:PutObject"],
             Self::BeginExports | Self::WriteExports => &["s3:PutObject"],

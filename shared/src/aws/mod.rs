@@ -79,7 +79,8 @@ impl Aws {
                 years("ADOLESCENT_AGE", "ADOLESCENT_AGE is no age")?,
                 years("ADULT_AGE", "ADULT_AGE is no age")?,
             )?
-            .cancelling(hours("CANCELLATION_HOURS")?),
+            .cancelling(hours("CANCELLATION_HOURS")?)
+            .called(required("PRACTICE_NAME", "PRACTICE_NAME is not set")?),
         ))
     }
 
@@ -127,6 +128,11 @@ impl Aws {
             .get(&resource)
             .cloned()
             .ok_or(Fault::Misconfigured(resource.env()))
+    }
+
+    /// What a function makes the client of a service with that no other function calls.
+    pub const fn config(&self) -> &SdkConfig {
+        &self.config
     }
 
     /// What the practice decides.
@@ -182,7 +188,7 @@ pub fn http_client() -> Result<SharedHttpClient, Fault> {
 }
 
 /// What an SDK error means for us, without what it says: messages may quote keys and values.
-pub(crate) fn fault<E>(service: &'static str, error: &SdkError<E, Response>) -> Fault
+pub fn fault<E>(service: &'static str, error: &SdkError<E, Response>) -> Fault
 where
     E: ProvideErrorMetadata,
 {

@@ -9,7 +9,7 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 91] = [
+pub const SERVICES: [(&str, Make); 96] = [
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
     ("allow-break-glass", allow_break_glass::service),
@@ -30,6 +30,7 @@ pub const SERVICES: [(&str, Make); 91] = [
     ("get-account", get_account::service),
     ("get-appointment", get_appointment::service),
     ("get-availability", get_availability::service),
+    ("get-calendar", get_calendar::service),
     ("get-care-team", get_care_team::service),
     ("get-dashboard", get_dashboard::service),
     ("get-document", get_document::service),
@@ -71,6 +72,8 @@ pub const SERVICES: [(&str, Make); 91] = [
     ("list-users", list_users::service),
     ("mark-no-show", mark_no_show::service),
     ("mark-thread-read", mark_thread_read::service),
+    ("read-calendar", read_calendar::service),
+    ("open-calendar", open_calendar::service),
     ("read-thread", read_thread::service),
     ("reconcile-accounts", reconcile_accounts::service),
     ("record-sign-in", record_sign_in::service),
@@ -89,8 +92,10 @@ pub const SERVICES: [(&str, Make); 91] = [
     ("review-break-glass", review_break_glass::service),
     ("review-document", review_document::service),
     ("review-refill", review_refill::service),
+    ("revoke-calendar", revoke_calendar::service),
     ("revoke-proxy", revoke_proxy::service),
     ("send-message", send_message::service),
+    ("send-reminders", send_reminders::service),
     ("set-availability", set_availability::service),
     ("share-thread", share_thread::service),
     ("sign-out-everywhere", sign_out_everywhere::service),
