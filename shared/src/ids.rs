@@ -122,6 +122,10 @@ id!(
     AppointmentId
 );
 id!(
+    /// A calendar that follows a patient's appointments for an account.
+    CalendarId
+);
+id!(
     /// A time that is kept for a patient for some minutes.
     HoldId
 );

@@ -10,6 +10,7 @@ pub mod api;
 pub mod audit;
 pub mod aws;
 pub mod booking;
+pub mod calendar;
 pub mod event;
 pub mod fhir;
 pub mod http;

@@ -34,6 +34,7 @@ pub struct Practice {
     adult_age: i16,
     cancellation: SignedDuration,
     open_appointments: usize,
+    name: String,
 }
 
 impl Practice {
@@ -48,6 +49,7 @@ impl Practice {
             adult_age,
             cancellation: SignedDuration::from_hours(24),
             open_appointments: 10,
+            name: "Our practice".to_owned(),
         })
     }
 
@@ -57,6 +59,16 @@ impl Practice {
             cancellation: SignedDuration::from_hours(hours.into()),
             ..self
         }
+    }
+
+    /// The same with another [`Self::name`].
+    pub fn called(self, name: String) -> Self {
+        Self { name, ..self }
+    }
+
+    /// What it calls itself.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// How long before an appointment a patient can change it without asking; a day unless the

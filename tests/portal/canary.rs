@@ -7,7 +7,9 @@ use crate::harness::lines;
 use crate::harness::recorder::{Call, Recorder};
 use crate::harness::request::{With, anonymous, body, signed_in};
 use crate::harness::schedule::free_hour;
-use crate::harness::world::{World, http_specs, is_about_a_patient, specs, token_specs};
+use crate::harness::world::{
+    World, calendar_at, http_specs, is_about_a_patient, specs, token_specs,
+};
 use crate::harness::{Stack, Whose};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -152,6 +154,7 @@ impl Canary {
         for spec in token_specs() {
             requests.push((spec.id, self.request(spec, version).await));
         }
+        requests.push(("read-calendar", calendar_at(&self.world.calendar().await)));
         requests.push(("activate-account", attempt("ABCDEFGHJKMNPQRS")));
         requests
     }
@@ -296,6 +299,8 @@ async fn as_it_should_be(canary: &mut Canary) {
         let marked = match id {
             "activate-account" | "get-access-concern" | "list-my-patients" | "find-patient" => true,
             "hold-slot" | "join-waitlist" | "list-waitlist" | "leave-waitlist" => false,
+            // Of an appointment they have its time and the practice's name.
+            "get-calendar" | "open-calendar" | "revoke-calendar" => false,
             "list-schedule" | "list-waiting-patients" => true,
             "list-proxied-patients" | "list-open-refills" | "list-open-amendments" => true,
             // An id and a time are all that they answer.
@@ -327,6 +332,10 @@ async fn as_it_should_be(canary: &mut Canary) {
 
 async fn denied(canary: &mut Canary) {
     for (id, mut request) in canary.requests(2).await {
+        // Whose calendar it is, its address says.
+        if id == "read-calendar" {
+            request = calendar_at("/v1/calendars/CANARY-912/appointments.ics");
+        }
         request.claims = signed_in(AccountId::new(Uuid::new_v4()), Role::Patient).claims;
         let response = canary.send(id, request).await;
         assert!(response.status.is_client_error(), "{id}");

@@ -7,10 +7,13 @@ use crate::harness::function::{Function, trigger};
 use crate::harness::letter::Letter;
 use crate::harness::recorder::{Call, KMS_KEY, Recorder, Rows};
 use crate::harness::request::{With, body, signed_in};
-use crate::harness::world::{World, http_specs, is_about_a_patient, specs, token_specs};
+use crate::harness::schedule::hour;
+use crate::harness::world::{
+    World, calendar_at, http_specs, is_about_a_patient, specs, token_specs,
+};
 use crate::harness::{Stack, Whose, sample};
 use crate::template::{lets, statements};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use shared::access::Role;
 use shared::api::{Method, Trigger};
@@ -19,6 +22,7 @@ use shared::http::Request;
 use shared::practice::Practice;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What one request did.
@@ -34,8 +38,10 @@ async fn respond(function: &Function, request: Request) -> Run {
     function.recorder.reset();
     let response = function.respond(request).await;
     assert!(response.status.is_success(), "{}", body(&response));
+    let is_json = response.media_type == "application/json";
+    let links = is_json.then(|| links(&body(&response)));
     Run {
-        links: links(&body(&response)),
+        links: links.unwrap_or_default(),
         ..run(&function.recorder)
     }
 }
@@ -167,6 +173,8 @@ async fn measured() -> Measured {
     let cold = handle(&function, event()).await;
     let warm = handle(&function, event()).await;
     runs.insert(("import-records", "service"), [cold, warm]);
+    reading_calendars(&world, &mut runs).await;
+    reminding(&world, &mut runs).await;
     inspecting(&world, &mut runs).await;
     exporting(&world, &mut runs).await;
     parents(&world, &mut runs).await;
@@ -178,6 +186,60 @@ async fn measured() -> Measured {
         stack: world.stack,
         runs,
     }
+}
+
+/// The patient's own calendar, and a parent's, who has to know how old the child is.
+async fn reading_calendars(world: &World, runs: &mut Runs) {
+    let mut grant = world.grant("parent-with-a-calendar@example.org", &["appointments"]);
+    grant.claims = signed_in(world.provider, Role::Provider).claims;
+    let mut body: serde_json::Value = serde_json::from_slice(&grant.body).unwrap();
+    body["relationship"] = "parent".into();
+    body.as_object_mut().unwrap().remove("until");
+    let granted = world.done("grant-proxy", grant.json(&body)).await;
+    let granted = granted["id"].as_str().unwrap();
+    let (_, parent) = world.stack.proxy_row(granted).await;
+    for (caller, account) in [("own", world.account), ("parent", parent)] {
+        let by = || signed_in(account, Role::Patient).patient(world.patient);
+        let opened = world.done("open-calendar", by()).await;
+        let path = opened["path"].as_str().unwrap();
+        let function = Function::new(&world.stack, "read-calendar");
+        let cold = respond(&function, calendar_at(path)).await;
+        let warm = respond(&function, calendar_at(path)).await;
+        runs.insert(("read-calendar", caller), [cold, warm]);
+    }
+}
+
+/// One reminder by mail, then one by text message.
+async fn reminding(world: &World, runs: &mut Runs) {
+    let link = json!({
+        "pk": {"S": format!("ACCOUNT-OF#{}", world.patient)}, "sk": {"S": "ACCOUNT"},
+        "account": {"S": world.account.to_string()},
+    });
+    world.stack.put(Resource::PatientsTable, link).await;
+    let mut measured = Vec::new();
+    let now = Arc::new(Mutex::new(Timestamp::UNIX_EPOCH));
+    let recorder = Recorder::default();
+    let clock = Arc::clone(&now);
+    let aws = world.stack.aws(&recorder);
+    let service = send_reminders::service_at(&aws, move || *clock.lock().unwrap());
+    let function = Function::of(recorder, service.unwrap());
+    for (channel, start) in [("email", hour(300 * 24 + 15)), ("sms", hour(310 * 24 + 15))] {
+        world.booked(start).await;
+        let whose = || world.by_patient().patient(world.patient);
+        let profile = Function::new(&world.stack, "get-profile");
+        let version = profile.respond(whose()).await.etag.unwrap();
+        let change = whose().header("if-match", &format!("\"{version}\""));
+        let change = change.json(&json!({
+            "phone": "+1 617 555 0123", "email": "reminded@example.org",
+            "notifications": {"appointments": channel},
+        }));
+        world.done("update-profile", change).await;
+        *now.lock().unwrap() = start - SignedDuration::from_hours(23);
+        measured.push(handle(&function, json!({"source": "aws.events"})).await);
+    }
+    let warm = measured.pop().unwrap();
+    let cold = measured.pop().unwrap();
+    runs.insert(("send-reminders", "service"), [cold, warm]);
 }
 
 /// A copy is made and fetched, and another.
@@ -373,8 +435,14 @@ fn depths(measured: &Measured) {
     let mut table = String::new();
     for ((id, caller), [cold, warm]) in &measured.runs {
         // An import takes as many as its file has resources, a copy as many as the record has pages, a
-        // comparison as many as there are users.
-        if ["import-records", "build-export", "reconcile-accounts"].contains(id)
+        // comparison as many as there are users, reminders as many as are due.
+        if [
+            "import-records",
+            "build-export",
+            "reconcile-accounts",
+            "send-reminders",
+        ]
+        .contains(id)
             || *caller == PARENT
         {
             continue;

@@ -237,6 +237,13 @@ fn every_capability_is_a_statement_with_its_exact_actions() {
         let granted: BTreeSet<&str> = strings(&statement["Action"]).into_iter().collect();
         let declared: BTreeSet<&str> = capability.actions().iter().copied().collect();
         assert_eq!(granted, declared, "{capability:?}");
+        // A phone is no resource: what may be published to is anything but what is one.
+        if capability == Capability::SendTexts {
+            assert!(statement["Resource"].is_null());
+            let not = &statement["NotResource"]["Fn::Sub"];
+            assert_eq!(not, "arn:${AWS::Partition}:sns:*:*:*");
+            continue;
+        }
         let reach = statement["Resource"].to_string();
         let named = match capability.resource() {
             Resource::AccountsTable => "AccountsTableArn",
@@ -253,6 +260,7 @@ fn every_capability_is_a_statement_with_its_exact_actions() {
             Resource::DataKey => "DataKeyArn",
             Resource::UserPool => "UserPool.Arn",
             Resource::MailSender => "identity/${Sender}",
+            Resource::TextSender => panic!("{capability:?}"),
             Resource::ImportBucket => "ImportBucketName",
             Resource::QuarantineBucket => "QuarantineBucketName",
             Resource::DocumentsBucket => "DocumentsBucketName",
@@ -597,6 +605,42 @@ fn passkeys_count_as_both_factors_or_are_not_offered() {
         assert_eq!(*setting, json!({"Fn::If": ["HasPasskeys", with, without]}));
     }
     assert_eq!(pool["EnabledMfas"], json!(["SOFTWARE_TOKEN_MFA"]));
+}
+
+/// The address of a calendar is its secret (45 CFR 164.312(a)(1)): no log and no trace has it.
+#[test]
+fn the_addresses_of_calendars_are_written_nowhere() {
+    let template = stack("template.yaml");
+    let api = &template["Resources"]["PortalApi"]["Properties"];
+    let format = api["AccessLogSetting"]["Format"].as_str().unwrap();
+    assert!(format.contains("$context.resourcePath"));
+    for named in [
+        "$context.path",
+        "$context.customDomain",
+        "$context.protocol",
+    ] {
+        assert!(!format.contains(named), "{named}");
+    }
+    let route = specs().into_iter().find(|spec| spec.id == "read-calendar");
+    let Trigger::Http { path, .. } = route.unwrap().trigger else {
+        panic!("no route");
+    };
+    let settings = api["MethodSettings"].as_array().unwrap().iter();
+    let mut settings =
+        settings.filter(|one| one["ResourcePath"] == format!("/{}", path.replace('/', "~1")));
+    let setting = settings.next().unwrap();
+    assert_eq!(setting["LoggingLevel"], "OFF");
+    assert_eq!(setting["DataTraceEnabled"], false);
+    assert!(setting["ThrottlingRateLimit"].as_u64() <= Some(50));
+    let logs = stack("infra/logs.yaml");
+    let rule = &logs["Resources"]["UntracedCalendars"]["Properties"]["SamplingRule"];
+    let pattern = rule["URLPath"].as_str().unwrap().trim_matches('*');
+    assert!(path.starts_with(pattern));
+    assert_eq!(
+        (&rule["FixedRate"], &rule["ReservoirSize"]),
+        (&0.into(), &0.into())
+    );
+    assert_eq!(rule["Priority"], 1);
 }
 
 /// The same of files (45 CFR 164.312(a)(2)(iv), (e)(1)), and that copies do not linger (164.310(d)(2)(i)).

@@ -18,7 +18,7 @@ pub enum Set {
     Sam,
     /// cargo-lambda and zig, for `sam build`.
     Build,
-    /// Readers of FHIR, PDF and HTML, for the tests of the export.
+    /// Readers of FHIR, PDF, HTML and calendars, for the tests of what the portal writes.
     Readers,
 }
 

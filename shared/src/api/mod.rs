@@ -10,6 +10,7 @@ pub mod appointments;
 pub mod availability;
 pub mod break_glass;
 pub mod bytes;
+pub mod calendars;
 pub mod care_team;
 mod codes;
 pub mod dashboard;
@@ -32,6 +33,7 @@ pub mod profile;
 pub mod proxies;
 pub mod record_access;
 pub mod refills;
+pub mod reminders;
 pub mod requests;
 pub mod schedule;
 pub mod search;
@@ -43,9 +45,10 @@ pub mod users;
 pub mod waitlist;
 pub mod words;
 
+use crate::Fault;
 use crate::access::Resource;
 use crate::aws::Capability;
-use crate::http::{Problem, Request};
+use crate::http::{Content, Problem, Request};
 use ::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -179,6 +182,11 @@ pub trait Operation: Send + Sync + 'static {
         Self::SUCCESS
     }
 
+    /// What goes over the wire: JSON, unless the answer is a file.
+    fn content(answer: &Self::Output) -> Result<Content, Fault> {
+        Content::json(answer)
+    }
+
     /// The version of an answer that may be changed with `If-Match`.
     fn etag(_: &Self::Output) -> Option<u64> {
         None
@@ -289,6 +297,11 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<waitlist::LeaveWaitlist>();
     visitor.operation::<waitlist::ListWaitingPatients>();
     visitor.event(&waitlist::OFFER_OPENINGS);
+    visitor.operation::<calendars::GetCalendar>();
+    visitor.operation::<calendars::OpenCalendar>();
+    visitor.operation::<calendars::RevokeCalendar>();
+    visitor.operation::<calendars::ReadCalendar>();
+    visitor.event(&reminders::SEND_REMINDERS);
     // Emergencies
     visitor.operation::<break_glass::BreakGlass>();
     visitor.operation::<access_concerns::ListAccessConcerns>();

@@ -415,6 +415,7 @@ pub fn ground(via: &str, kind: Kind) -> Option<&'static str> {
         "activation" => "They had the letter and the code from the practice.",
         "service" => "The practice's own record system sent it.",
         "appointment" => "The patient had an appointment with them.",
+        "calendar" => "They had the secret address of a calendar.",
         "own-schedule" => "It is about their own schedule.",
         "booking" => "It shows when appointments can be made.",
         "own-account" => "It is about their own account.",

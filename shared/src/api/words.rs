@@ -95,6 +95,11 @@ pub const WORDS: &[(&str, Option<Words>)] = &[
     ("leave-waitlist", words("Left the waitlist for an appointment", "Tried to leave the waitlist for an appointment")),
     ("list-waiting-patients", words("Read who waits for an appointment", "Tried to read who waits for an appointment")),
     ("offer-openings", words("Offered a time for an appointment", "Tried to offer a time for an appointment")),
+    ("get-calendar", words("Saved an appointment for a calendar", "Tried to save an appointment for a calendar")),
+    ("open-calendar", words("Let a calendar follow the appointments", "Tried to let a calendar follow the appointments")),
+    ("revoke-calendar", words("Ended a calendar that followed the appointments", "Tried to end a calendar that followed the appointments")),
+    ("read-calendar", words("A calendar looked at the appointments", "A calendar tried to look at the appointments")),
+    ("send-reminders", words("Saw to a reminder of an appointment", "Tried to see to a reminder of an appointment")),
     // Emergencies
     ("break-glass", words("Opened the record in an emergency", "Tried to open the record in an emergency")),
     ("list-access-concerns", None),

@@ -19,6 +19,10 @@ pub enum Capability {
     KeepEmailChanges,
     /// Forget one that cannot be carried out.
     ForgetEmailChanges,
+    /// Find a calendar by its address.
+    ReadCalendars,
+    /// Open a calendar at a secret address, and end it.
+    KeepCalendars,
     /// Keep somebody from breaking the glass for a while.
     BarFromBreakingGlass,
     /// Make the row of an account that did not exist.
@@ -49,6 +53,8 @@ pub enum Capability {
     WriteFindIndex,
     /// Give a patient their one account.
     LinkAccounts,
+    /// Find a patient's one account.
+    FindAccounts,
     /// Let somebody act for a patient.
     GrantProxies,
     RevokeProxies,
@@ -128,6 +134,10 @@ pub enum Capability {
     KeepWaitlist,
     /// Keep a time for whoever is next in turn.
     OfferOpenings,
+    /// Read which appointments there are on a day, whoever's.
+    ReadDueAppointments,
+    /// Note who was reminded of which appointment.
+    KeepReminders,
     ReadMessages,
     WriteMessages,
     /// Read which threads wait with the practice.
@@ -162,6 +172,8 @@ pub enum Capability {
     ReadSignIns,
     /// Send mail in the portal's name.
     SendMail,
+    /// Send text messages to phones.
+    SendTexts,
     ReadImports,
     WriteImportReports,
     /// Have a copy of a record made.
@@ -190,6 +202,8 @@ pub enum Resource {
     UserPool,
     /// The address that mails come from.
     MailSender,
+    /// The number that text messages come from.
+    TextSender,
     ImportBucket,
     /// What came in and was not inspected yet.
     QuarantineBucket,
@@ -213,6 +227,7 @@ impl Resource {
             Self::IndexKey => "INDEX_KEY_ID",
             Self::UserPool => "USER_POOL_ID",
             Self::MailSender => "MAIL_SENDER",
+            Self::TextSender => "TEXT_SENDER",
             Self::DataKey => "DATA_KEY_ARN",
             Self::ImportBucket => "IMPORT_BUCKET",
             Self::QuarantineBucket => "QUARANTINE_BUCKET",
@@ -223,7 +238,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 99] = [
+    pub const ALL: [Self; 105] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -231,6 +246,8 @@ impl Capability {
         Self::KeepSessions,
         Self::KeepEmailChanges,
         Self::ForgetEmailChanges,
+        Self::ReadCalendars,
+        Self::KeepCalendars,
         Self::BarFromBreakingGlass,
         Self::CreateAccounts,
         Self::ManageAccounts,
@@ -247,6 +264,7 @@ impl Capability {
         Self::ReadPanels,
         Self::WriteFindIndex,
         Self::LinkAccounts,
+        Self::FindAccounts,
         Self::GrantProxies,
         Self::RevokeProxies,
         Self::RemoveFromCareTeams,
@@ -294,6 +312,8 @@ impl Capability {
         Self::ReadWaitlist,
         Self::KeepWaitlist,
         Self::OfferOpenings,
+        Self::ReadDueAppointments,
+        Self::KeepReminders,
         Self::ReadMessages,
         Self::WriteMessages,
         Self::ReadInbox,
@@ -318,6 +338,7 @@ impl Capability {
         Self::RemoveUsers,
         Self::ReadSignIns,
         Self::SendMail,
+        Self::SendTexts,
         Self::ReadImports,
         Self::WriteImportReports,
         Self::BeginExports,
@@ -340,6 +361,8 @@ impl Capability {
             | Self::NoteReconciliation
             | Self::KeepEmailChanges
             | Self::ForgetEmailChanges
+            | Self::ReadCalendars
+            | Self::KeepCalendars
             | Self::BarFromBreakingGlass
             | Self::KeepSessions => Resource::AccountsTable,
             Self::ReadPatients
@@ -350,6 +373,7 @@ impl Capability {
             | Self::ReadPanels
             | Self::WriteFindIndex
             | Self::LinkAccounts
+            | Self::FindAccounts
             | Self::RemoveFromCareTeams
             | Self::BreakGlass
             | Self::EndBreakGlass
@@ -393,7 +417,9 @@ impl Capability {
             | Self::UpdateAppointments
             | Self::ReadWaitlist
             | Self::KeepWaitlist
-            | Self::OfferOpenings => Resource::ScheduleTable,
+            | Self::OfferOpenings
+            | Self::ReadDueAppointments
+            | Self::KeepReminders => Resource::ScheduleTable,
             Self::ReadMessages
             | Self::WriteMessages
             | Self::ReadInbox
@@ -415,6 +441,7 @@ impl Capability {
             | Self::RemoveUsers
             | Self::ReadSignIns => Resource::UserPool,
             Self::SendMail => Resource::MailSender,
+            Self::SendTexts => Resource::TextSender,
             Self::ReadImports | Self::WriteImportReports => Resource::ImportBucket,
             Self::BeginExports | Self::WriteExports | Self::DownloadExports => {
                 Resource::ExportsBucket
@@ -435,10 +462,10 @@ impl Capability {
                 &["dynamodb:PutItem"]
             }
             Self::ManageAccounts | Self::KeepAdministrators => &["dynamodb:UpdateItem"],
-            Self::KeepApprovals | Self::KeepPractitioners => {
+            Self::KeepApprovals | Self::KeepPractitioners | Self::KeepCalendars => {
                 &["dynamodb:DeleteItem", "dynamodb:PutItem"]
             }
-            Self::FindPatients => &["dynamodb:GetItem"],
+            Self::FindPatients | Self::FindAccounts | Self::ReadCalendars => &["dynamodb:GetItem"],
             Self::CountRequests | Self::NoteSessions | Self::KeepSessions => {
                 &["dynamodb:UpdateItem"]
             }
@@ -492,7 +519,10 @@ impl Capability {
             Self::ReadAvailability | Self::ReadAppointments => {
                 &["dynamodb:GetItem", "dynamodb:Query"]
             }
-            Self::ReadSchedules | Self::ReadWaitlist => &["dynamodb:Query"],
+            Self::ReadSchedules | Self::ReadWaitlist | Self::ReadDueAppointments => {
+                &["dynamodb:Query"]
+            }
+            Self::KeepReminders => &["dynamodb:PutItem", "dynamodb:Query"],
             Self::SetAvailability | Self::HoldSlots | Self::RelateAppointments => {
                 &["dynamodb:DeleteItem", "dynamodb:PutItem"]
             }
@@ -545,6 +575,7 @@ impl Capability {
             Self::RemoveUsers => &["cognito-idp:AdminDeleteUser"],
             Self::ReadSignIns => &["cognito-idp:AdminListUserAuthEvents"],
             Self::SendMail => &["ses:SendEmail"],
+            Self::SendTexts => &["sns:Publish"],
             Self::ReadImports => &["s3:GetObject"],
             Self::WriteImportReports => &["s3:PutObject"],
             Self::BeginExports | Self::WriteExports => &["s3:PutObject"],

@@ -87,7 +87,8 @@ impl Aws {
                 years("ADULT_AGE", "ADULT_AGE is no age")?,
             )?
             .cancelling(hours)
-            .booking_at_most(most),
+            .booking_at_most(most)
+            .called(required("PRACTICE_NAME", "PRACTICE_NAME is not set")?),
         ))
     }
 
@@ -135,6 +136,11 @@ impl Aws {
             .get(&resource)
             .cloned()
             .ok_or(Fault::Misconfigured(resource.env()))
+    }
+
+    /// What a function makes the client of a service with that no other function calls.
+    pub const fn config(&self) -> &SdkConfig {
+        &self.config
     }
 
     /// What the practice decides.
@@ -190,7 +196,7 @@ pub fn http_client() -> Result<SharedHttpClient, Fault> {
 }
 
 /// What an SDK error means for us, without what it says: messages may quote keys and values.
-pub(crate) fn fault<E>(service: &'static str, error: &SdkError<E, Response>) -> Fault
+pub fn fault<E>(service: &'static str, error: &SdkError<E, Response>) -> Fault
 where
     E: ProvideErrorMetadata,
 {

@@ -6,18 +6,18 @@
 
 use super::{Problem, Request, Response};
 use crate::access::{
-    Access, By, Caller, Decision, Permitted, Policies, Principal, Subject, Unproven,
+    Access, By, Caller, Decision, Permitted, Policies, Principal, Role, Subject, Unproven,
 };
 use crate::api::break_glass::Reason;
 use crate::api::profile::Profile;
 use crate::api::{Auth, Operation, Spec, Trigger};
-use crate::audit::{Audit, Commit, Outcome, Record, pause};
+use crate::audit::{Audit, Commit, Outcome, Record, Via, pause};
 use crate::aws::{Aws, Capability};
-use crate::ids::PatientId;
+use crate::ids::{AccountId, PatientId};
 use crate::phi::{DataKey, DataKeys, Opener, Phi, Sealed};
 use crate::practice::Practice;
 use crate::serve::Service;
-use crate::store::{Accounts, Basis, PatientContext, Patients, Write};
+use crate::store::{AccountRow, Accounts, Basis, PatientContext, Patients, Write};
 use crate::telemetry::{self, Line};
 use crate::{Fault, Reason as FaultReason, aws};
 use futures_util::FutureExt;
@@ -108,9 +108,17 @@ pub struct Changed<T> {
     regarding: Option<String>,
     opened: Vec<PatientId>,
     emergency: Option<(Uuid, Reason)>,
+    on_behalf: Option<Behalf>,
     follow_up: Option<FollowUp<T>>,
     /// Nothing is committed: it may be otherwise soon.
     not_yet: bool,
+}
+
+/// An account that somebody acts for without its token.
+struct Behalf {
+    account: AccountId,
+    role: Role,
+    via: Via,
 }
 
 /// What is done once the change is committed, and what the answer becomes if it fails.
@@ -128,6 +136,7 @@ impl<T> Changed<T> {
             regarding: None,
             opened: Vec::new(),
             emergency: None,
+            on_behalf: None,
             follow_up: None,
             not_yet: false,
         }
@@ -142,6 +151,7 @@ impl<T> Changed<T> {
             regarding: None,
             opened: Vec::new(),
             emergency: None,
+            on_behalf: None,
             follow_up: None,
             not_yet: false,
         }
@@ -185,6 +195,18 @@ impl<T> Changed<T> {
     pub fn emergency(self, grant: Uuid, reason: Reason) -> Self {
         Self {
             emergency: Some((grant, reason)),
+            ..self
+        }
+    }
+
+    /// For whom nobody signed in acts, as a calendar program does, and what permits it to them.
+    pub fn on_behalf_of(self, account: &AccountRow, permitted: &Permitted) -> Self {
+        Self {
+            on_behalf: Some(Behalf {
+                account: account.account,
+                role: account.role,
+                via: permitted.via(),
+            }),
             ..self
         }
     }
@@ -436,6 +458,7 @@ async fn commit<T>(
         regarding,
         opened,
         emergency,
+        on_behalf,
         follow_up,
         not_yet,
     } = changed;
@@ -447,6 +470,11 @@ async fn commit<T>(
     if let Some((grant, reason)) = emergency {
         record.grant = Some(grant);
         record.emergency = Some(reason.as_str());
+    }
+    if let Some(Behalf { account, role, via }) = on_behalf {
+        record.actor = Some(account);
+        record.role = Some(role);
+        record.via = Some(via);
     }
     record.outcome = if answer.is_ok() {
         Outcome::Success
@@ -682,12 +710,12 @@ impl Pipeline {
             .unwrap_or_else(|_panic| Err(Fault::Defect("a panic").into()))
             .and_then(|answer| {
                 let etag = Op::etag(&answer);
-                Ok(Response::json(
+                Ok(Response::success(
                     Op::status(&answer),
                     etag,
                     &request.request_id,
-                    &answer,
-                )?)
+                    Op::content(&answer)?,
+                ))
             });
         let mut refusal = match result {
             Ok(response) => return self.done(&record, response, None),

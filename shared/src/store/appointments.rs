@@ -61,7 +61,7 @@ pub struct Booked {
     pub transitions: Vec<Transition>,
 }
 
-const TORN: Fault = Fault::Corrupt("an appointment");
+pub(super) const TORN: Fault = Fault::Corrupt("an appointment");
 
 impl Booked {
     /// Reads a stored appointment.
@@ -228,6 +228,11 @@ pub(super) fn key_of(starts: &str) -> Result<String, Fault> {
     Ok(format!("{APPOINTMENT}{id}"))
 }
 
+/// The day in UTC on which an appointment begins.
+pub(super) fn day_of(start: Timestamp) -> String {
+    start.strftime("%Y-%m-%d").to_string()
+}
+
 /// An appointment as it is to be stored.
 #[derive(Clone, Copy)]
 pub struct NewState<'a> {
@@ -352,6 +357,33 @@ impl Appointments {
     ) -> Result<Taken, Fault> {
         let pk = patient_key(whose.patient());
         self.schedule.taken(pk, span).await
+    }
+
+    /// A patient's appointments that begin at an instant or after it, the first one first.
+    pub(super) async fn since(
+        &self,
+        whose: &Unproven<PatientId>,
+        from: Timestamp,
+    ) -> Result<Vec<Booked>, Fault> {
+        let mut pages = self
+            .schedule
+            .client
+            .query()
+            .table_name(&self.schedule.table)
+            .index_name(BY_START)
+            .key_condition_expression("pk = :pk AND starts >= :from")
+            .expression_attribute_values(":pk", s(patient_key(whose.patient())))
+            .expression_attribute_values(":from", s(sortable(from)))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let mut appointments = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|error| fault("DynamoDB", &error))?;
+            appointments.push(Booked::from_row(&SealedRow::new(TABLE, item))?);
+        }
+        Ok(appointments)
     }
 
     /// A patient's appointments, those that are not over or those that are.
@@ -600,9 +632,14 @@ impl Appointments {
             serde_json::to_vec(particulars).map_err(|_| Fault::Defect("an appointment as JSON"))?;
         let transitions = booked.transitions.iter().map(written).collect();
         let starts = format!("{}#{}", sortable(booked.start), booked.id);
-        Ok(self
-            .schedule
-            .put(&pk, &sk)
+        let row = self.schedule.put(&pk, &sk);
+        // What still takes place stands in the index of its day, for those who remind of it.
+        let row = if booked.status.is_open() {
+            row.item("day", s(day_of(booked.start)))
+        } else {
+            row
+        };
+        Ok(row
             .item("practitioner", s(booked.practitioner.to_string()))
             .item("starts", s(starts))
             .item("type", s(&booked.appointment_type))

@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod administrators;
 pub mod appointments;
 pub mod break_glass;
+pub mod calendars;
 pub mod care_team;
 pub mod concerns;
 pub mod directory;
@@ -23,6 +24,7 @@ pub mod panel;
 pub mod patients;
 pub mod proxies;
 pub mod records;
+pub mod reminders;
 pub mod requests;
 pub mod roster;
 pub mod schedule;
@@ -36,6 +38,7 @@ pub use accounts::{
 pub use administrators::{Administrators, Approval, Consent};
 pub use appointments::{Appointments, AppointmentsPage, Booked, HeldSlot, Kept, NewState, Taking};
 pub use break_glass::Hour;
+pub use calendars::{CalendarReader, Calendars, Followed};
 pub use care_team::{CareTeamMember, Membership, Particulars};
 pub use concerns::{Casebook, Concerns};
 pub use directory::{Change, Colleague, Directory, Listed};
@@ -58,6 +61,7 @@ pub use proxies::{Proxied, ProxiedPage, Proxies, ProxyIndex};
 pub use records::{
     Counts, Entries, LinkedPractitioner, LinkedReport, Links, Records, Section, Span, StoredEntry,
 };
+pub use reminders::{Due, Lead, Recipient, Reminders};
 pub use requests::{Asked, Requests, WorkList};
 pub use roster::Roster;
 pub use schedule::{Offer, ProvidersPage, Schedule, SchedulePage, StoredAvailability, Taken};

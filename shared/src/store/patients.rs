@@ -485,6 +485,25 @@ impl Patients {
         })
     }
 
+    /// The patient's one account, if they have one.
+    pub(super) async fn account_of(&self, patient: PatientId) -> Result<Option<AccountId>, Fault> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", s(format!("ACCOUNT-OF#{patient}")))
+            .key("sk", s("ACCOUNT"))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| fault("DynamoDB", &error))?;
+        let account = answer.item.as_ref().map(|item| string(item, "account"));
+        account
+            .map(|id| id.and_then(|id| id.parse().ok()))
+            .map(|id| id.ok_or(Fault::Corrupt("the row of a patient's account")))
+            .transpose()
+    }
+
     /// The patient with this medical record number.
     pub async fn by_mrn(&self, mrn_mac: &str) -> Result<Option<PatientId>, Fault> {
         let answer = self

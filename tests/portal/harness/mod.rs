@@ -131,6 +131,8 @@ impl Stack {
             names.insert(resource, name);
         }
         names.insert(Resource::MailSender, mail::sender(&root, &unique).await);
+        let digits = Uuid::new_v4().as_u128() % 10_000_000_000;
+        names.insert(Resource::TextSender, format!("+1{digits:010}"));
         Self {
             names,
             root,

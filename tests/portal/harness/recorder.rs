@@ -227,13 +227,23 @@ impl HttpConnector for Connector {
 }
 
 /// The IAM actions of a request and what each reaches: of a JSON protocol by its target, of SES by its
-/// path, of S3 by its method.
+/// path, of SNS by its form, of S3 by its method.
 fn uses(request: &HttpRequest, body: &str) -> Vec<(String, String, Rows)> {
     let Some(target) = request.headers().get("x-amz-target") else {
         if request.uri().ends_with("/v2/email/outbound-emails") {
             let mail: Value = serde_json::from_str(body).unwrap();
             let sender = mail["FromEmailAddress"].as_str().unwrap().to_owned();
             return vec![("ses:SendEmail".to_owned(), sender, Rows::default())];
+        }
+        if body.starts_with("Action=Publish&") {
+            // The number that a text message comes from is the only one in an attribute.
+            let sender = body.split_once("StringValue=%2B").unwrap().1;
+            let sender = sender.split('&').next().unwrap();
+            return vec![(
+                "sns:Publish".to_owned(),
+                format!("+{sender}"),
+                Rows::default(),
+            )];
         }
         let bucket = request.uri().split('/').nth(3).unwrap_or_default();
         let action = match request.method() {

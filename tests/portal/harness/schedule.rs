@@ -113,27 +113,13 @@ impl Comer {
             patient: PatientId::new(Uuid::new_v4()),
             account: AccountId::new(Uuid::new_v4()),
         };
-        let kms = stack.aws(&Recorder::default()).kms().clone();
-        let keys = DataKeys::new(kms, stack.names[&Resource::PhiKey].clone());
-        let (key, wrapped) = keys.create(comer.patient).await.unwrap();
-        let pk = format!("PATIENT#{}", comer.patient);
-        let place = Place {
-            table: "patients",
-            pk: &pk,
-            sk: "CONTEXT#PROFILE",
-            attribute: "sealed",
-        };
-        let sealed = seal(&key, &place, resource.to_string().as_bytes()).unwrap();
-        let profile = json!({
-            "pk": {"S": pk}, "sk": {"S": "CONTEXT#PROFILE"}, "import_state": {"S": "complete"},
-            "sealed": {"B": STANDARD.encode(sealed)},
-        });
+        let (_, wrapped) = keys(stack).create(comer.patient).await.unwrap();
         let key = json!({
-            "pk": {"S": pk}, "sk": {"S": "CONTEXT#KEY"}, "wrapped": {"B": STANDARD.encode(wrapped)},
+            "pk": {"S": format!("PATIENT#{}", comer.patient)}, "sk": {"S": "CONTEXT#KEY"},
+            "wrapped": {"B": STANDARD.encode(wrapped)},
         });
-        for row in [profile, key] {
-            stack.put(Resource::PatientsTable, row).await;
-        }
+        stack.put(Resource::PatientsTable, key).await;
+        comer.becomes(stack, resource).await;
         let account = json!({
             "pk": {"S": format!("ACCOUNT#{}", comer.account)},
             "role": {"S": "patient"},
@@ -143,6 +129,33 @@ impl Comer {
         stack.put(Resource::AccountsTable, account).await;
         comer
     }
+
+    /// The practice's record system says something else of them.
+    pub async fn becomes(&self, stack: &Stack, resource: &Value) {
+        let pk = format!("PATIENT#{}", self.patient);
+        let rows = stack.scan(Resource::PatientsTable).await.into_iter();
+        let mut rows = rows.filter(|row| row["pk"]["S"] == *pk);
+        let row = rows.find(|row| row["sk"]["S"] == "CONTEXT#KEY").unwrap();
+        let wrapped = STANDARD.decode(row["wrapped"]["B"].as_str().unwrap());
+        let key = keys(stack).unwrap(self.patient, &wrapped.unwrap()).await;
+        let place = Place {
+            table: "patients",
+            pk: &pk,
+            sk: "CONTEXT#PROFILE",
+            attribute: "sealed",
+        };
+        let sealed = seal(&key.unwrap(), &place, resource.to_string().as_bytes()).unwrap();
+        let profile = json!({
+            "pk": {"S": pk}, "sk": {"S": "CONTEXT#PROFILE"}, "import_state": {"S": "complete"},
+            "sealed": {"B": STANDARD.encode(sealed)},
+        });
+        stack.put(Resource::PatientsTable, profile).await;
+    }
+}
+
+fn keys(stack: &Stack) -> DataKeys {
+    let kms = stack.aws(&Recorder::default()).kms().clone();
+    DataKeys::new(kms, stack.names[&Resource::PhiKey].clone())
 }
 
 /// Who takes which five minutes of whom, holds that are over left out, and what is kept for whoever is

@@ -38,6 +38,17 @@ pub fn specs() -> Vec<&'static Spec> {
     specs.0
 }
 
+/// A calendar program's request.
+pub fn calendar_at(path: &str) -> Request {
+    let address = path
+        .strip_prefix("/v1/calendars/")
+        .and_then(|path| path.strip_suffix("/appointments.ics"));
+    let mut request = anonymous();
+    let address = address.unwrap().to_owned();
+    request.path.push(("address".to_owned(), address));
+    request
+}
+
 pub fn is_about_a_patient(spec: &Spec) -> bool {
     matches!(spec.trigger, Trigger::Http { path, .. } if path.contains("{patient}"))
 }
@@ -252,7 +263,8 @@ impl World {
                 self.booked(free_hour()).await;
                 self.by_patient().patient(self.patient)
             }
-            "get-appointment" => {
+            "read-calendar" => calendar_at(&self.calendar().await),
+            "get-appointment" | "get-calendar" => {
                 let id = self.booked(free_hour()).await;
                 self.by_patient().patient(self.patient).appointment(&id)
             }
@@ -469,6 +481,13 @@ impl World {
             .patient(self.patient)
             .appointment(appointment)
             .header("if-match", "\"1\"")
+    }
+
+    /// The path of the patient's calendar, which begins anew.
+    pub async fn calendar(&self) -> String {
+        let request = self.by_patient().patient(self.patient);
+        let opened = self.done("open-calendar", request).await;
+        opened["path"].as_str().unwrap().to_owned()
     }
 
     /// How often the provider's availability was set.

@@ -9,7 +9,7 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 96] = [
+pub const SERVICES: [(&str, Make); 101] = [
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
     ("allow-break-glass", allow_break_glass::service),
@@ -30,6 +30,7 @@ pub const SERVICES: [(&str, Make); 96] = [
     ("get-account", get_account::service),
     ("get-appointment", get_appointment::service),
     ("get-availability", get_availability::service),
+    ("get-calendar", get_calendar::service),
     ("get-care-team", get_care_team::service),
     ("get-dashboard", get_dashboard::service),
     ("get-document", get_document::service),
@@ -76,6 +77,8 @@ pub const SERVICES: [(&str, Make); 96] = [
     ("mark-no-show", mark_no_show::service),
     ("mark-thread-read", mark_thread_read::service),
     ("offer-openings", offer_openings::service),
+    ("open-calendar", open_calendar::service),
+    ("read-calendar", read_calendar::service),
     ("read-thread", read_thread::service),
     ("reconcile-accounts", reconcile_accounts::service),
     ("record-sign-in", record_sign_in::service),
@@ -94,8 +97,10 @@ pub const SERVICES: [(&str, Make); 96] = [
     ("review-break-glass", review_break_glass::service),
     ("review-document", review_document::service),
     ("review-refill", review_refill::service),
+    ("revoke-calendar", revoke_calendar::service),
     ("revoke-proxy", revoke_proxy::service),
     ("send-message", send_message::service),
+    ("send-reminders", send_reminders::service),
     ("set-availability", set_availability::service),
     ("share-thread", share_thread::service),
     ("sign-out-everywhere", sign_out_everywhere::service),

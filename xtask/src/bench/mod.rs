@@ -212,6 +212,7 @@ fn environment(backend: &Backend) -> Vec<(&'static str, String)> {
         ("AWS_REGION", REGION.to_owned()),
         ("AWS_ENDPOINT_URL", backend.url()),
         ("LOG_LEVEL", "info".to_owned()),
+        ("PRACTICE_NAME", "Our practice".to_owned()),
         ("PRACTICE_TIME_ZONE", "America/New_York".to_owned()),
         ("ADOLESCENT_AGE", "13".to_owned()),
         ("ADULT_AGE", "18".to_owned()),
