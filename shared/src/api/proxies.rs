@@ -112,6 +112,10 @@ impl TryFrom<Vec<Category>> for Categories {
 }
 
 impl Categories {
+    pub fn has(&self, category: Category) -> bool {
+        self.0.contains(&category)
+    }
+
     pub fn names(&self) -> Vec<String> {
         let names = self.0.iter().map(|category| category.as_str().to_owned());
         names.collect()
@@ -184,13 +188,23 @@ impl Granted {
             until: proxy.until.map(|until| practice.last_day(until)),
             granted_at: proxy.granted_at,
             state: if active { "active" } else { "expired" },
-            in_effect: if active {
-                proxy.categories.clone()
-            } else {
-                Vec::new()
-            },
+            in_effect: proxy
+                .categories
+                .iter()
+                .filter(|category| active && has_effect(proxy, category, practice, now))
+                .cloned()
+                .collect(),
         })
     }
+}
+
+/// Of a child's messages a parent has nothing any more from the year on in which the child may be an
+/// adolescent: the functions that handle them know no more than the year of birth.
+fn has_effect(proxy: &Proxy, category: &str, practice: &Practice, now: Timestamp) -> bool {
+    let by_year = |year| practice.is_child_born_in(year, now);
+    proxy.basis != Basis::Parental
+        || category != Category::Messages.as_str()
+        || proxy.born.is_some_and(by_year)
 }
 
 /// Does the account act for the patient at this moment? The policy decides.

@@ -79,7 +79,11 @@ impl Aws {
                 years("ADOLESCENT_AGE", "ADOLESCENT_AGE is no age")?,
                 years("ADULT_AGE", "ADULT_AGE is no age")?,
             )?
-            .cancelling(hours("CANCELLATION_HOURS")?),
+            .cancelling(hours("CANCELLATION_HOURS")?)
+            .retaining(years(
+                "RETENTION_YEARS",
+                "RETENTION_YEARS is no number of years",
+            )?),
         ))
     }
 

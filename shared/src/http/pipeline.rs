@@ -106,7 +106,8 @@ pub struct Changed<T> {
     about: Option<PatientId>,
     regarding: Option<String>,
     opened: Vec<PatientId>,
-    emergency: Option<(Uuid, Reason)>,
+    grant: Option<Uuid>,
+    emergency: Option<Reason>,
     follow_up: Option<FollowUp<T>>,
     /// Nothing is committed: it may be otherwise soon.
     not_yet: bool,
@@ -126,6 +127,7 @@ impl<T> Changed<T> {
             about: None,
             regarding: None,
             opened: Vec::new(),
+            grant: None,
             emergency: None,
             follow_up: None,
             not_yet: false,
@@ -140,6 +142,7 @@ impl<T> Changed<T> {
             about: None,
             regarding: None,
             opened: Vec::new(),
+            grant: None,
             emergency: None,
             follow_up: None,
             not_yet: false,
@@ -180,11 +183,19 @@ impl<T> Changed<T> {
         }
     }
 
+    /// The access that begins with it, which others rest on.
+    pub fn granting(self, grant: Uuid) -> Self {
+        Self {
+            grant: Some(grant),
+            ..self
+        }
+    }
+
     /// The emergency access that begins with it, and why.
     pub fn emergency(self, grant: Uuid, reason: Reason) -> Self {
         Self {
-            emergency: Some((grant, reason)),
-            ..self
+            emergency: Some(reason),
+            ..self.granting(grant)
         }
     }
 
@@ -435,6 +446,7 @@ async fn commit<T>(
         about,
         regarding,
         opened,
+        grant,
         emergency,
         follow_up,
         not_yet,
@@ -444,10 +456,8 @@ async fn commit<T>(
     }
     record.patient = record.patient.or(about);
     record.resource = regarding.or_else(|| record.resource.take());
-    if let Some((grant, reason)) = emergency {
-        record.grant = Some(grant);
-        record.emergency = Some(reason.as_str());
-    }
+    record.grant = grant.or(record.grant);
+    record.emergency = emergency.map(Reason::as_str);
     record.outcome = if answer.is_ok() {
         Outcome::Success
     } else {
@@ -599,8 +609,9 @@ impl Pipeline {
         caller: Option<&Caller>,
         mut context: PatientContext,
     ) -> Result<PatientContext, Fault> {
-        // A function that opens nothing cannot know: to the policy the age is not known then.
+        // A function that opens nothing knows no more than what a year of birth says.
         if self.keys.is_none() {
+            context.set_age_by_year(&self.practice, Timestamp::now());
             return Ok(context);
         }
         let proxy = caller.and_then(|caller| context.proxy(caller.row.account));
@@ -647,6 +658,10 @@ impl Pipeline {
                             .break_glass(account)
                             .filter(|broken| now < broken.until)
                             .map(|broken| broken.grant),
+                        "disclosure" => context
+                            .disclosure(account)
+                            .filter(|disclosure| now < disclosure.until)
+                            .map(|disclosure| disclosure.grant),
                         _ => None,
                     }
                 });

@@ -215,6 +215,7 @@ fn environment(backend: &Backend) -> Vec<(&'static str, String)> {
         ("ADOLESCENT_AGE", "13".to_owned()),
         ("ADULT_AGE", "18".to_owned()),
         ("CANCELLATION_HOURS", "24".to_owned()),
+        ("RETENTION_YEARS", "10".to_owned()),
     ];
     environment.extend(resources.map(|(resource, name)| (resource.env(), name.to_owned())));
     environment
