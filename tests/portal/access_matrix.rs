@@ -10,8 +10,8 @@ use shared::api::{Category, Operation, Spec, Trigger, Visitor, visit_all};
 use shared::ids::{AccountId, AppointmentId, PatientId, PractitionerId};
 use shared::practice::AgeBand;
 use shared::store::{
-    AccountRow, AppointmentTie, Basis, BreakGlass, CareTeamMember, Item, PatientContext, Proxy,
-    SealedRow, Status,
+    AccountRow, AppointmentTie, Basis, BreakGlass, CareTeamMember, Disclosure, Item,
+    PatientContext, Proxy, SealedRow, Status,
 };
 use std::fmt::{self, Write};
 use uuid::Uuid;
@@ -113,6 +113,17 @@ impl Case {
         self
     }
 
+    fn disclosing(mut self, until: Timestamp) -> Self {
+        let disclosure = Disclosure {
+            grant: Uuid::nil(),
+            account: ACCOUNT,
+            until,
+            row: SealedRow::new("patients", Item::new()),
+        };
+        self.context = PatientContext::default().with_disclosures(vec![disclosure]);
+        self
+    }
+
     fn break_glass(mut self, until: Timestamp) -> Self {
         let broken = BreakGlass {
             grant: Uuid::nil(),
@@ -152,6 +163,7 @@ fn proxy(basis: Basis, categories: &[Category], until: Option<Timestamp>) -> Pro
             .map(|category| category.as_str().to_owned())
             .collect(),
         until,
+        born: None,
         granted_at: NOW,
         row: SealedRow::new("patients", Item::new()),
     }
@@ -257,6 +269,20 @@ fn cases() -> Vec<(String, Case)> {
         ),
     ]
     .into_iter()
+    .chain([
+        (
+            "privacy officer, disclosing",
+            Case::new(Role::PrivacyOfficer).disclosing(later()),
+        ),
+        (
+            "privacy officer, disclosed",
+            Case::new(Role::PrivacyOfficer).disclosing(NOW),
+        ),
+        (
+            "admin, disclosing",
+            Case::new(Role::Admin).disclosing(later()),
+        ),
+    ])
     .map(|(name, case)| (name.to_owned(), case))
     .collect::<Vec<_>>();
     for category in Category::ALL {
@@ -303,9 +329,10 @@ impl Visitor for Asking<'_> {
         request
             .path
             .push(("thread".to_owned(), Uuid::nil().to_string()));
-        // Patients have keys of their own, and the practice has one for all who treat.
+        // Patients have keys of their own, and the practice has one for all who treat, which the
+        // privacy officer unlocks to disclose.
         let owner = match self.case.row.role {
-            Role::Provider => "providers",
+            Role::Provider | Role::PrivacyOfficer => "providers",
             _ => "account",
         };
         request.path.push(("owner".to_owned(), owner.to_owned()));
@@ -494,9 +521,11 @@ const WITHOUT_RELATION: [&str; 1] = [
 ];
 
 /// What the privacy officer, and nobody else without a relation, does about a patient, and why.
-const OF_THE_PRIVACY_OFFICE: [&str; 1] = [
+const OF_THE_PRIVACY_OFFICE: [&str; 2] = [
     // Somebody has to receive and answer requests to amend (45 CFR 164.526(f)).
     "review-amendment",
+    // And to pass on what the law asks for (45 CFR 164.512).
+    "disclose-messages",
 ];
 
 /// What an adolescent's parents do (45 CFR 164.502(g)(3)).

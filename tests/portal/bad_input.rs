@@ -22,6 +22,7 @@ use shared::api::appointments::{
 use shared::api::availability::SetAvailability;
 use shared::api::break_glass::BreakGlass;
 use shared::api::care_team::ChangeCareTeam;
+use shared::api::disclosures::DiscloseMessages;
 use shared::api::documents::RequestUpload;
 use shared::api::email_change::{ConfirmEmailChange, RequestEmailChange};
 use shared::api::exports::RequestExport;
@@ -32,7 +33,9 @@ use shared::api::proxies::GrantProxy;
 use shared::api::record_access::ReportAccessConcern;
 use shared::api::refills::{RequestRefill, ReviewRefill};
 use shared::api::search::FindPatient;
-use shared::api::threads::{AssignThread, MarkThreadRead, SendMessage, ShareThread, StartThread};
+use shared::api::threads::{
+    AssignThread, HideThread, MarkThreadRead, SendMessage, ShareThread, StartThread,
+};
 use shared::api::users::{InviteUser, IssueActivation, ListUsers, ResetUserMfa, UpdateUser};
 use shared::api::waitlist::JoinWaitlist;
 use shared::api::{Operation, Trigger, threads};
@@ -211,10 +214,17 @@ fn without_body(world: &World, id: &str) -> Request {
             .header("idempotency-key", "a-key-of-its-own"),
         "register-message-key" | "unlock-message-key" => world.by_patient().owner("account"),
         "assign-thread" => world.by_provider_about_patient().thread(THREAD),
-        "start-thread" | "send-message" | "mark-thread-read" | "share-thread" => world
-            .about_patient()
-            .thread(THREAD)
+        "disclose-messages" => world
+            .by_officer()
+            .since(0)
+            .patient(world.patient)
             .header("idempotency-key", "a-key-of-its-own"),
+        "start-thread" | "send-message" | "mark-thread-read" | "hide-thread" | "share-thread" => {
+            world
+                .about_patient()
+                .thread(THREAD)
+                .header("idempotency-key", "a-key-of-its-own")
+        }
         _ => anonymous().header("idempotency-key", "a-key-of-its-own"),
     }
 }
@@ -263,6 +273,14 @@ fn bodies() -> Vec<(&'static str, Value)> {
         ),
         ("send-message", json!({"message": sealed(2)})),
         ("mark-thread-read", json!({"through": 1})),
+        ("hide-thread", json!({"through": 1})),
+        (
+            "disclose-messages",
+            json!({
+                "purpose": "judicial-proceeding", "statement": "the court asks for it",
+                "recipient": "The county court", "address": "1 Court Street",
+            }),
+        ),
         (
             "share-thread",
             json!({"keys": [wrapped("providers", &key_id)]}),
@@ -1347,6 +1365,8 @@ fn naughty_strings_get_no_echo() {
                     "start-thread" => StartThread::parse(&request).map(|_| ()),
                     "send-message" => SendMessage::parse(&request).map(|_| ()),
                     "mark-thread-read" => MarkThreadRead::parse(&request).map(|_| ()),
+                    "hide-thread" => HideThread::parse(&request).map(|_| ()),
+                    "disclose-messages" => DiscloseMessages::parse(&request).map(|_| ()),
                     "share-thread" => ShareThread::parse(&request).map(|_| ()),
                     "assign-thread" => AssignThread::parse(&request).map(|_| ()),
                     _ => ActivateAccount::parse(&request).map(|_| ()),

@@ -304,15 +304,15 @@ async fn as_it_should_be(canary: &mut Canary) {
             "list-schedule" | "list-waiting-patients" => true,
             "list-proxied-patients" | "list-open-refills" | "list-open-amendments" => true,
             // An id and a time are all that they answer.
-            "break-glass" | "revoke-proxy" | "report-access-concern" => false,
+            "break-glass" | "revoke-proxy" | "report-access-concern" | "disclose-messages" => false,
             "hold-lab-result" | "release-lab-result" | "delete-document" | "review-document" => {
                 false
             }
             "request-export" | "get-export" => false,
             // Nothing that could be read is ever there.
             "get-message-keys" | "start-thread" | "list-threads" | "read-thread"
-            | "send-message" | "mark-thread-read" | "share-thread" | "close-thread"
-            | "assign-thread" => false,
+            | "send-message" | "mark-thread-read" | "hide-thread" | "share-thread"
+            | "close-thread" | "assign-thread" => false,
             // Names of whoever acts for the patient are all the PHI there may be.
             "list-record-access" => false,
             _ => is_about_a_patient(spec),
@@ -395,6 +395,7 @@ async fn bad_input(canary: &mut Canary) {
         r#"{"specialty": "CANARY-910", "weekly": [{"location": "CANARY-911"}]}"#,
         r#"{"prescription": "CANARY-921", "decision": "CANARY-922", "statement": {"CANARY-923": 1}}"#,
         r#"{"part": "CANARY-931", "accept": {"done": "CANARY-932\u0000"}}"#,
+        r#"{"purpose": "CANARY-943", "recipient": "CANARY-944\u0000", "statement": "CANARY-945\u0000"}"#,
         r#"{"phone": "CANARY-884"#,
         r#"CANARY-885"#,
         r#""CANARY-886""#,
@@ -409,6 +410,7 @@ async fn bad_input(canary: &mut Canary) {
             ("activate-account", attempt("ABCDEFGHJKMNPQRS")),
             ("grant-proxy", canary.grant()),
             ("break-glass", provider),
+            ("disclose-messages", canary.world.disclosure()),
             (
                 "report-access-concern",
                 canary.world.report(&Uuid::nil().to_string(), &Value::Null),

@@ -458,7 +458,7 @@ fn message_functions_open_nothing() {
             }
         }
     }
-    assert_eq!(handles_messages, 9);
+    assert_eq!(handles_messages, 10);
     let keys = stack("infra/keys.yaml");
     let statements = &keys["Resources"]["MessageKey"]["Properties"]["KeyPolicy"]["Statement"];
     let usage = &statements[1];
@@ -467,6 +467,60 @@ fn message_functions_open_nothing() {
         let bound = &usage["Condition"]["Null"][format!("kms:EncryptionContext:{part}")];
         assert_eq!(bound, "false", "{part}");
     }
+}
+
+/// Nothing of messages is ever deleted, and nothing expires: no function is given it, and the table
+/// denies it to everybody else.
+#[test]
+fn messages_are_kept() {
+    const KEPT: [&str; 5] = ["PATIENT#*", "THREAD#*", "KEYS#*", "KEYS-OF#*", "PRIVATE#*"];
+    for (sid, (_, statement)) in statements() {
+        let arn = statement["Resource"].to_string();
+        if !arn.contains("MessagesTableArn") {
+            continue;
+        }
+        let harmless = ["GetItem", "Query", "PutItem"].map(|name| format!("dynamodb:{name}"));
+        let mut actions = strings(&statement["Action"]).into_iter();
+        if actions.all(|action| harmless.contains(&action.to_owned())) {
+            continue;
+        }
+        let keys = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+        for key in strings(keys) {
+            assert!(!KEPT.contains(&key), "{sid}: {key}");
+        }
+    }
+    let template = stack("infra/data.yaml");
+    let table = &template["Resources"]["MessagesTable"];
+    assert_eq!(table["DeletionPolicy"], "RetainExceptOnCreate");
+    let table = &table["Properties"];
+    assert!(table["TimeToLiveSpecification"].is_null());
+    let statements = table["ResourcePolicy"]["PolicyDocument"]["Statement"]
+        .as_array()
+        .unwrap();
+    let denied = |action: &str| {
+        let mut denying = statements.iter().filter(|statement| {
+            let everybody = statement["Effect"] == "Deny" && statement["Principal"] == "*";
+            everybody && strings(&statement["Action"]).contains(&action)
+        });
+        denying.next().unwrap_or_else(|| panic!("{action}"))
+    };
+    for action in [
+        "BatchWriteItem",
+        "DeleteItem",
+        "PartiQLDelete",
+        "PartiQLUpdate",
+        "UpdateItem",
+    ] {
+        let condition = &denied(&format!("dynamodb:{action}"))["Condition"];
+        let keys = &condition["ForAnyValue:StringLike"]["dynamodb:LeadingKeys"];
+        assert_eq!(strings(keys), KEPT);
+    }
+    assert!(denied("dynamodb:UpdateTimeToLive")["Condition"].is_null());
+    let root = stack("template.yaml");
+    let years = &root["Parameters"]["RetentionYears"];
+    assert!(years["MinValue"].as_i64() >= Some(6), "{years}");
+    let variables = &root["Globals"]["Function"]["Environment"]["Variables"];
+    assert_eq!(variables["RETENTION_YEARS"]["Ref"], "RetentionYears");
 }
 
 /// Nobody may change or remove an audit record: no role is given it, and the table denies it.

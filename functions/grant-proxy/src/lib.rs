@@ -4,10 +4,10 @@ use http::StatusCode;
 use jiff::{Timestamp, ToSpan};
 use shared::Fault;
 use shared::access::{Access, Role};
-use shared::api::Operation;
 use shared::api::profile::Profile;
 use shared::api::proxies::{GrantProxy, Granted, KeyedProxy, Person, granted_by_another, may_end};
 use shared::api::text::Date;
+use shared::api::{Category, Operation};
 use shared::aws::Aws;
 use shared::http::{Change, Changed, Problem, changes};
 use shared::identity::{User, Users};
@@ -125,6 +125,12 @@ impl Change<GrantProxy> for Handler {
             grant: Uuid::new_v5(&patient.uuid(), name.as_bytes()),
             account,
             basis,
+            born: match basis {
+                Basis::Parental if new.categories.has(Category::Messages) => {
+                    Profile::year_of_birth(opener)?
+                }
+                _ => None,
+            },
             categories: new.categories.names(),
             until,
             granted_at: now,

@@ -54,7 +54,12 @@ impl Handler {
             proxy: ProxyId::new(proxy.grant),
             name: Profile::open(one.patient, &one.opener)?.name,
             basis: proxy.basis.as_str(),
-            categories: in_effect(proxy, one.opener.context().age()),
+            categories: in_effect(
+                proxy,
+                one.opener.context().age(),
+                &self.practice,
+                Timestamp::now(),
+            ),
             until: proxy.until.map(|until| self.practice.last_day(until)),
         })
     }

@@ -15,6 +15,7 @@ pub mod care_team;
 mod codes;
 pub mod dashboard;
 pub mod days;
+pub mod disclosures;
 pub mod documents;
 pub mod email_change;
 pub mod exports;
@@ -263,9 +264,11 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<threads::ReadThread>();
     visitor.operation::<threads::SendMessage>();
     visitor.operation::<threads::MarkThreadRead>();
+    visitor.operation::<threads::HideThread>();
     visitor.operation::<threads::ShareThread>();
     visitor.operation::<threads::CloseThread>();
     visitor.operation::<threads::AssignThread>();
+    visitor.operation::<disclosures::DiscloseMessages>();
     // Proxies
     visitor.operation::<proxies::GrantProxy>();
     visitor.operation::<proxies::ListProxies>();

@@ -286,6 +286,12 @@ impl Profile {
             .and_then(|date| date.earliest());
         Ok(born.map(|born| practice.age(born, now)))
     }
+
+    /// The year of the patient's birth, if it is known.
+    pub fn year_of_birth(opener: &Opener) -> Result<Option<i16>, Fault> {
+        let born = imported(opener)?.birth_date;
+        Ok(born.and_then(|date| date.earliest()).map(|day| day.year()))
+    }
 }
 
 const TORN: Fault = Fault::Corrupt("a Patient resource");

@@ -65,6 +65,8 @@ pub enum Capability {
     EndBreakGlass,
     /// Report an access to the privacy officer.
     ReportConcerns,
+    /// Note to whom a patient's messages are passed on, and open them for it.
+    RecordDisclosures,
     /// Keep a result from the patient for a time, or no longer.
     HoldResults,
     /// Read what is held, whoever's it is.
@@ -145,8 +147,10 @@ pub enum Capability {
     /// Read public keys of messages, and which account is a patient's.
     ReadMessageKeys,
     WriteMessageKeys,
-    /// Read private keys of messages as they are sealed.
+    /// Read private keys of messages as they are sealed, and who may unlock the practice's to disclose.
     ReadPrivateKeys,
+    /// Let a privacy officer unlock the practice's key, to disclose something.
+    AdmitToPracticeKey,
     SealPrivateKeys,
     OpenPrivateKeys,
     WriteAudit,
@@ -238,7 +242,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 105] = [
+    pub const ALL: [Self; 107] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -271,6 +275,7 @@ impl Capability {
         Self::BreakGlass,
         Self::EndBreakGlass,
         Self::ReportConcerns,
+        Self::RecordDisclosures,
         Self::HoldResults,
         Self::ReadHolds,
         Self::ReadConcerns,
@@ -320,6 +325,7 @@ impl Capability {
         Self::ReadMessageKeys,
         Self::WriteMessageKeys,
         Self::ReadPrivateKeys,
+        Self::AdmitToPracticeKey,
         Self::SealPrivateKeys,
         Self::OpenPrivateKeys,
         Self::WriteAudit,
@@ -378,6 +384,7 @@ impl Capability {
             | Self::BreakGlass
             | Self::EndBreakGlass
             | Self::ReportConcerns
+            | Self::RecordDisclosures
             | Self::HoldResults
             | Self::ReadHolds
             | Self::ReadConcerns
@@ -425,7 +432,8 @@ impl Capability {
             | Self::ReadInbox
             | Self::ReadMessageKeys
             | Self::WriteMessageKeys
-            | Self::ReadPrivateKeys => Resource::MessagesTable,
+            | Self::ReadPrivateKeys
+            | Self::AdmitToPracticeKey => Resource::MessagesTable,
             Self::SealPrivateKeys | Self::OpenPrivateKeys => Resource::MessageKey,
             Self::WriteAudit | Self::ReadRecordAccess => Resource::AuditTable,
             Self::UnwrapDataKeys | Self::CreateDataKeys => Resource::PhiKey,
@@ -480,7 +488,9 @@ impl Capability {
             Self::GrantProxies => &["dynamodb:PutItem"],
             Self::RevokeProxies => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
             Self::RemoveFromCareTeams => &["dynamodb:DeleteItem"],
-            Self::BreakGlass | Self::ReportConcerns => &["dynamodb:PutItem"],
+            Self::BreakGlass | Self::RecordDisclosures | Self::ReportConcerns => {
+                &["dynamodb:PutItem"]
+            }
             Self::EndBreakGlass | Self::NoteOutcomes | Self::CountAmendments => {
                 &["dynamodb:UpdateItem"]
             }
@@ -535,7 +545,9 @@ impl Capability {
             Self::ReadMessages | Self::ReadMessageKeys => &["dynamodb:GetItem", "dynamodb:Query"],
             Self::ReadInbox => &["dynamodb:Query"],
             Self::ReadPrivateKeys => &["dynamodb:GetItem"],
-            Self::WriteMessages | Self::WriteMessageKeys => &["dynamodb:PutItem"],
+            Self::WriteMessages | Self::WriteMessageKeys | Self::AdmitToPracticeKey => {
+                &["dynamodb:PutItem"]
+            }
             Self::SealPrivateKeys => &["kms:Encrypt"],
             Self::OpenPrivateKeys => &["kms:Decrypt"],
             Self::WriteAudit => &["dynamodb:PutItem"],

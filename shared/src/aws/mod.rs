@@ -88,7 +88,11 @@ impl Aws {
             )?
             .cancelling(hours)
             .booking_at_most(most)
-            .called(required("PRACTICE_NAME", "PRACTICE_NAME is not set")?),
+            .called(required("PRACTICE_NAME", "PRACTICE_NAME is not set")?)
+            .retaining(years(
+                "RETENTION_YEARS",
+                "RETENTION_YEARS is no number of years",
+            )?),
         ))
     }
 

@@ -107,7 +107,8 @@ pub struct Changed<T> {
     about: Option<PatientId>,
     regarding: Option<String>,
     opened: Vec<PatientId>,
-    emergency: Option<(Uuid, Reason)>,
+    grant: Option<Uuid>,
+    emergency: Option<Reason>,
     on_behalf: Option<Behalf>,
     follow_up: Option<FollowUp<T>>,
     /// Nothing is committed: it may be otherwise soon.
@@ -135,6 +136,7 @@ impl<T> Changed<T> {
             about: None,
             regarding: None,
             opened: Vec::new(),
+            grant: None,
             emergency: None,
             on_behalf: None,
             follow_up: None,
@@ -150,6 +152,7 @@ impl<T> Changed<T> {
             about: None,
             regarding: None,
             opened: Vec::new(),
+            grant: None,
             emergency: None,
             on_behalf: None,
             follow_up: None,
@@ -191,11 +194,19 @@ impl<T> Changed<T> {
         }
     }
 
+    /// The access that begins with it, which others rest on.
+    pub fn granting(self, grant: Uuid) -> Self {
+        Self {
+            grant: Some(grant),
+            ..self
+        }
+    }
+
     /// The emergency access that begins with it, and why.
     pub fn emergency(self, grant: Uuid, reason: Reason) -> Self {
         Self {
-            emergency: Some((grant, reason)),
-            ..self
+            emergency: Some(reason),
+            ..self.granting(grant)
         }
     }
 
@@ -457,6 +468,7 @@ async fn commit<T>(
         about,
         regarding,
         opened,
+        grant,
         emergency,
         on_behalf,
         follow_up,
@@ -467,10 +479,8 @@ async fn commit<T>(
     }
     record.patient = record.patient.or(about);
     record.resource = regarding.or_else(|| record.resource.take());
-    if let Some((grant, reason)) = emergency {
-        record.grant = Some(grant);
-        record.emergency = Some(reason.as_str());
-    }
+    record.grant = grant.or(record.grant);
+    record.emergency = emergency.map(Reason::as_str);
     if let Some(Behalf { account, role, via }) = on_behalf {
         record.actor = Some(account);
         record.role = Some(role);
@@ -627,8 +637,9 @@ impl Pipeline {
         caller: Option<&Caller>,
         mut context: PatientContext,
     ) -> Result<PatientContext, Fault> {
-        // A function that opens nothing cannot know: to the policy the age is not known then.
+        // A function that opens nothing knows no more than what a year of birth says.
         if self.keys.is_none() {
+            context.set_age_by_year(&self.practice, Timestamp::now());
             return Ok(context);
         }
         let proxy = caller.and_then(|caller| context.proxy(caller.row.account));
@@ -675,6 +686,10 @@ impl Pipeline {
                             .break_glass(account)
                             .filter(|broken| now < broken.until)
                             .map(|broken| broken.grant),
+                        "disclosure" => context
+                            .disclosure(account)
+                            .filter(|disclosure| now < disclosure.until)
+                            .map(|disclosure| disclosure.grant),
                         _ => None,
                     }
                 });

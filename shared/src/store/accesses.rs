@@ -1,5 +1,6 @@
 //! The audit log as a patient may read it: the records of their partition, newest first, and what
-//! the patients table knows besides: broken glass and its review, reports, and former proxies.
+//! the patients table knows besides: broken glass and its review, disclosures, reports, and former
+//! proxies.
 
 use super::patients::TABLE;
 use super::{Item, Patients, SealedRow, Write, concerns, patient_key, s, sortable};
@@ -21,6 +22,7 @@ use uuid::Uuid;
 pub(super) const EMERGENCY: &str = "HISTORY#BREAK-GLASS#";
 const PROXY: &str = "HISTORY#PROXY#";
 pub(super) const REPORT: &str = "HISTORY#REPORT#";
+pub(super) const DISCLOSED: &str = "HISTORY#DISCLOSURE#";
 
 /// A record of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -318,6 +320,7 @@ impl ReportRow {
 pub struct AccessNotes {
     emergencies: HashMap<Uuid, Emergency>,
     reports: HashMap<AccessId, ReportRow>,
+    disclosures: HashMap<Uuid, SealedRow>,
     /// The grants that have ended or were replaced, of each account the oldest first.
     proxies: Vec<(AccountId, SealedRow)>,
 }
@@ -329,6 +332,11 @@ impl AccessNotes {
 
     pub fn report(&self, access: AccessId) -> Option<&ReportRow> {
         self.reports.get(&access)
+    }
+
+    /// To whom something was passed on, and why.
+    pub fn disclosure(&self, grant: Uuid) -> Option<&SealedRow> {
+        self.disclosures.get(&grant)
     }
 
     /// What the account was granted, and is no more.
@@ -347,6 +355,9 @@ impl AccessNotes {
             };
             self.emergencies
                 .insert(grant.parse().map_err(|_| TORN)?, emergency);
+        } else if let Some(grant) = sk.strip_prefix(DISCLOSED) {
+            let grant = grant.parse().map_err(|_| TORN)?;
+            self.disclosures.insert(grant, row);
         } else if let Some(access) = sk.strip_prefix(REPORT) {
             let access = access.parse().map_err(|_| TORN)?;
             self.reports.insert(access, ReportRow::from_row(&row)?);
@@ -362,7 +373,7 @@ impl AccessNotes {
 impl Patients {
     /// What there is to know of the accesses to a patient's record besides the audit log.
     pub async fn access_notes(&self, whose: &Unproven<PatientId>) -> Result<AccessNotes, Fault> {
-        let kinds = [EMERGENCY, PROXY, REPORT];
+        let kinds = [EMERGENCY, PROXY, REPORT, DISCLOSED];
         let found = try_join_all(kinds.map(|kind| self.history(whose, kind))).await?;
         let mut notes = AccessNotes::default();
         for item in found.into_iter().flatten() {

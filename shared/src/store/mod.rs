@@ -9,6 +9,7 @@ pub mod calendars;
 pub mod care_team;
 pub mod concerns;
 pub mod directory;
+pub mod disclosures;
 pub mod document_buckets;
 pub mod documents;
 pub mod email_changes;
@@ -42,6 +43,7 @@ pub use calendars::{CalendarReader, Calendars, Followed};
 pub use care_team::{CareTeamMember, Membership, Particulars};
 pub use concerns::{Casebook, Concerns};
 pub use directory::{Change, Colleague, Directory, Listed};
+pub use disclosures::{DisclosureHour, PracticeKeyAdmissions};
 pub use document_buckets::{Admitted, DocumentFiles, Quarantine, file_key, key_of_file};
 pub use documents::{Announced, Claim, Claimed, Documents, KeptFile, Quota, Uploads};
 pub use email_changes::{EmailChange, EmailChanges};
@@ -51,11 +53,11 @@ pub use find_index::Sought;
 pub use holds::{Hold, HoldPage, Holds};
 pub use import_bucket::ImportBucket;
 pub use imports::{CareTeamRow, Imports, KnownNumber, Member, NewPatient, Standing};
-pub use message_keys::MessageKeys;
+pub use message_keys::{Admission, MessageKeys, PrivateKey};
 pub use objects::Opened;
 pub use panel::Panel;
 pub use patients::{
-    AppointmentTie, Basis, BreakGlass, ImportState, PatientContext, Patients, Proxy,
+    AppointmentTie, Basis, BreakGlass, Disclosure, ImportState, PatientContext, Patients, Proxy,
 };
 pub use proxies::{Proxied, ProxiedPage, Proxies, ProxyIndex};
 pub use records::{

@@ -9,7 +9,7 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 101] = [
+pub const SERVICES: [(&str, Make); 103] = [
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
     ("allow-break-glass", allow_break_glass::service),
@@ -24,6 +24,7 @@ pub const SERVICES: [(&str, Make); 101] = [
     ("confirm-appointment", confirm_appointment::service),
     ("confirm-email-change", confirm_email_change::service),
     ("delete-document", delete_document::service),
+    ("disclose-messages", disclose_messages::service),
     ("end-session", end_session::service),
     ("find-patient", find_patient::service),
     ("get-access-concern", get_access_concern::service),
@@ -41,6 +42,7 @@ pub const SERVICES: [(&str, Make); 101] = [
     ("get-patient-summary", get_patient_summary::service),
     ("get-profile", get_profile::service),
     ("grant-proxy", grant_proxy::service),
+    ("hide-thread", hide_thread::service),
     ("hold-lab-result", hold_lab_result::service),
     ("hold-slot", hold_slot::service),
     ("import-records", import_records::service),

@@ -218,6 +218,7 @@ fn environment(backend: &Backend) -> Vec<(&'static str, String)> {
         ("ADULT_AGE", "18".to_owned()),
         ("CANCELLATION_HOURS", "24".to_owned()),
         ("MAX_OPEN_APPOINTMENTS", "10".to_owned()),
+        ("RETENTION_YEARS", "10".to_owned()),
     ];
     environment.extend(resources.map(|(resource, name)| (resource.env(), name.to_owned())));
     environment
