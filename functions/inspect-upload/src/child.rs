@@ -88,7 +88,8 @@ impl Inspector {
         Self { program }
     }
 
-    /// Reads a file, and gives what takes its place. One that the child dies of, or gets nowhere with, is too complex.
+    /// Reads a file, and gives what takes its place. One that the child dies of, or gets nowhere with,
+    /// is too complex.
     pub(crate) async fn inspect(
         &self,
         content_type: ContentType,
