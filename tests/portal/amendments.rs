@@ -206,10 +206,12 @@ async fn a_disagreement_is_somebodys_work() {
 }
 
 /// How many of the patient's requests are counted as unanswered.
-async fn counted(world: &World) -> Value {
+async fn counted(world: &World) -> usize {
     let rows = world.stack.items(Resource::PatientsTable).await;
     let count = rows.iter().find(|row| row["sk"] == "AMENDMENTS");
-    count.unwrap()["unanswered"].clone()
+    count.map_or(0, |count| {
+        count["unanswered"].as_str().unwrap().parse().unwrap()
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -222,14 +224,27 @@ async fn twenty_wait_at_most_even_at_once() {
         asking.spawn(async move { function.respond(request).await });
     }
     let answers = asking.join_all().await;
+    // So many at once may also be more than the emulator can do in time.
     let asked = answers.iter().filter(|answer| answer.status == 201).count();
-    assert_eq!(asked, 20);
+    assert!(asked <= 20, "{asked}");
     for answer in answers.iter().filter(|answer| answer.status != 201) {
-        assert_eq!(kind(answer), "409 \"/problems/too-many-amendments\"");
+        let kind = kind(answer);
+        let expected = [
+            "409 \"/problems/too-many-amendments\"",
+            "503 \"/problems/unavailable\"",
+        ];
+        assert!(expected.contains(&kind.as_str()), "{kind}");
     }
+    let waiting = amendments(&world).await.len();
+    assert!(waiting <= 20, "{waiting}");
+    assert_eq!(counted(&world).await, waiting);
+    for _ in waiting..20 {
+        world.done("request-amendment", world.amend("other")).await;
+    }
+    let response = send(&world, "request-amendment", world.amend("other")).await;
+    assert_eq!(kind(&response), "409 \"/problems/too-many-amendments\"");
     let all = amendments(&world).await;
     assert_eq!(all.len(), 20);
-    assert_eq!(counted(&world).await, 20);
 
     // An answer makes room for one more, an extension does not; nor does a disagreement take it.
     let id = |at: usize| all[at]["id"].as_str().unwrap();
@@ -273,11 +288,9 @@ async fn so_many_in_half_a_day() {
         ("request-amendment", world.amend("other")),
         ("submit-disagreement", disagree(&id)),
     ] {
-        let rate = format!("RATE#{}#{operation}#43200#", world.account);
-        let rows = world.stack.scan(Resource::AccountsTable).await.into_iter();
-        let mut rows = rows.filter(|row| row["pk"]["S"].as_str().unwrap().starts_with(&rate));
-        let mut count = rows.next().unwrap();
-        count["taken"]["N"] = "30".into();
+        let window = Timestamp::now().as_second().div_euclid(43_200);
+        let rate = format!("RATE#{}#{operation}#43200#{window}", world.account);
+        let count = json!({"pk": {"S": rate}, "taken": {"N": "30"}});
         world.stack.put(Resource::AccountsTable, count).await;
         let response = send(&world, operation, request).await;
         assert_eq!(

@@ -305,7 +305,10 @@ impl World {
                 self.waits().await;
                 self.by_provider()
             }
-            "request-refill" => self.ask_for(&self.prescription().await),
+            "request-refill" => {
+                self.forget_turns().await;
+                self.ask_for(&self.prescription().await)
+            }
             "withdraw-refill" => {
                 let refill = self.refill(&self.prescription().await).await;
                 self.by_patient().patient(self.patient).refill(&refill)
@@ -611,6 +614,7 @@ impl World {
 
     /// The same, asked.
     pub async fn refill(&self, prescription: &str) -> String {
+        self.forget_turns().await;
         let answer = self
             .done("request-refill", self.ask_for(prescription))
             .await;
@@ -632,6 +636,7 @@ impl World {
 
     /// The same, asked, after the privacy officer has answered those before: twenty may wait.
     pub async fn amendment(&self) -> String {
+        self.forget_turns().await;
         let list = self.by_patient().patient(self.patient);
         let amendments = self.done("list-amendments", list).await;
         let amendments = amendments["amendments"].as_array().unwrap().clone();
@@ -711,6 +716,19 @@ impl World {
                 "size": file.len(),
                 "sha256": STANDARD.encode(sha256),
             }))
+    }
+
+    /// What the patient asked the practice for is not counted any more.
+    async fn forget_turns(&self) {
+        for row in self.stack.items(Resource::AccountsTable).await {
+            let key = row["pk"].as_str().unwrap();
+            let counts = ["request-refill", "request-amendment", "submit-disagreement"];
+            if key.starts_with("RATE#") && counts.iter().any(|operation| key.contains(operation)) {
+                let table = &self.stack.names[&Resource::AccountsTable];
+                let delete = json!({"TableName": table, "Key": {"pk": {"S": key}}});
+                self.stack.dynamodb("DeleteItem", delete).await;
+            }
+        }
     }
 
     /// How many files were announced is forgotten.
