@@ -808,8 +808,8 @@ impl World {
         (self.stack.proxy_row(id).await.1, id.parse().unwrap())
     }
 
-    /// Somebody who acts for the patient as their parent, in everything.
-    pub async fn a_parent(&self) -> AccountId {
+    /// Somebody who acts for the patient as their parent, in everything, and the grant.
+    pub async fn a_parent(&self) -> (AccountId, ProxyId) {
         let all = Category::ALL.map(Category::as_str);
         let email = format!("{}@example.org", Uuid::new_v4().simple());
         let request = self
@@ -820,8 +820,8 @@ impl World {
                 "email": email, "name": "A Parent", "relationship": "parent", "categories": all,
             }));
         let granted = self.done("grant-proxy", request).await;
-        let (_, account) = self.stack.proxy_row(granted["id"].as_str().unwrap()).await;
-        account
+        let id = granted["id"].as_str().unwrap();
+        (self.stack.proxy_row(id).await.1, id.parse().unwrap())
     }
 
     /// A request of the patient's from another sign-in.
