@@ -805,7 +805,7 @@ async fn an_adolescent_says_who_acts_for_them() {
     let request = parental(&world, "parent@example.org");
     let response = ask_in(&world, EAST, GRANT, request).await;
     let answer = body(&response);
-    // A parent is known, and sees nothing until there are appointments to make.
+    // A parent to whom the appointments were not granted is known, and sees nothing.
     assert_eq!(response.status, 201, "{answer}");
     assert_eq!(
         (&answer["state"], &answer["in_effect"]),

@@ -7,7 +7,7 @@ use crate::harness::function::{Function, trigger};
 use crate::harness::letter::Letter;
 use crate::harness::recorder::{Call, KMS_KEY, Recorder, Rows};
 use crate::harness::request::{With, body, signed_in};
-use crate::harness::schedule::hour;
+use crate::harness::schedule::{day, hour};
 use crate::harness::world::{
     World, calendar_at, http_specs, is_about_a_patient, specs, token_specs,
 };
@@ -181,6 +181,7 @@ async fn measured() -> Measured {
     adopting(&world, &mut runs).await;
     approving(&world, &mut runs).await;
     reconciling(&world, &mut runs).await;
+    finding(&world, &mut runs).await;
     offering(&world, &mut runs).await;
     Measured {
         stack: world.stack,
@@ -404,6 +405,21 @@ async fn reconciling(world: &World, runs: &mut Runs) {
     let cold = handle(&function, event()).await;
     let warm = handle(&function, event()).await;
     runs.insert(("reconcile-accounts", "service"), [cold, warm]);
+}
+
+/// The open slots of a specialty: its providers first, then their time.
+async fn finding(world: &World, runs: &mut Runs) {
+    let id = "list-open-slots";
+    let function = Function::new(&world.stack, id);
+    let day = day(hour(0));
+    let request = || {
+        let request = world.by_patient().query("specialty", "family-medicine");
+        let request = request.query("type", "visit");
+        request.query("from", &day).query("to", &day)
+    };
+    let cold = respond(&function, request()).await;
+    let warm = respond(&function, request()).await;
+    runs.insert((id, "by specialty"), [cold, warm]);
 }
 
 /// What is open is offered to somebody who waits; then nobody waits for anything else.
