@@ -216,8 +216,8 @@ async fn reminding(world: &World, runs: &mut Runs) {
     for (channel, start) in [("email", hour(300 * 24 + 15)), ("sms", hour(310 * 24 + 15))] {
         world.booked(start).await;
         let whose = || world.by_patient().patient(world.patient);
-        let response = Function::new(&world.stack, "get-profile").respond(whose());
-        let version = response.await.etag.unwrap();
+        let profile = Function::new(&world.stack, "get-profile");
+        let version = profile.respond(whose()).await.etag.unwrap();
         let change = whose().header("if-match", &format!("\"{version}\""));
         let change = change.json(&json!({
             "phone": "+1 617 555 0123", "email": "reminded@example.org",

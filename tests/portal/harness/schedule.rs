@@ -136,14 +136,14 @@ impl Comer {
         let mut rows = rows.filter(|row| row["pk"]["S"] == *pk);
         let row = rows.find(|row| row["sk"]["S"] == "CONTEXT#KEY").unwrap();
         let wrapped = STANDARD.decode(row["wrapped"]["B"].as_str().unwrap());
-        let key = keys(stack).unwrap(self.patient, &wrapped.unwrap());
+        let key = keys(stack).unwrap(self.patient, &wrapped.unwrap()).await;
         let place = Place {
             table: "patients",
             pk: &pk,
             sk: "CONTEXT#PROFILE",
             attribute: "sealed",
         };
-        let sealed = seal(&key.await.unwrap(), &place, resource.to_string().as_bytes()).unwrap();
+        let sealed = seal(&key.unwrap(), &place, resource.to_string().as_bytes()).unwrap();
         let profile = json!({
             "pk": {"S": pk}, "sk": {"S": "CONTEXT#PROFILE"}, "import_state": {"S": "complete"},
             "sealed": {"B": STANDARD.encode(sealed)},
