@@ -293,7 +293,7 @@ async fn a_failure_is_made_up_for_and_nothing_is_sent_twice() {
 
     // What may have arrived is not sent again.
     let (other, address) = somebody(&world).await;
-    booked(&world, &other, later(start, 60)).await;
+    booked(&world, &other, later(start, -60)).await;
     let unanswered = Recorder::fated(|call| match call.actions.as_slice() {
         [action] if action == "ses:SendEmail" => Fate::Unanswered,
         _ => Fate::Answered,
@@ -304,9 +304,9 @@ async fn a_failure_is_made_up_for_and_nothing_is_sent_twice() {
     assert!(mails(&world.stack, &address).await.len() <= 1);
     // One that fails keeps nobody else from being reminded.
     let (third, address) = somebody(&world).await;
-    booked(&world, &third, later(start, 120)).await;
+    booked(&world, &third, later(start, -120)).await;
     let (fourth, broken) = somebody(&world).await;
-    booked(&world, &fourth, later(start, 180)).await;
+    booked(&world, &fourth, later(start, -180)).await;
     let fails = broken.clone();
     let recorder = Recorder::failing(move |call| call.body.contains(&fails));
     assert_eq!(counted(&recorded(&world, now, recorder)).await, (1, 1));
