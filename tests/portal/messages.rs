@@ -538,10 +538,10 @@ async fn a_parent_reads_a_childs_messages_until_the_year_of_an_adolescent() {
         "the year, and no day"
     );
     let key = world.key(signed_in(parent, Role::Patient), "account").await;
-    let share = |practice: &Practice| {
+    let share = async |practice: &Practice| {
         let request = world.about_patient().thread(thread);
         let keys = json!({"keys": [wrapped(&parent.to_string(), &key)]});
-        ask_of(&world, practice, "share-thread", request.json(&keys))
+        ask_of(&world, practice, "share-thread", request.json(&keys)).await
     };
     assert_eq!(share(&over).await.status, 409);
     assert_eq!(share(&last).await.status, 200);
