@@ -1392,7 +1392,9 @@ fn naughty_strings_get_no_echo() {
     must be 1 to 10000 characters long
     must be 1 to 150 characters long
     must be 1 to 20 characters long
+    must be 1 to 200 characters long
     must be 1 to 2000 characters long
+    must be 1 to 300 characters long
     must be 1 to 500 characters long
     must be 1 to 60 characters long
     must be 1 to 64 characters long
@@ -1433,6 +1435,7 @@ fn naughty_strings_get_no_echo() {
     must be patient, provider, admin or privacy-officer
     must be preventing-harm or erroneous-data or privacy-precondition or individual-request
     must be profile or lab-results or prescriptions or health-record or documents or other
+    must be required-by-law or public-health or abuse-or-neglect or health-oversight or judicial-proceeding or law-enforcement or death or serious-threat or government-function or workers-compensation or other
     must be the 16 letters and digits that the practice gave you
     must be the 8 letters and digits of the e-mail
     must be the beginning of an e-mail address

@@ -510,7 +510,8 @@ fn depths(measured: &Measured) {
     complete-appointment    provider        cold 3 deep, 5 calls; warm 2 deep, 4 calls
     confirm-appointment     provider        cold 3 deep, 5 calls; warm 2 deep, 4 calls
     confirm-email-change    patient         cold 6 deep, 9 calls; warm 6 deep, 9 calls
-    delete-document         patient         cold 4 deep, 5 calls; warm 4 deep, 5 calls
+    delete-document         patient         cold 3 deep, 4 calls; warm 3 deep, 4 calls
+    disclose-messages       privacy-officer cold 3 deep, 4 calls; warm 2 deep, 3 calls
     end-session             patient         cold 2 deep, 2 calls; warm 2 deep, 2 calls
     find-patient            provider        cold 6 deep, 8 calls; warm 5 deep, 7 calls
     get-access-concern      privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
@@ -531,7 +532,8 @@ fn depths(measured: &Measured) {
     get-profile             patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-profile             provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
     grant-proxy             patient         cold 7 deep, 8 calls; warm 5 deep, 6 calls
-    hold-lab-result         provider        cold 3 deep, 6 calls; warm 2 deep, 5 calls
+    hide-thread             patient         cold 2 deep, 4 calls; warm 2 deep, 4 calls
+    hold-lab-result         provider        cold 3 deep, 5 calls; warm 2 deep, 4 calls
     hold-slot               patient         cold 3 deep, 8 calls; warm 2 deep, 7 calls
     inspect-upload          service         cold 5 deep, 5 calls; warm 5 deep, 5 calls
     invite-user             admin           cold 6 deep, 8 calls; warm 6 deep, 8 calls
@@ -561,7 +563,7 @@ fn depths(measured: &Measured) {
     list-proxied-patients   patient         cold 5 deep, 5 calls; warm 4 deep, 4 calls
     list-proxies            patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     list-proxies            provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
-    list-record-access      patient         cold 2 deep, 8 calls; warm 2 deep, 7 calls
+    list-record-access      patient         cold 2 deep, 9 calls; warm 2 deep, 8 calls
     list-refill-requests    patient         cold 2 deep, 6 calls; warm 2 deep, 5 calls
     list-refill-requests    provider        cold 2 deep, 6 calls; warm 2 deep, 5 calls
     list-schedule           provider        cold 5 deep, 5 calls; warm 4 deep, 4 calls
