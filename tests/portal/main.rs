@@ -31,6 +31,7 @@ mod misuse;
 mod prescriptions;
 mod profile;
 mod proxies;
+mod realtime;
 mod record_access;
 mod round_trips;
 mod sessions;

@@ -64,6 +64,12 @@ pub const WORDS: &[(&str, Option<Words>)] = &[
     ("list-record-access", words("Looked at this list", "Tried to look at this list")),
     ("report-access-concern", words("Reported an entry of this list", "Tried to report an entry of this list")),
     ("list-profile-changes", words("Looked at the changes of the profile", "Tried to look at the changes of the profile")),
+    // Real time
+    ("open-channel", None),
+    ("connect-channel", None),
+    ("disconnect-channel", None),
+    ("list-events", None),
+    ("deliver-events", None),
     // Proxies
     ("grant-proxy", words("Let somebody act for the patient", "Tried to let somebody act for the patient")),
     ("list-proxies", words("Looked at who acts for the patient", "Tried to look at who acts for the patient")),

@@ -47,6 +47,8 @@ pub enum Capability {
     WriteFindIndex,
     /// Give a patient their one account.
     LinkAccounts,
+    /// See which account is a patient's.
+    FindAccounts,
     /// Let somebody act for a patient.
     GrantProxies,
     RevokeProxies,
@@ -118,6 +120,17 @@ pub enum Capability {
     UpdateAppointments,
     /// Let a provider look after an appointment with a patient.
     RelateAppointments,
+    /// Give out tickets for connections.
+    IssueTickets,
+    /// Let whoever has a ticket connect.
+    OpenChannels,
+    CloseChannels,
+    /// Read what an account was told.
+    ReadEvents,
+    /// Write what an account is told, and see over which connections.
+    DeliverEvents,
+    /// Tell something over a connection, or end it.
+    PostToChannels,
     ReadMessages,
     WriteMessages,
     /// Read which threads wait with the practice.
@@ -171,6 +184,7 @@ pub enum Resource {
     DirectoryTable,
     ScheduleTable,
     MessagesTable,
+    ChannelsTable,
     AuditTable,
     MessageKey,
     PhiKey,
@@ -178,6 +192,8 @@ pub enum Resource {
     /// What tables and buckets are encrypted with at rest.
     DataKey,
     UserPool,
+    /// The WebSocket API.
+    ChannelApi,
     /// The address that mails come from.
     MailSender,
     ImportBucket,
@@ -197,6 +213,8 @@ impl Resource {
             Self::DirectoryTable => "DIRECTORY_TABLE",
             Self::ScheduleTable => "SCHEDULE_TABLE",
             Self::MessagesTable => "MESSAGES_TABLE",
+            Self::ChannelsTable => "CHANNELS_TABLE",
+            Self::ChannelApi => "CHANNEL_API_ID",
             Self::MessageKey => "MESSAGE_KEY_ID",
             Self::AuditTable => "AUDIT_TABLE",
             Self::PhiKey => "PHI_KEY_ID",
@@ -213,7 +231,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 94] = [
+    pub const ALL: [Self; 101] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -236,6 +254,7 @@ impl Capability {
         Self::ReadPanels,
         Self::WriteFindIndex,
         Self::LinkAccounts,
+        Self::FindAccounts,
         Self::GrantProxies,
         Self::RevokeProxies,
         Self::RemoveFromCareTeams,
@@ -279,6 +298,12 @@ impl Capability {
         Self::BookAppointments,
         Self::UpdateAppointments,
         Self::RelateAppointments,
+        Self::IssueTickets,
+        Self::OpenChannels,
+        Self::CloseChannels,
+        Self::ReadEvents,
+        Self::DeliverEvents,
+        Self::PostToChannels,
         Self::ReadMessages,
         Self::WriteMessages,
         Self::ReadInbox,
@@ -334,6 +359,7 @@ impl Capability {
             | Self::ReadPanels
             | Self::WriteFindIndex
             | Self::LinkAccounts
+            | Self::FindAccounts
             | Self::RemoveFromCareTeams
             | Self::BreakGlass
             | Self::EndBreakGlass
@@ -374,6 +400,12 @@ impl Capability {
             | Self::HoldSlots
             | Self::BookAppointments
             | Self::UpdateAppointments => Resource::ScheduleTable,
+            Self::IssueTickets
+            | Self::OpenChannels
+            | Self::CloseChannels
+            | Self::ReadEvents
+            | Self::DeliverEvents => Resource::ChannelsTable,
+            Self::PostToChannels => Resource::ChannelApi,
             Self::ReadMessages
             | Self::WriteMessages
             | Self::ReadInbox
@@ -417,7 +449,7 @@ impl Capability {
             Self::KeepApprovals | Self::KeepPractitioners => {
                 &["dynamodb:DeleteItem", "dynamodb:PutItem"]
             }
-            Self::FindPatients => &["dynamodb:GetItem"],
+            Self::FindPatients | Self::FindAccounts => &["dynamodb:GetItem"],
             Self::CountRequests | Self::NoteSessions | Self::KeepSessions => {
                 &["dynamodb:UpdateItem"]
             }
@@ -471,6 +503,22 @@ impl Capability {
             | Self::BookAppointments
             | Self::RelateAppointments => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
             Self::UpdateAppointments => &["dynamodb:PutItem"],
+            Self::IssueTickets => &["dynamodb:PutItem"],
+            Self::OpenChannels => &[
+                "dynamodb:DeleteItem",
+                "dynamodb:GetItem",
+                "dynamodb:PutItem",
+            ],
+            Self::CloseChannels => &["dynamodb:DeleteItem", "dynamodb:GetItem"],
+            Self::ReadEvents => &["dynamodb:GetItem", "dynamodb:Query"],
+            Self::DeliverEvents => &[
+                "dynamodb:DeleteItem",
+                "dynamodb:GetItem",
+                "dynamodb:PutItem",
+                "dynamodb:Query",
+                "dynamodb:UpdateItem",
+            ],
+            Self::PostToChannels => &["execute-api:ManageConnections"],
             Self::ReadMessages | Self::ReadMessageKeys => &["dynamodb:GetItem", "dynamodb:Query"],
             Self::ReadInbox => &["dynamodb:Query"],
             Self::ReadPrivateKeys => &["dynamodb:GetItem"],

@@ -475,6 +475,27 @@ impl Patients {
         })
     }
 
+    /// A patient's one account, if they have it.
+    pub async fn account_of(&self, patient: PatientId) -> Result<Option<AccountId>, Fault> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", s(format!("ACCOUNT-OF#{patient}")))
+            .key("sk", s("ACCOUNT"))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| fault("DynamoDB", &error))?;
+        answer
+            .item
+            .as_ref()
+            .and_then(|item| string(item, "account"))
+            .map(str::parse)
+            .transpose()
+            .map_err(|_| Fault::Corrupt("which account is a patient's"))
+    }
+
     /// The patient with this medical record number.
     pub async fn by_mrn(&self, mrn_mac: &str) -> Result<Option<PatientId>, Fault> {
         let answer = self

@@ -47,6 +47,8 @@ pub enum Fate {
     Overtaken,
     /// It arrives, and its answer does not.
     Unanswered,
+    /// There is somebody to take it, whom the emulator does not have.
+    Taken,
 }
 
 type Fates = Arc<dyn Fn(&Call) -> Fate + Send + Sync>;
@@ -171,6 +173,7 @@ impl HttpConnector for Connector {
         let fate = fates.map_or(Fate::Answered, |fate| fate(&call));
         let said = match fate {
             Fate::Answered | Fate::Unanswered => None,
+            Fate::Taken => Some((200, "")),
             Fate::Failed => Some((
                 500,
                 r#"{"__type":"InternalServerError","message":"CANARY-OF-AWS"}"#,
@@ -211,6 +214,10 @@ fn uses(request: &HttpRequest, body: &str) -> Vec<(String, String)> {
             let mail: Value = serde_json::from_str(body).unwrap();
             let sender = mail["FromEmailAddress"].as_str().unwrap().to_owned();
             return vec![("ses:SendEmail".to_owned(), sender)];
+        }
+        if request.uri().contains("/@connections/") {
+            let api = request.uri().split('/').nth(5).unwrap_or_default();
+            return vec![("execute-api:ManageConnections".to_owned(), api.to_owned())];
         }
         let bucket = request.uri().split('/').nth(3).unwrap_or_default();
         let action = match request.method() {

@@ -9,7 +9,7 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 91] = [
+pub const SERVICES: [(&str, Make); 96] = [
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
     ("allow-break-glass", allow_break_glass::service),
@@ -23,7 +23,10 @@ pub const SERVICES: [(&str, Make); 91] = [
     ("complete-appointment", complete_appointment::service),
     ("confirm-appointment", confirm_appointment::service),
     ("confirm-email-change", confirm_email_change::service),
+    ("connect-channel", connect_channel::service),
     ("delete-document", delete_document::service),
+    ("deliver-events", deliver_events::service),
+    ("disconnect-channel", disconnect_channel::service),
     ("end-session", end_session::service),
     ("find-patient", find_patient::service),
     ("get-access-concern", get_access_concern::service),
@@ -50,6 +53,7 @@ pub const SERVICES: [(&str, Make); 91] = [
     ("list-amendments", list_amendments::service),
     ("list-appointments", list_appointments::service),
     ("list-documents", list_documents::service),
+    ("list-events", list_events::service),
     ("list-health-record", list_health_record::service),
     ("list-inbox", list_inbox::service),
     ("list-lab-holds", list_lab_holds::service),
@@ -71,6 +75,7 @@ pub const SERVICES: [(&str, Make); 91] = [
     ("list-users", list_users::service),
     ("mark-no-show", mark_no_show::service),
     ("mark-thread-read", mark_thread_read::service),
+    ("open-channel", open_channel::service),
     ("read-thread", read_thread::service),
     ("reconcile-accounts", reconcile_accounts::service),
     ("record-sign-in", record_sign_in::service),
