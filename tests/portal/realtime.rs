@@ -4,6 +4,7 @@ use crate::audit_coverage::the_new_record;
 use crate::harness::Whose;
 use crate::harness::channels::{batch, change, handshake};
 use crate::harness::function::Function;
+use crate::harness::mail::mails;
 use crate::harness::messages::Paths;
 use crate::harness::recorder::{Call, Fate, Recorder};
 use crate::harness::request::{With, body, signed_in};
@@ -511,4 +512,142 @@ async fn whom_nothing_is_told_has_no_channel() {
     world
         .connected(signed_in(account, Role::Patient), "x=")
         .await;
+}
+
+/// What send-notices mailed to an account in this test.
+async fn mailed(world: &World, account: AccountId) -> Vec<(String, String)> {
+    let users = world.stack.users(&format!("sub = \"{account}\"")).await;
+    let attributes = users[0]["Attributes"].as_array().unwrap();
+    let email = attributes
+        .iter()
+        .find(|one| one["Name"] == "email")
+        .unwrap();
+    mails(&world.stack, email["Value"].as_str().unwrap()).await
+}
+
+async fn send_notices(world: &World) -> Value {
+    let function = Function::new(&world.stack, "send-notices");
+    function.handle(json!({})).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_mail_an_hour_says_that_there_is_a_message() {
+    let world = Arc::new(world().await);
+    let (proxy, _) = world.granted("proxy@example.org", &["messages"]).await;
+    let thread = Uuid::new_v4();
+    frames(&world, &[world.answered(thread), world.answered(thread)]).await;
+    assert_eq!(send_notices(&world).await["sent"], 0, "it may be read yet");
+    world.pass(300).await;
+    let before = world.stack.audit().await;
+    // Several runs at once send one mail to each.
+    let mut runs = JoinSet::new();
+    for _ in 0..6 {
+        let world = Arc::clone(&world);
+        runs.spawn(async move { send_notices(&world).await["sent"].as_u64().unwrap() });
+    }
+    assert_eq!(runs.join_all().await.iter().sum::<u64>(), 2);
+    let text = "You have a new message. Sign in to read it.\n".to_owned();
+    let mail = ("You have a new message".to_owned(), text);
+    for account in [world.account, proxy] {
+        assert_eq!(mailed(&world, account).await, std::slice::from_ref(&mail));
+    }
+    assert!(mailed(&world, world.provider).await.is_empty());
+    let mut told = world.stack.records_since(&before).await;
+    told.retain(|record| record["patient"] == world.patient.to_string());
+    assert_eq!(told.len(), 2);
+    assert!(
+        told.iter()
+            .all(|one| one["outcome"] == "success" && one["via"] == "service")
+    );
+    // Within the hour no other, after it one, if there is a newer message by then.
+    frames(&world, &[world.answered(thread)]).await;
+    world.pass(3000).await;
+    assert_eq!(send_notices(&world).await["sent"], 0);
+    world.pass(600).await;
+    assert_eq!(send_notices(&world).await["sent"], 2);
+    world.pass(7200).await;
+    assert_eq!(send_notices(&world).await["sent"], 0);
+    assert_eq!(mailed(&world, world.account).await.len(), 2);
+    // Another thread is another matter.
+    frames(&world, &[world.answered(Uuid::new_v4())]).await;
+    world.pass(300).await;
+    assert_eq!(send_notices(&world).await["sent"], 2);
+}
+
+#[tokio::test]
+async fn who_has_read_it_or_wrote_it_gets_no_mail() {
+    let world = world().await;
+    let thread = Uuid::new_v4();
+    let read = |party: &str| {
+        change(
+            "MODIFY",
+            &format!("THREAD#{}#{thread}", world.patient),
+            &format!("READ#{party}"),
+        )
+    };
+    frames(&world, &[world.wrote(thread)]).await;
+    frames(
+        &world,
+        &[world.answered(thread), read(&world.account.to_string())],
+    )
+    .await;
+    world.pass(300).await;
+    assert_eq!(
+        send_notices(&world).await,
+        json!({"sent": 0, "not_sent": 0})
+    );
+    // That the practice reads is no matter of the patient's.
+    frames(&world, &[world.answered(thread), read("providers")]).await;
+    world.pass(300).await;
+    assert_eq!(send_notices(&world).await["sent"], 1);
+    // What a stream tells twice is not mailed of twice.
+    let answered = world.answered(thread);
+    frames(&world, std::slice::from_ref(&answered)).await;
+    world.pass(3600).await;
+    assert_eq!(send_notices(&world).await["sent"], 1);
+    frames(&world, &[answered]).await;
+    world.pass(7200).await;
+    assert_eq!(send_notices(&world).await["sent"], 0);
+}
+
+#[tokio::test]
+async fn who_does_not_want_mail_or_may_not_read_gets_none() {
+    let world = world().await;
+    let (proxy, grant) = world.granted("proxy@example.org", &["messages"]).await;
+    for (version, choice, sent) in [(0, "none", 0), (1, "email", 1)] {
+        let change = world
+            .about_patient()
+            .header("if-match", &format!("\"{version}\""))
+            .json(&json!({"notifications": {"messages": choice}}));
+        assert_eq!(world.ask("update-profile", change).await.status, 200);
+        frames(&world, &[world.answered(Uuid::new_v4())]).await;
+        if version == 0 {
+            let revoke = world.about_patient().proxy(grant);
+            assert_eq!(world.ask("revoke-proxy", revoke).await.status, 200);
+        }
+        world.pass(300).await;
+        assert_eq!(send_notices(&world).await["sent"], sent, "{choice}");
+    }
+    assert!(mailed(&world, proxy).await.is_empty());
+}
+
+/// A mail that could not be sent is recorded as that, and not tried again within the hour.
+#[tokio::test]
+async fn a_mail_that_fails() {
+    let world = world().await;
+    frames(&world, &[world.answered(Uuid::new_v4())]).await;
+    world.pass(300).await;
+    let before = world.stack.audit().await;
+    let recorder = Recorder::failing(|call| call.actions == ["ses:SendEmail"]);
+    let function = Function::recorded(&world.stack, "send-notices", recorder);
+    let answer = function.handle(json!({})).await.unwrap();
+    assert_eq!(answer, json!({"sent": 0, "not_sent": 1}));
+    let records = world.stack.records_since(&before).await;
+    let about = records
+        .iter()
+        .filter(|one| one["patient"] == world.patient.to_string());
+    let mut outcomes: Vec<_> = about.map(|one| one["outcome"].as_str().unwrap()).collect();
+    outcomes.sort_unstable();
+    assert_eq!(outcomes, ["failure", "success"]);
+    assert_eq!(send_notices(&world).await["sent"], 0);
 }

@@ -294,18 +294,25 @@ async fn reconciling(world: &World, runs: &mut Runs) {
 /// Somebody connects, is told of a message over a connection that is gone by then, and disconnects.
 async fn telling(world: &World, runs: &mut Runs) {
     world.link_accounts().await;
-    let ids = ["connect-channel", "deliver-events", "disconnect-channel"];
+    let ids = [
+        "connect-channel",
+        "deliver-events",
+        "disconnect-channel",
+        "send-notices",
+    ];
     let functions = ids.map(|id| Function::new(&world.stack, id));
-    let [connects, delivers, disconnects] = &functions;
-    let mut measured = [const { Vec::new() }; 3];
+    let [connects, delivers, disconnects, notifies] = &functions;
+    let mut measured = [const { Vec::new() }; 4];
     for connection in ["one=", "two="] {
         let ticket = world.ticket(world.by_patient()).await;
         measured[0].push(respond(connects, handshake(&ticket, connection)).await);
-        let wrote = world.wrote(Uuid::new_v4());
+        let wrote = world.answered(Uuid::new_v4());
         measured[1].push(handle(delivers, batch(&[wrote])).await);
         let gone = json!({"requestContext": {"connectionId": "three="}});
         world.connected(world.by_patient(), "three=").await;
         measured[2].push(handle(disconnects, gone).await);
+        world.pass(300).await;
+        measured[3].push(handle(notifies, json!({})).await);
     }
     for (id, runs_of_it) in ids.into_iter().zip(measured) {
         let caller = if id == "connect-channel" {
@@ -347,12 +354,14 @@ fn depths(measured: &Measured) {
     let mut table = String::new();
     for ((id, caller), [cold, warm]) in &measured.runs {
         // An import takes as many as its file has resources, a copy as many as the record has pages, a
-        // comparison as many as there are users, an event as many as there are who hear of it.
+        // comparison as many as there are users, an event as many as there are who hear of it,
+        // notices as many as are due.
         let uncounted = [
             "import-records",
             "build-export",
             "reconcile-accounts",
             "deliver-events",
+            "send-notices",
         ];
         if uncounted.contains(id) {
             continue;

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 use shared::api::events::Event;
-use shared::ids::{PatientId, RecordId};
+use shared::ids::{AccountId, PatientId, RecordId};
 
 /// A change that somebody is to hear of.
 pub(crate) struct Change {
@@ -12,6 +12,8 @@ pub(crate) struct Change {
     /// The stream's own id of it, which stays the same however often it is told.
     pub(crate) source: String,
     pub(crate) event: Event,
+    /// Who wrote the message, where it is one.
+    pub(crate) sender: Option<AccountId>,
     /// Which results are new, where it is about results.
     pub(crate) results: Vec<RecordId>,
 }
@@ -41,9 +43,15 @@ fn change(record: &Value) -> Option<Change> {
     Some(Change {
         position: text("/dynamodb/SequenceNumber")?.to_owned(),
         source: text("/eventID")?.to_owned(),
+        sender: sender(sk),
         event,
         results: result.into_iter().collect(),
     })
+}
+
+fn sender(sk: &str) -> Option<AccountId> {
+    let (sender, _) = sk.strip_prefix("SENT#")?.split_once('#')?;
+    sender.parse().ok()
 }
 
 fn meaning(kind: &str, pk: &str, sk: &str) -> Option<(Event, Option<RecordId>)> {

@@ -4,24 +4,28 @@
 mod changes;
 mod posts;
 
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use changes::Change;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use posts::Posts;
 use serde_json::{Value, json};
 use shared::Fault;
-use shared::api::events::{DELIVER_EVENTS, Told};
+use shared::access::Role;
+use shared::api::events::{DELIVER_EVENTS, Event, Told};
+use shared::api::message_keys::Party;
 use shared::audit::{Outcome, Record};
 use shared::aws::Aws;
 use shared::event::{Handle, Handled, events};
 use shared::serve::Service;
-use shared::store::{AccountRow, Audience, Channels};
+use shared::store::{AccountRow, Audience, Channels, Notices};
 use shared::telemetry;
 
 struct Handler {
     audience: Audience,
     channels: Channels,
     posts: Posts,
+    notices: Notices,
 }
 
 impl Handle for Handler {
@@ -67,9 +71,10 @@ impl Handler {
         now: Timestamp,
     ) -> Result<(), Fault> {
         let (source, event) = (&change.source, &change.event);
+        let notice = self.notice(row, change, now)?;
         let sequence = self
             .channels
-            .append(row.account, source, event, now)
+            .append(row.account, source, event, notice, now)
             .await?;
         let told = Told {
             sequence,
@@ -78,6 +83,29 @@ impl Handler {
         // Only now: who connects after this has the event in the list.
         let connections = self.channels.connections(row.account, now).await?;
         self.posts.post(row, connections, &told).await
+    }
+
+    /// What becomes of the notice outside the app. The practice looks into its inbox; patients and
+    /// proxies hear of what somebody else wrote, unless they read on before it is due.
+    fn notice(
+        &self,
+        row: &AccountRow,
+        change: &Change,
+        now: Timestamp,
+    ) -> Result<Option<TransactWriteItem>, Fault> {
+        let account = row.account;
+        match &change.event {
+            Event::MessageNew { patient, thread }
+                if row.role == Role::Patient && change.sender != Some(account) =>
+            {
+                let notice = self.notices.expect(account, *patient, *thread, now);
+                notice.map(Some)
+            }
+            Event::MessageRead { thread, party, .. } if *party == Party::Account(account) => {
+                self.notices.forget(account, *thread, now).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 }
 
@@ -89,6 +117,7 @@ pub fn service(aws: &Aws) -> Result<Service, Fault> {
             audience: Audience::new(aws)?,
             channels: Channels::new(aws)?,
             posts: Posts::new(aws)?,
+            notices: Notices::new(aws)?,
         },
     )
 }

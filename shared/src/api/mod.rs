@@ -26,6 +26,7 @@ pub mod lab_results;
 pub mod lab_trends;
 pub mod message_keys;
 pub mod my_patients;
+pub mod notices;
 pub mod observations;
 pub mod open_slots;
 pub mod page;
@@ -267,6 +268,7 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.event(&channels::DISCONNECT_CHANNEL);
     visitor.operation::<events::ListEvents>();
     visitor.event(&events::DELIVER_EVENTS);
+    visitor.event(&notices::SEND_NOTICES);
     // Proxies
     visitor.operation::<proxies::GrantProxy>();
     visitor.operation::<proxies::ListProxies>();

@@ -70,6 +70,7 @@ pub const WORDS: &[(&str, Option<Words>)] = &[
     ("disconnect-channel", None),
     ("list-events", None),
     ("deliver-events", None),
+    ("send-notices", words("Sent word that there is a new message", "Tried to send word that there is a new message")),
     // Proxies
     ("grant-proxy", words("Let somebody act for the patient", "Tried to let somebody act for the patient")),
     ("list-proxies", words("Looked at who acts for the patient", "Tried to look at who acts for the patient")),

@@ -131,6 +131,8 @@ pub enum Capability {
     DeliverEvents,
     /// Tell something over a connection, or end it.
     PostToChannels,
+    /// Take the notices that are due.
+    KeepNotices,
     ReadMessages,
     WriteMessages,
     /// Read which threads wait with the practice.
@@ -231,7 +233,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 101] = [
+    pub const ALL: [Self; 102] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -304,6 +306,7 @@ impl Capability {
         Self::ReadEvents,
         Self::DeliverEvents,
         Self::PostToChannels,
+        Self::KeepNotices,
         Self::ReadMessages,
         Self::WriteMessages,
         Self::ReadInbox,
@@ -404,6 +407,7 @@ impl Capability {
             | Self::OpenChannels
             | Self::CloseChannels
             | Self::ReadEvents
+            | Self::KeepNotices
             | Self::DeliverEvents => Resource::ChannelsTable,
             Self::PostToChannels => Resource::ChannelApi,
             Self::ReadMessages
@@ -519,6 +523,7 @@ impl Capability {
                 "dynamodb:UpdateItem",
             ],
             Self::PostToChannels => &["execute-api:ManageConnections"],
+            Self::KeepNotices => &["dynamodb:Query", "dynamodb:UpdateItem"],
             Self::ReadMessages | Self::ReadMessageKeys => &["dynamodb:GetItem", "dynamodb:Query"],
             Self::ReadInbox => &["dynamodb:Query"],
             Self::ReadPrivateKeys => &["dynamodb:GetItem"],

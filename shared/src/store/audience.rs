@@ -58,6 +58,25 @@ impl Audience {
         }
         Ok(audience)
     }
+
+    /// The account, if the event is for it at this moment.
+    pub async fn has(
+        &self,
+        account: AccountId,
+        event: &Event,
+        now: Timestamp,
+    ) -> Result<Option<AccountRow>, Fault> {
+        let whose = Unproven::new(event.patient());
+        let (context, row) = tokio::try_join!(
+            self.patients.context(&whose),
+            self.accounts.account(account),
+        )?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let may = context.exists() && event.is_for(&row, &context, now)?;
+        Ok(may.then_some(row))
+    }
 }
 
 /// Who of the practice may be told: of messages, those who treat the patient, whomever the thread is

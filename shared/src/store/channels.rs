@@ -238,13 +238,14 @@ impl Channels {
     }
 
     /// Writes an event behind the account's last one, and says which it is. The number, the event and
-    /// what it came of are one transaction: no event appears behind a later one, and of a change that
+    /// what it came of are one transaction, with what else is to be done once: no event appears behind a later one, and of a change that
     /// is heard of twice there is one event.
     pub async fn append(
         &self,
         account: AccountId,
         source: &str,
         event: &Event,
+        with: Option<TransactWriteItem>,
         now: Timestamp,
     ) -> Result<u64, Fault> {
         for attempt in 0..TRIES {
@@ -255,7 +256,8 @@ impl Channels {
             }
             let last = self.last(account).await?;
             let sequence = last.saturating_add(1);
-            let items = self.appended(account, source, event, sequence, now)?;
+            let mut items = self.appended(account, source, event, sequence, now)?;
+            items.extend(with.clone());
             let answer = self
                 .client
                 .transact_write_items()

@@ -20,6 +20,7 @@ pub mod holds;
 pub mod import_bucket;
 pub mod imports;
 pub mod message_keys;
+pub mod notices;
 pub mod objects;
 pub mod panel;
 pub mod patients;
@@ -51,6 +52,7 @@ pub use holds::{Hold, HoldPage, Holds};
 pub use import_bucket::ImportBucket;
 pub use imports::{CareTeamRow, Imports, KnownNumber, Member, NewPatient, Standing};
 pub use message_keys::MessageKeys;
+pub use notices::{Notice, Notices, Preferences};
 pub use objects::Opened;
 pub use panel::Panel;
 pub use patients::{

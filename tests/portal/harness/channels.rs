@@ -6,6 +6,7 @@ use super::world::World;
 use serde_json::{Value, json};
 use shared::aws::Resource;
 use shared::http::{Request, Response};
+use shared::ids::AccountId;
 use uuid::Uuid;
 
 /// A handshake of the WebSocket API.
@@ -80,11 +81,33 @@ impl World {
 
     /// The stream's word of a message of the patient's.
     pub fn wrote(&self, thread: Uuid) -> Value {
+        self.sent_by(self.account, thread)
+    }
+
+    /// The same of a message of the practice's.
+    pub fn answered(&self, thread: Uuid) -> Value {
+        self.sent_by(self.provider, thread)
+    }
+
+    fn sent_by(&self, sender: AccountId, thread: Uuid) -> Value {
         let pk = format!("THREAD#{}#{thread}", self.patient);
-        change(
-            "INSERT",
-            &pk,
-            &format!("SENT#{}#{}", self.account, Uuid::new_v4()),
-        )
+        change("INSERT", &pk, &format!("SENT#{sender}#{}", Uuid::new_v4()))
+    }
+
+    /// Lets so many seconds pass for all notices: those that wait become due, those that were sent
+    /// are longer ago.
+    pub async fn pass(&self, seconds: i64) {
+        for mut row in self.stack.scan(Resource::ChannelsTable).await {
+            if row["pk"]["S"] != "NOTICES" {
+                continue;
+            }
+            for name in ["due", "sent_at"] {
+                if let Some(at) = row[name]["N"].as_str() {
+                    let at: i64 = at.parse().unwrap();
+                    row[name] = json!({"N": (at - seconds).to_string()});
+                }
+            }
+            self.stack.put(Resource::ChannelsTable, row).await;
+        }
     }
 }

@@ -9,7 +9,7 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 96] = [
+pub const SERVICES: [(&str, Make); 97] = [
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
     ("allow-break-glass", allow_break_glass::service),
@@ -96,6 +96,7 @@ pub const SERVICES: [(&str, Make); 96] = [
     ("review-refill", review_refill::service),
     ("revoke-proxy", revoke_proxy::service),
     ("send-message", send_message::service),
+    ("send-notices", send_notices::service),
     ("set-availability", set_availability::service),
     ("share-thread", share_thread::service),
     ("sign-out-everywhere", sign_out_everywhere::service),
