@@ -411,7 +411,12 @@ fn services_do_one_thing_each() {
     let specs = by_account(&nobody);
     for (service, _) in &specs {
         for (spec, permits) in decisions(Principal::Service(service.id), &nobody) {
-            let own = spec.id == service.id && spec.trigger == Trigger::Event;
+            let invoked = match spec.trigger {
+                Trigger::Event => true,
+                Trigger::Socket { route } => route != "$connect",
+                Trigger::Http { .. } => false,
+            };
+            let own = spec.id == service.id && invoked;
             assert_eq!(permits, own, "{} by {}", spec.id, service.id);
         }
     }

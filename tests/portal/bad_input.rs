@@ -49,7 +49,7 @@ use uuid::Uuid;
 /// Stands in what is sent, and must not stand in what comes back.
 const ECHO: &str = "qX7Echo";
 
-const TABLES: [Resource; 7] = [
+const TABLES: [Resource; 8] = [
     Resource::AccountsTable,
     Resource::PatientsTable,
     Resource::RecordsTable,
@@ -57,6 +57,7 @@ const TABLES: [Resource; 7] = [
     Resource::DirectoryTable,
     Resource::ScheduleTable,
     Resource::MessagesTable,
+    Resource::ChannelsTable,
 ];
 
 /// The portal under bad input.

@@ -639,6 +639,7 @@ async fn tables_say_nothing(stack: &Stack) {
         Resource::ScheduleTable,
         Resource::DocumentsTable,
         Resource::MessagesTable,
+        Resource::ChannelsTable,
     ] {
         for item in stack.scan(table).await {
             for (name, value) in item.as_object().unwrap() {

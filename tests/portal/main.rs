@@ -32,6 +32,7 @@ mod misuse;
 mod prescriptions;
 mod profile;
 mod proxies;
+mod realtime;
 mod record_access;
 mod reminders;
 mod round_trips;

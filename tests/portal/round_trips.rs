@@ -3,6 +3,7 @@
 
 use crate::access_matrix::permits_parents;
 use crate::documents::inspection;
+use crate::harness::channels::{batch, handshake};
 use crate::harness::function::{Function, trigger};
 use crate::harness::letter::Letter;
 use crate::harness::recorder::{Call, KMS_KEY, Recorder, Rows};
@@ -24,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// What one request did.
 struct Run {
@@ -183,6 +185,7 @@ async fn measured() -> Measured {
     reconciling(&world, &mut runs).await;
     finding(&world, &mut runs).await;
     offering(&world, &mut runs).await;
+    telling(&world, &mut runs).await;
     Measured {
         stack: world.stack,
         runs,
@@ -446,6 +449,42 @@ async fn offering(world: &World, runs: &mut Runs) {
     runs.insert(("leave-waitlist", "offered"), [cold, warm]);
 }
 
+/// Somebody connects, is told of a message over a connection that is gone by then, and disconnects.
+async fn telling(world: &World, runs: &mut Runs) {
+    world.link_accounts().await;
+    let ids = [
+        "connect-channel",
+        "deliver-events",
+        "disconnect-channel",
+        "send-notices",
+    ];
+    let functions = ids.map(|id| Function::new(&world.stack, id));
+    let [connects, delivers, disconnects, notifies] = &functions;
+    let mut measured = [const { Vec::new() }; 4];
+    for connection in ["one=", "two="] {
+        let ticket = world.ticket(world.by_patient()).await;
+        measured[0].push(respond(connects, handshake(&ticket, connection)).await);
+        let wrote = world.answered(Uuid::new_v4());
+        measured[1].push(handle(delivers, batch(&[wrote])).await);
+        let gone = json!({"requestContext": {"connectionId": "three="}});
+        world.connected(world.by_patient(), "three=").await;
+        measured[2].push(handle(disconnects, gone).await);
+        world.pass(300).await;
+        measured[3].push(handle(notifies, json!({})).await);
+    }
+    for (id, runs_of_it) in ids.into_iter().zip(measured) {
+        let caller = if id == "connect-channel" {
+            "patient"
+        } else {
+            "service"
+        };
+        let Ok(both) = runs_of_it.try_into() else {
+            panic!("{id}")
+        };
+        runs.insert((id, caller), both);
+    }
+}
+
 /// As what the caller of a request signed in.
 fn role(request: &Request) -> &'static str {
     let groups = &request.claims.as_ref().unwrap().groups;
@@ -473,16 +512,17 @@ fn depths(measured: &Measured) {
     let mut table = String::new();
     for ((id, caller), [cold, warm]) in &measured.runs {
         // An import takes as many as its file has resources, a copy as many as the record has pages, a
-        // comparison as many as there are users, reminders as many as are due.
-        if [
+        // comparison as many as there are users, an event as many as there are who hear of it,
+        // reminders and notices as many as are due.
+        let uncounted = [
             "import-records",
             "build-export",
             "reconcile-accounts",
+            "deliver-events",
+            "send-notices",
             "send-reminders",
-        ]
-        .contains(id)
-            || *caller == PARENT
-        {
+        ];
+        if uncounted.contains(id) || *caller == PARENT {
             continue;
         }
         writeln!(
@@ -510,8 +550,10 @@ fn depths(measured: &Measured) {
     complete-appointment    provider        cold 3 deep, 5 calls; warm 2 deep, 4 calls
     confirm-appointment     provider        cold 3 deep, 5 calls; warm 2 deep, 4 calls
     confirm-email-change    patient         cold 6 deep, 9 calls; warm 6 deep, 9 calls
+    connect-channel         patient         cold 2 deep, 3 calls; warm 2 deep, 3 calls
     delete-document         patient         cold 3 deep, 4 calls; warm 3 deep, 4 calls
     disclose-messages       privacy-officer cold 3 deep, 4 calls; warm 2 deep, 3 calls
+    disconnect-channel      service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
     end-session             patient         cold 2 deep, 2 calls; warm 2 deep, 2 calls
     find-patient            provider        cold 6 deep, 8 calls; warm 5 deep, 7 calls
     get-access-concern      privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
@@ -545,6 +587,7 @@ fn depths(measured: &Measured) {
     list-appointments       patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-documents          patient         cold 2 deep, 7 calls; warm 2 deep, 6 calls
     list-documents          provider        cold 2 deep, 7 calls; warm 2 deep, 6 calls
+    list-events             patient         cold 2 deep, 4 calls; warm 2 deep, 4 calls
     list-health-record      patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-health-record      provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-inbox              provider        cold 5 deep, 9 calls; warm 5 deep, 10 calls
@@ -573,6 +616,7 @@ fn depths(measured: &Measured) {
     list-users              admin           cold 4 deep, 9 calls; warm 4 deep, 9 calls
     mark-no-show            provider        cold 3 deep, 5 calls; warm 2 deep, 4 calls
     mark-thread-read        provider        cold 2 deep, 5 calls; warm 2 deep, 5 calls
+    open-channel            patient         cold 3 deep, 3 calls; warm 3 deep, 3 calls
     read-thread             patient         cold 2 deep, 5 calls; warm 2 deep, 5 calls
     record-sign-in          service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
     register-message-key    patient         cold 3 deep, 4 calls; warm 3 deep, 4 calls

@@ -11,10 +11,11 @@ use shared::http::Request;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The stacks in which capabilities stand.
-const POLICIES: [&str; 3] = [
+const POLICIES: [&str; 4] = [
     "infra/access.yaml",
     "infra/identity.yaml",
     "infra/mail.yaml",
+    "infra/realtime.yaml",
 ];
 
 fn stack(file: &str) -> Value {
@@ -172,6 +173,72 @@ fn every_route_is_the_one_declared() {
     );
 }
 
+/// Of the WebSocket API, what a browser sends reaches no function: its route invokes nothing.
+#[test]
+fn every_route_of_a_socket_is_the_one_declared() {
+    let template = stack("infra/realtime.yaml");
+    let root = stack("template.yaml");
+    let parameters = &root["Resources"]["Realtime"]["Properties"]["Parameters"];
+    let mut routes: BTreeMap<&str, &Value> = resources(&template, "AWS::ApiGatewayV2::Route")
+        .map(|(_, route)| {
+            let route = &route["Properties"];
+            (route["RouteKey"].as_str().unwrap(), route)
+        })
+        .collect();
+    let integration = |route: &Value| {
+        let target = route["Target"]["Fn::Sub"].as_str().unwrap();
+        let id = target.strip_prefix("integrations/${").unwrap();
+        template["Resources"][id.trim_end_matches('}')]["Properties"].clone()
+    };
+    for spec in specs() {
+        let Trigger::Socket { route } = spec.trigger else {
+            continue;
+        };
+        let uri = integration(routes.remove(route).unwrap())["IntegrationUri"].to_string();
+        let named = parameters.as_object().unwrap().iter();
+        let mut named = named.filter(|(_, value)| value["Fn::GetAtt"][0] == pascal(spec.id));
+        let (parameter, _) = named.next().unwrap();
+        assert!(uri.contains(&format!("${{{parameter}}}")), "{}", spec.id);
+        let mut permissions = resources(&template, "AWS::Lambda::Permission");
+        let permitted = permissions.any(|(_, permission)| {
+            let permission = &permission["Properties"];
+            let source = permission["SourceArn"].to_string();
+            permission["FunctionName"]["Ref"] == parameter.as_str()
+                && source.contains(&format!("${{Channels}}/portal/{route}\""))
+        });
+        assert!(permitted, "{}", spec.id);
+    }
+    let (left, heartbeat) = routes.pop_first().unwrap();
+    assert_eq!((left, routes.len()), ("$default", 0));
+    assert_eq!(integration(heartbeat)["IntegrationType"], "MOCK");
+}
+
+/// Who is told of changes is told their keys: no stream has anything else of a record or a message.
+#[test]
+fn streams_for_browsers_have_keys_alone() {
+    let data = stack("infra/data.yaml");
+    let template = stack("template.yaml");
+    let events = &template["Resources"]["DeliverEvents"]["Properties"]["Events"];
+    let mut streams = 0;
+    for (name, event) in events.as_object().unwrap() {
+        let event = &event["Properties"];
+        let table = output(&event["Stream"]).replace("StreamArn", "Table");
+        let stream = &data["Resources"][&table]["Properties"]["StreamSpecification"];
+        assert_eq!(stream["StreamViewType"], "KEYS_ONLY", "{name}");
+        assert_eq!(
+            strings(&event["FunctionResponseTypes"]),
+            ["ReportBatchItemFailures"]
+        );
+        assert_eq!(event["BisectBatchOnFunctionError"], true, "{name}");
+        assert_eq!(
+            output(&event["DestinationConfig"]["OnFailure"]["Destination"]),
+            "DeliveryFailuresArn"
+        );
+        streams += 1;
+    }
+    assert_eq!(streams, 3);
+}
+
 #[test]
 fn every_environment_is_what_the_capabilities_reach() {
     let template = stack("template.yaml");
@@ -253,6 +320,8 @@ fn every_capability_is_a_statement_with_its_exact_actions() {
             Resource::DirectoryTable => "DirectoryTableArn",
             Resource::ScheduleTable => "ScheduleTableArn",
             Resource::MessagesTable => "MessagesTableArn",
+            Resource::ChannelsTable => "ChannelsTableArn",
+            Resource::ChannelApi => "${Channels}/portal",
             Resource::AuditTable => "AuditTableArn",
             Resource::MessageKey => "MessageKeyArn",
             Resource::PhiKey => "PhiKeyArn",
@@ -268,7 +337,8 @@ fn every_capability_is_a_statement_with_its_exact_actions() {
         };
         let arns = reach.matches("Arn").count()
             + reach.matches("BucketName").count()
-            + reach.matches("identity/${Sender}").count();
+            + reach.matches("identity/${Sender}").count()
+            + reach.matches("${Channels}/portal").count();
         assert!(
             reach.contains(named) || reach.contains("\"UserPool\",\"Arn\""),
             "{capability:?}: {reach}"
@@ -855,17 +925,26 @@ fn every_event_is_taken() {
         fn operation<Op: Operation>(&mut self) {
             let id = Op::SPEC.id;
             let event = std::fs::read_to_string(root().join(format!("events/{id}.json"))).unwrap();
-            let request = Request::from_lambda(lambda_http::request::from_str(&event).unwrap());
+            let request = match Op::SPEC.trigger {
+                Trigger::Socket { .. } => {
+                    Request::from_socket(&serde_json::from_str(&event).unwrap())
+                }
+                _ => Request::from_lambda(lambda_http::request::from_str(&event).unwrap()),
+            };
             assert!(
                 Op::parse(&request).is_ok(),
                 "{id}: {:?}",
                 Op::parse(&request).err()
             );
             assert!(Op::Subject::named(&request).is_ok(), "{id}");
-            let Trigger::Http { auth, .. } = Op::SPEC.trigger else {
-                panic!("{id}")
-            };
-            assert_eq!(request.claims.is_some(), auth == Auth::Token, "{id}");
+            let by_token = matches!(
+                Op::SPEC.trigger,
+                Trigger::Http {
+                    auth: Auth::Token,
+                    ..
+                }
+            );
+            assert_eq!(request.claims.is_some(), by_token, "{id}");
             assert!(!request.request_id.is_empty(), "{id}");
             self.0 += 1;
         }

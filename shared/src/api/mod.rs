@@ -12,12 +12,14 @@ pub mod break_glass;
 pub mod bytes;
 pub mod calendars;
 pub mod care_team;
+pub mod channels;
 mod codes;
 pub mod dashboard;
 pub mod days;
 pub mod disclosures;
 pub mod documents;
 pub mod email_change;
+pub mod events;
 pub mod exports;
 pub mod health_record;
 pub mod import;
@@ -26,6 +28,7 @@ pub mod lab_results;
 pub mod lab_trends;
 pub mod message_keys;
 pub mod my_patients;
+pub mod notices;
 pub mod observations;
 pub mod open_slots;
 pub mod page;
@@ -62,6 +65,8 @@ pub enum Trigger {
         path: &'static str,
         auth: Auth,
     },
+    /// A route of the WebSocket API. `$connect` takes a ticket; what comes after stands on that.
+    Socket { route: &'static str },
     /// An AWS service invokes it (a bucket notification, a Cognito trigger).
     Event,
 }
@@ -159,7 +164,7 @@ pub struct Spec {
     pub needs: &'static [Capability],
 }
 
-/// An operation behind the REST API.
+/// An operation that somebody asks for: behind the REST API, or as a handshake of the WebSocket API.
 pub trait Operation: Send + Sync + 'static {
     const SPEC: &'static Spec;
     /// Whose data it touches; what Cedar calls the resource.
@@ -269,6 +274,13 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<threads::CloseThread>();
     visitor.operation::<threads::AssignThread>();
     visitor.operation::<disclosures::DiscloseMessages>();
+    // Real time
+    visitor.operation::<channels::OpenChannel>();
+    visitor.operation::<channels::ConnectChannel>();
+    visitor.event(&channels::DISCONNECT_CHANNEL);
+    visitor.operation::<events::ListEvents>();
+    visitor.event(&events::DELIVER_EVENTS);
+    visitor.event(&notices::SEND_NOTICES);
     // Proxies
     visitor.operation::<proxies::GrantProxy>();
     visitor.operation::<proxies::ListProxies>();

@@ -79,6 +79,13 @@ pub const WORDS: &[(&str, Option<Words>)] = &[
     ("close-thread", words("Ended a talk by messages", "Tried to end a talk by messages")),
     ("assign-thread", words("Chose who answers messages", "Tried to choose who answers messages")),
     ("disclose-messages", words("Began to pass messages on to somebody", "Tried to pass messages on to somebody")),
+    // Real time
+    ("open-channel", None),
+    ("connect-channel", None),
+    ("disconnect-channel", None),
+    ("list-events", None),
+    ("deliver-events", None),
+    ("send-notices", words("Sent word that there is a new message", "Tried to send word that there is a new message")),
     // Proxies
     ("grant-proxy", words("Let somebody act for the patient", "Tried to let somebody act for the patient")),
     ("list-proxies", words("Looked at who acts for the patient", "Tried to look at who acts for the patient")),

@@ -140,6 +140,19 @@ pub enum Capability {
     ReadDueAppointments,
     /// Note who was reminded of which appointment.
     KeepReminders,
+    /// Give out tickets for connections.
+    IssueTickets,
+    /// Let whoever has a ticket connect.
+    OpenChannels,
+    CloseChannels,
+    /// Read what an account was told.
+    ReadEvents,
+    /// Write what an account is told, and see over which connections.
+    DeliverEvents,
+    /// Tell something over a connection, or end it.
+    PostToChannels,
+    /// Take the notices that are due.
+    KeepNotices,
     ReadMessages,
     WriteMessages,
     /// Read which threads wait with the practice.
@@ -197,6 +210,7 @@ pub enum Resource {
     DirectoryTable,
     ScheduleTable,
     MessagesTable,
+    ChannelsTable,
     AuditTable,
     MessageKey,
     PhiKey,
@@ -204,6 +218,8 @@ pub enum Resource {
     /// What tables and buckets are encrypted with at rest.
     DataKey,
     UserPool,
+    /// The WebSocket API.
+    ChannelApi,
     /// The address that mails come from.
     MailSender,
     /// The number that text messages come from.
@@ -225,6 +241,8 @@ impl Resource {
             Self::DirectoryTable => "DIRECTORY_TABLE",
             Self::ScheduleTable => "SCHEDULE_TABLE",
             Self::MessagesTable => "MESSAGES_TABLE",
+            Self::ChannelsTable => "CHANNELS_TABLE",
+            Self::ChannelApi => "CHANNEL_API_ID",
             Self::MessageKey => "MESSAGE_KEY_ID",
             Self::AuditTable => "AUDIT_TABLE",
             Self::PhiKey => "PHI_KEY_ID",
@@ -242,7 +260,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 107] = [
+    pub const ALL: [Self; 114] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -319,6 +337,13 @@ impl Capability {
         Self::OfferOpenings,
         Self::ReadDueAppointments,
         Self::KeepReminders,
+        Self::IssueTickets,
+        Self::OpenChannels,
+        Self::CloseChannels,
+        Self::ReadEvents,
+        Self::DeliverEvents,
+        Self::PostToChannels,
+        Self::KeepNotices,
         Self::ReadMessages,
         Self::WriteMessages,
         Self::ReadInbox,
@@ -427,6 +452,13 @@ impl Capability {
             | Self::OfferOpenings
             | Self::ReadDueAppointments
             | Self::KeepReminders => Resource::ScheduleTable,
+            Self::IssueTickets
+            | Self::OpenChannels
+            | Self::CloseChannels
+            | Self::ReadEvents
+            | Self::KeepNotices
+            | Self::DeliverEvents => Resource::ChannelsTable,
+            Self::PostToChannels => Resource::ChannelApi,
             Self::ReadMessages
             | Self::WriteMessages
             | Self::ReadInbox
@@ -542,6 +574,23 @@ impl Capability {
                 "dynamodb:UpdateItem",
             ],
             Self::UpdateAppointments | Self::OfferOpenings => &["dynamodb:PutItem"],
+            Self::IssueTickets => &["dynamodb:PutItem"],
+            Self::OpenChannels => &[
+                "dynamodb:DeleteItem",
+                "dynamodb:GetItem",
+                "dynamodb:PutItem",
+            ],
+            Self::CloseChannels => &["dynamodb:DeleteItem", "dynamodb:GetItem"],
+            Self::ReadEvents => &["dynamodb:GetItem", "dynamodb:Query"],
+            Self::DeliverEvents => &[
+                "dynamodb:DeleteItem",
+                "dynamodb:GetItem",
+                "dynamodb:PutItem",
+                "dynamodb:Query",
+                "dynamodb:UpdateItem",
+            ],
+            Self::PostToChannels => &["execute-api:ManageConnections"],
+            Self::KeepNotices => &["dynamodb:Query", "dynamodb:UpdateItem"],
             Self::ReadMessages | Self::ReadMessageKeys => &["dynamodb:GetItem", "dynamodb:Query"],
             Self::ReadInbox => &["dynamodb:Query"],
             Self::ReadPrivateKeys => &["dynamodb:GetItem"],

@@ -26,6 +26,9 @@ use std::time::Duration;
 /// instead costs 3 ms of every cold start, and trusts 140 authorities more.
 const AMAZON_TRUST_SERVICES: &[u8] = include_bytes!("amazon-trust-services.pem");
 
+/// The stage of the WebSocket API: infra/realtime.yaml.
+const CHANNEL_STAGE: &str = "portal";
+
 /// The AWS side of a function: its clients and the names of its resources.
 pub struct Aws {
     config: SdkConfig,
@@ -132,6 +135,24 @@ impl Aws {
             cognito: OnceLock::new(),
             ses: OnceLock::new(),
         }
+    }
+
+    /// What every client is configured with, for clients that one function alone has.
+    pub const fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// Where the connections of the WebSocket API are managed.
+    pub fn channels(&self) -> Result<String, Fault> {
+        let api = self.name(Resource::ChannelApi)?;
+        // A loopback address has no subdomains.
+        if let Some(endpoint) = self.config.endpoint_url() {
+            return Ok(format!("{endpoint}/_aws/execute-api/{api}/{CHANNEL_STAGE}"));
+        }
+        let region = self.config.region().map_or("", Region::as_ref);
+        Ok(format!(
+            "https://{api}.execute-api.{region}.amazonaws.com/{CHANNEL_STAGE}"
+        ))
     }
 
     /// The name or id of a resource of this stack.

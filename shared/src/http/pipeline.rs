@@ -9,6 +9,7 @@ use crate::access::{
     Access, By, Caller, Decision, Permitted, Policies, Principal, Role, Subject, Unproven,
 };
 use crate::api::break_glass::Reason;
+use crate::api::channels::Ticket;
 use crate::api::profile::Profile;
 use crate::api::{Auth, Operation, Spec, Trigger};
 use crate::audit::{Audit, Commit, Outcome, Record, Via, pause};
@@ -17,7 +18,7 @@ use crate::ids::{AccountId, PatientId};
 use crate::phi::{DataKey, DataKeys, Opener, Phi, Sealed};
 use crate::practice::Practice;
 use crate::serve::Service;
-use crate::store::{AccountRow, Accounts, Basis, PatientContext, Patients, Write};
+use crate::store::{AccountRow, Accounts, Basis, Channels, PatientContext, Patients, Write};
 use crate::telemetry::{self, Line};
 use crate::{Fault, Reason as FaultReason, aws};
 use futures_util::FutureExt;
@@ -533,6 +534,8 @@ async fn commit<T>(
 pub(crate) struct Pipeline {
     spec: &'static Spec,
     accounts: Option<Accounts>,
+    /// Where the tickets are, of operations that take one in place of a token.
+    channels: Option<Channels>,
     patients: Option<Patients>,
     keys: Option<DataKeys>,
     audit: Audit,
@@ -542,16 +545,19 @@ pub(crate) struct Pipeline {
 impl Pipeline {
     fn new(aws: &Aws, spec: &'static Spec) -> Result<Self, Fault> {
         let needs = |capability| spec.needs.contains(&capability);
-        let signed_in = matches!(
-            spec.trigger,
-            Trigger::Http {
-                auth: Auth::Token,
-                ..
-            }
-        );
+        let by_ticket = matches!(spec.trigger, Trigger::Socket { .. });
+        let signed_in = by_ticket
+            || matches!(
+                spec.trigger,
+                Trigger::Http {
+                    auth: Auth::Token,
+                    ..
+                }
+            );
         Ok(Self {
             spec,
             accounts: signed_in.then(|| Accounts::new(aws)).transpose()?,
+            channels: by_ticket.then(|| Channels::new(aws)).transpose()?,
             patients: needs(Capability::ReadPatients)
                 .then(|| Patients::new(aws))
                 .transpose()?,
@@ -592,16 +598,30 @@ impl Pipeline {
         record
     }
 
-    /// The caller behind the token; none for operations that take nobody's.
+    /// The caller behind the token or the ticket; none for operations that take nobody's.
     async fn caller(&self, request: &Request) -> Result<Option<Caller>, Problem> {
         let Some(accounts) = &self.accounts else {
             return Ok(None);
         };
-        let claims = request.claims.as_ref().ok_or(Problem::unauthenticated())?;
-        let row = accounts.account(claims.account).await?;
-        Caller::verified(claims, row)
-            .map(Some)
-            .ok_or(Problem::unauthenticated())
+        let caller = if let Some(channels) = &self.channels {
+            let ticket = Ticket::of(request)?;
+            let (sign_in, row) = tokio::join!(
+                channels.ticket(&ticket, Timestamp::now()),
+                accounts.account(ticket.account()),
+            );
+            let (sign_in, row) = (sign_in?, row?);
+            sign_in.and_then(|sign_in| Caller::by_sign_in(&sign_in, row))
+        } else {
+            let claims = request.claims.as_ref().ok_or(Problem::unauthenticated())?;
+            let row = accounts.account(claims.account).await?;
+            Caller::verified(claims, row)
+        };
+        caller.map(Some).ok_or(Problem::unauthenticated())
+    }
+
+    /// Does it answer handshakes of the WebSocket API?
+    pub(crate) const fn is_socket(&self) -> bool {
+        self.channels.is_some()
     }
 
     async fn context(&self, subject: &impl Subject) -> Result<PatientContext, Fault> {
@@ -622,6 +642,7 @@ impl Pipeline {
             None => Refusal::denied(problem),
         })?;
         if let Some(Caller { row, .. }) = &caller {
+            record.actor = Some(row.account);
             record.role = Some(row.role);
             record.practitioner = row.practitioner;
             record.name.clone_from(&row.name);

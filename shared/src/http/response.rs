@@ -92,6 +92,12 @@ impl Response {
         }
     }
 
+    /// The response to a handshake of the WebSocket API: of all it says, a client sees whether it
+    /// succeeded.
+    pub fn into_socket(self) -> serde_json::Value {
+        serde_json::json!({"statusCode": self.status.as_u16()})
+    }
+
     /// The response as lambda_http takes it.
     pub fn into_lambda(self) -> Result<lambda_http::Response<lambda_http::Body>, ::http::Error> {
         let mut builder = lambda_http::Response::builder()

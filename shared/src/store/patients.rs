@@ -530,8 +530,8 @@ impl Patients {
         })
     }
 
-    /// The patient's one account, if they have one.
-    pub(super) async fn account_of(&self, patient: PatientId) -> Result<Option<AccountId>, Fault> {
+    /// A patient's one account, if they have it.
+    pub async fn account_of(&self, patient: PatientId) -> Result<Option<AccountId>, Fault> {
         let answer = self
             .client
             .get_item()

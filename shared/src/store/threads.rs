@@ -1,7 +1,8 @@
 //! Threads in the messages table. `PATIENT#<id>` has a row `THREAD#<thread>` for each thread: its
 //! state, its order and its wrapped keys; a local index orders them by their last activity, and the
 //! index `inbox` those that wait with the practice. `THREAD#<patient>#<thread>` has the messages, and
-//! what each `Idempotency-Key` made. Nothing in it can be read here.
+//! what each `Idempotency-Key` made, and `READ#<party>` up to where a party has read. Nothing in it can
+//! be read here.
 
 use super::{
     Item, PatientContext, Patients, Write, b, bytes, n, number, patient_key, s, sortable, string,
@@ -501,6 +502,24 @@ impl Threads {
                 .ok_or(TORN)?,
             digest: bytes(&item, "digest").ok_or(TORN)?.to_vec(),
         }))
+    }
+
+    /// The writes of a thread in which the caller's party has read on. Beside the thread stands that it
+    /// did: the table's stream has keys alone, and whoever is told of it hears nothing else.
+    pub fn read_on(
+        &self,
+        access: &Access<PatientId>,
+        thread: &ThreadRow,
+    ) -> Result<Vec<Write>, Fault> {
+        let party = Party::of(access.caller());
+        let note = Put::builder()
+            .item("pk", s(partition(thread.patient, thread.id)))
+            .item("sk", s(format!("READ#{party}")))
+            .item("through", n(thread.read_through(party)));
+        Ok(vec![
+            self.change(access, thread)?,
+            self.write(note, Problem::changed_meanwhile())?,
+        ])
     }
 
     /// The write of a changed thread. Nothing happens if it changed meanwhile.

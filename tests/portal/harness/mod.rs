@@ -1,6 +1,7 @@
 //! What the tests stand on: one emulator for the whole run, and for each test tables, keys and a
 //! user pool of its own.
 
+pub mod channels;
 pub mod function;
 pub mod letter;
 pub mod lines;
@@ -68,6 +69,7 @@ impl Stack {
             (Resource::DirectoryTable, "data", "DirectoryTable"),
             (Resource::ScheduleTable, "data", "ScheduleTable"),
             (Resource::MessagesTable, "data", "MessagesTable"),
+            (Resource::ChannelsTable, "data", "ChannelsTable"),
             (Resource::AuditTable, "audit", "AuditTable"),
         ];
         let unique = Uuid::new_v4().simple().to_string();
@@ -130,6 +132,8 @@ impl Stack {
             root.create_bucket(&name).await.unwrap();
             names.insert(resource, name);
         }
+        // No such API is there: to the emulator, every connection of it is gone.
+        names.insert(Resource::ChannelApi, format!("{unique}-channels"));
         names.insert(Resource::MailSender, mail::sender(&root, &unique).await);
         let digits = Uuid::new_v4().as_u128() % 10_000_000_000;
         names.insert(Resource::TextSender, format!("+1{digits:010}"));

@@ -61,6 +61,8 @@ pub enum Fate {
     Unanswered,
     /// It does not arrive; this is the answer.
     Told(u16, &'static str),
+    /// There is somebody to take it, whom the emulator does not have.
+    Taken,
 }
 
 type Fates = Arc<dyn Fn(&Call) -> Fate + Send + Sync>;
@@ -192,6 +194,7 @@ impl HttpConnector for Connector {
         let said = match fate {
             Fate::Answered | Fate::Unanswered => None,
             Fate::Told(status, body) => Some((status, body.to_owned())),
+            Fate::Taken => Some((200, String::new())),
             Fate::Failed => Some((
                 500,
                 r#"{"__type":"InternalServerError","message":"CANARY-OF-AWS"}"#.to_owned(),
@@ -244,6 +247,11 @@ fn uses(request: &HttpRequest, body: &str) -> Vec<(String, String, Rows)> {
                 format!("+{sender}"),
                 Rows::default(),
             )];
+        }
+        if request.uri().contains("/@connections/") {
+            let api = request.uri().split('/').nth(5).unwrap_or_default();
+            let action = "execute-api:ManageConnections".to_owned();
+            return vec![(action, api.to_owned(), Rows::default())];
         }
         let bucket = request.uri().split('/').nth(3).unwrap_or_default();
         let action = match request.method() {

@@ -413,6 +413,7 @@ impl World {
                 let document = self.document("available").await;
                 self.by_provider().patient(self.patient).document(&document)
             }
+            "list-events" => self.by_patient().query("after", "0"),
             id if let Some(request) = self.about_messages(id).await => request,
             _ if is_about_a_patient(spec) => self.by_patient().patient(self.patient),
             _ => self.by_patient(),

@@ -9,7 +9,7 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 103] = [
+pub const SERVICES: [(&str, Make); 109] = [
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
     ("allow-break-glass", allow_break_glass::service),
@@ -23,8 +23,11 @@ pub const SERVICES: [(&str, Make); 103] = [
     ("complete-appointment", complete_appointment::service),
     ("confirm-appointment", confirm_appointment::service),
     ("confirm-email-change", confirm_email_change::service),
+    ("connect-channel", connect_channel::service),
     ("delete-document", delete_document::service),
+    ("deliver-events", deliver_events::service),
     ("disclose-messages", disclose_messages::service),
+    ("disconnect-channel", disconnect_channel::service),
     ("end-session", end_session::service),
     ("find-patient", find_patient::service),
     ("get-access-concern", get_access_concern::service),
@@ -55,6 +58,7 @@ pub const SERVICES: [(&str, Make); 103] = [
     ("list-amendments", list_amendments::service),
     ("list-appointments", list_appointments::service),
     ("list-documents", list_documents::service),
+    ("list-events", list_events::service),
     ("list-health-record", list_health_record::service),
     ("list-inbox", list_inbox::service),
     ("list-lab-holds", list_lab_holds::service),
@@ -80,6 +84,7 @@ pub const SERVICES: [(&str, Make); 103] = [
     ("mark-thread-read", mark_thread_read::service),
     ("offer-openings", offer_openings::service),
     ("open-calendar", open_calendar::service),
+    ("open-channel", open_channel::service),
     ("read-calendar", read_calendar::service),
     ("read-thread", read_thread::service),
     ("reconcile-accounts", reconcile_accounts::service),
@@ -102,6 +107,7 @@ pub const SERVICES: [(&str, Make); 103] = [
     ("revoke-calendar", revoke_calendar::service),
     ("revoke-proxy", revoke_proxy::service),
     ("send-message", send_message::service),
+    ("send-notices", send_notices::service),
     ("send-reminders", send_reminders::service),
     ("set-availability", set_availability::service),
     ("share-thread", share_thread::service),
