@@ -163,11 +163,6 @@ impl Aws {
             .ok_or(Fault::Misconfigured(resource.env()))
     }
 
-    /// What a function makes the client of a service with that no other function calls.
-    pub const fn config(&self) -> &SdkConfig {
-        &self.config
-    }
-
     /// What the practice decides.
     pub const fn practice(&self) -> &Practice {
         &self.practice
