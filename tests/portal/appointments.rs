@@ -481,7 +481,8 @@ async fn a_transaction_that_is_overtaken_is_sent_again() {
 async fn a_transaction_is_cancelled_for_many_reasons() {
     let world = World::new().await;
     for (code, sent, status, retry_after) in [
-        ("ConditionalCheckFailed", 1, 409, None),
+        // Found and said anew, once.
+        ("ConditionalCheckFailed", 2, 409, None),
         ("TransactionConflict", 6, 503, Some(5)),
         ("ThrottlingError", 6, 503, Some(5)),
         ("ProvisionedThroughputExceeded", 6, 503, Some(5)),

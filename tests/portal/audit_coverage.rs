@@ -52,7 +52,7 @@ async fn allowed() {
         let with_patient = records.iter().filter(with_patient).count();
         if is_about_a_patient(spec) {
             assert_eq!((records.len(), with_patient), (1, 1), "{}", spec.id);
-        } else if SHOWS_WHAT_PATIENTS_WROTE.contains(&spec.id) {
+        } else if LISTS_OF_PATIENTS.contains(&spec.id) {
             assert_eq!((records.len(), with_patient), (2, 1), "{}", spec.id);
         } else {
             assert_eq!(records.len(), 1, "{}", spec.id);
@@ -60,8 +60,9 @@ async fn allowed() {
     }
 }
 
-/// The work lists that leave a record with every patient whose text they show, besides their own.
-const SHOWS_WHAT_PATIENTS_WROTE: [&str; 2] = ["list-open-refills", "list-open-amendments"];
+/// The work lists that leave a record with every patient whom they show, besides their own.
+const LISTS_OF_PATIENTS: [&str; 3] =
+    ["list-open-refills", "list-open-amendments", "list-waiting-patients"];
 
 fn role(claims: &Claims) -> Role {
     let mut roles = Role::ALL.into_iter();

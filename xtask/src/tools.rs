@@ -107,7 +107,7 @@ async fn install_packages(name: &str, path: &str) -> Result<()> {
         .args(["ci", "--no-audit", "--no-fund"]);
     run(&mut npm, &folder()?.join(format!("{name}.log")))
         .await
-        .context("Node.js 20 or newer, with npm, is needed")?;
+        .context("Node.js 20.10 or newer, with npm, is needed")?;
     fs::write(&stamp, wanted)?;
     drop(lock);
     Ok(())
