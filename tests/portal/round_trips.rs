@@ -398,12 +398,12 @@ fn depths(measured: &Measured) {
     register-message-key    patient         cold 3 deep, 4 calls; warm 3 deep, 4 calls
     release-lab-result      provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
     report-access-concern   patient         cold 4 deep, 6 calls; warm 3 deep, 5 calls
-    request-amendment       patient         cold 3 deep, 6 calls; warm 2 deep, 5 calls
+    request-amendment       patient         cold 3 deep, 5 calls; warm 2 deep, 4 calls
     request-email-change    patient         cold 5 deep, 7 calls; warm 5 deep, 7 calls
     request-export          patient         cold 4 deep, 5 calls; warm 4 deep, 5 calls
     request-refill          patient         cold 3 deep, 7 calls; warm 2 deep, 6 calls
     request-upload          patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
-    reset-user-mfa          admin           cold 4 deep, 4 calls; warm 4 deep, 4 calls
+    reset-user-mfa          admin           cold 5 deep, 5 calls; warm 5 deep, 5 calls
     resolve-access-concern  privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
     review-amendment        privacy-officer cold 3 deep, 5 calls; warm 2 deep, 4 calls
     review-break-glass      privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls

@@ -375,7 +375,7 @@ fn data_at_rest_is_encrypted_recoverable_and_protected() {
             tables += 1;
         }
     }
-    assert_eq!(tables, 7);
+    assert_eq!(tables, 8);
     let identity = stack("infra/identity.yaml");
     let (_, pool) = resources(&identity, "AWS::Cognito::UserPool")
         .next()
