@@ -61,8 +61,11 @@ async fn allowed() {
 }
 
 /// The work lists that leave a record with every patient whom they show, besides their own.
-const LISTS_OF_PATIENTS: [&str; 3] =
-    ["list-open-refills", "list-open-amendments", "list-waiting-patients"];
+const LISTS_OF_PATIENTS: [&str; 3] = [
+    "list-open-refills",
+    "list-open-amendments",
+    "list-waiting-patients",
+];
 
 fn role(claims: &Claims) -> Role {
     let mut roles = Role::ALL.into_iter();

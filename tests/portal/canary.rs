@@ -165,10 +165,10 @@ impl Canary {
             "find-patient" => self.search("CANARY-001"),
             "grant-proxy" => self.grant(),
             // What there is to list, the requests for the others leave.
-            "list-appointments" | "list-refill-requests" | "list-amendments" => {
+            "list-appointments" | "list-waitlist" | "list-refill-requests" | "list-amendments" => {
                 self.world.by_patient().patient(self.world.patient)
             }
-            "list-open-refills" => self.world.by_provider(),
+            "list-open-refills" | "list-waiting-patients" => self.world.by_provider(),
             "list-open-amendments" => self.world.by_officer(),
             _ => self.world.allowed(spec).await,
         }

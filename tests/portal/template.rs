@@ -373,8 +373,16 @@ fn no_policy_has_a_wildcard_action_and_only_tracing_a_wildcard_resource() {
 /// meets no condition on them. `ForAllValues` alone would let it pass.
 #[test]
 fn every_policy_names_the_partitions_that_it_is_for() {
-    const UNBOUNDED: [(&str, &str); 7] = [
+    const UNBOUNDED: [(&str, &str); 9] = [
         ("ReadAccounts", "every kind of row of the table"),
+        (
+            "ReadDueAppointments",
+            "the partition of the index is a day, and it has keys alone",
+        ),
+        (
+            "ReadWaitlist",
+            "the partition of the index is what somebody waits for",
+        ),
         (
             "ReadPanels",
             "the partition of the index is a practitioner's id",
@@ -462,13 +470,22 @@ fn whatever_a_function_gives_up_on_is_kept() {
     let mut kept = BTreeSet::new();
     for spec in specs() {
         let function = &template["Resources"][pascal(spec.id)]["Properties"];
-        let retries = &function["EventInvokeConfig"];
-        if retries.is_null() {
+        let streams = function["Events"].as_object().into_iter().flatten();
+        let streams = streams.filter(|(_, event)| event["Type"] == "DynamoDB");
+        let streams = streams.map(|(_, event)| &event["Properties"]);
+        let retries = [&function["EventInvokeConfig"]].into_iter();
+        let retries = retries.filter(|one| !one.is_null()).chain(streams);
+        let queues: BTreeSet<_> = retries
+            .map(|retries| {
+                let destination = &retries["DestinationConfig"]["OnFailure"];
+                assert_eq!(destination["Type"], "SQS", "{}", spec.id);
+                output(&destination["Destination"])
+            })
+            .collect();
+        assert!(queues.len() <= 1, "{}", spec.id);
+        let Some(queue) = queues.first() else {
             continue;
-        }
-        let destination = &retries["DestinationConfig"]["OnFailure"];
-        assert_eq!(destination["Type"], "SQS", "{}", spec.id);
-        let queue = output(&destination["Destination"]);
+        };
         let arn = &failures["Outputs"][queue]["Value"]["Fn::GetAtt"];
         let named = queue.strip_suffix("Arn").unwrap();
         assert!(arn.to_string().contains(&format!("{named}\"")) || *arn == format!("{named}.Arn"));
@@ -484,10 +501,11 @@ fn whatever_a_function_gives_up_on_is_kept() {
         let sends = statements
             .find(|one| one["Action"] == "sqs:SendMessage")
             .unwrap();
-        assert_eq!(sends["Resource"]["Ref"], queue, "{}", spec.id);
-        kept.insert(queue.to_owned());
+        assert_eq!(sends["Resource"]["Ref"], *queue, "{}", spec.id);
+        kept.insert((*queue).to_owned());
     }
-    let queues = failures["Outputs"].as_object().unwrap().keys().cloned();
+    let outputs = failures["Outputs"].as_object().unwrap().keys();
+    let queues = outputs.filter(|name| name.ends_with("Arn")).cloned();
     assert_eq!(kept, queues.collect());
 }
 
@@ -809,8 +827,17 @@ fn files_are_encrypted_private_and_do_not_linger() {
 #[test]
 fn every_alarm_reaches_the_privacy_officer() {
     /// What is counted, and nobody has to look at once.
-    const QUIET: [(&str, &str); 2] = [
+    const QUIET: [(&str, &str); 5] = [
         ("AccountsMended", "it is in order again"),
+        (
+            "EventsDelayed",
+            "the stream gives them again; what stays waits in the queue, which tells",
+        ),
+        (
+            "EventsNotPosted",
+            "the browser finds what it missed when it looks",
+        ),
+        ("RemindersSent", "they were to be sent"),
         ("ImportsRefused", "the report of the import says what to do"),
     ];
     let template = stack("infra/alarms.yaml");

@@ -37,7 +37,7 @@ impl Handle for Handler {
                 Ok(mailed) => sent += usize::from(mailed),
                 Err(fault) => {
                     tracing::error!(%fault, "a notice was not sent");
-                    telemetry::count(SEND_NOTICES.id, "NoticesNotSent");
+                    telemetry::count(SEND_NOTICES.id, "MessageNoticesNotSent");
                     not_sent += 1;
                 }
             }

@@ -4,7 +4,7 @@
 use super::access_concerns::{Outcome as Resolved, Resolution, Verdict};
 use super::break_glass::Reason;
 use super::codes::codes;
-use super::disclosures::Disclosed;
+use super::disclosures::{DiscloseMessages, Disclosed};
 use super::page::{Limit, Page};
 use super::proxies::Person;
 use super::text::{Date, Line};
@@ -268,7 +268,8 @@ impl<'a> Teller<'a> {
         // To whom something was passed on, and that it was, may be because of whoever acts for the
         // patient (45 CFR 164.512(c)(2)): the patient hears of it here, others from the practice.
         let disclosure = record.via.as_deref() == Some(DISCLOSURE);
-        if disclosure && !self.is_patient {
+        let tried = record.operation == DiscloseMessages::SPEC.id;
+        if (disclosure || tried) && !self.is_patient {
             return false;
         }
         match (of, self.kind(record)) {

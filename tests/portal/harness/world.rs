@@ -164,6 +164,7 @@ impl World {
     /// A request that the operation takes, by somebody who may: it succeeds each time that it is
     /// made anew.
     pub async fn allowed(&self, spec: &Spec) -> Request {
+        self.forget_appointments().await;
         match spec.id {
             "activate-account" => anonymous(),
             "update-profile" => self
@@ -730,6 +731,15 @@ impl World {
                 self.stack.dynamodb("DeleteItem", delete).await;
             }
         }
+    }
+
+    /// How many appointments the patient has is forgotten.
+    async fn forget_appointments(&self) {
+        let pk = format!("PATIENT#{}", self.patient);
+        let key = json!({"pk": {"S": pk}, "sk": {"S": "ROSTER#APPOINTMENTS"}});
+        let table = &self.stack.names[&Resource::ScheduleTable];
+        let delete = json!({"TableName": table, "Key": key});
+        self.stack.dynamodb("DeleteItem", delete).await;
     }
 
     /// How many files were announced is forgotten.
