@@ -534,7 +534,7 @@ const OF_THE_PRIVACY_OFFICE: [&str; 2] = [
 ];
 
 /// What an adolescent's parents do (45 CFR 164.502(g)(3)).
-const OF_AN_ADOLESCENT: [&str; 10] = [
+const OF_AN_ADOLESCENT: [&str; 13] = [
     "hold-slot",
     "book-appointment",
     "list-appointments",
@@ -544,6 +544,9 @@ const OF_AN_ADOLESCENT: [&str; 10] = [
     "join-waitlist",
     "list-waitlist",
     "leave-waitlist",
+    "get-calendar",
+    "open-calendar",
+    "revoke-calendar",
     // They may give it up.
     "revoke-proxy",
 ];

@@ -481,9 +481,9 @@ async fn a_transaction_that_is_overtaken_is_sent_again() {
 async fn a_transaction_is_cancelled_for_many_reasons() {
     let world = World::new().await;
     for (code, sent, status, retry_after) in [
-        // Found and said anew, once.
+        // Found and said anew, once; what is sent again for other reasons is so each time.
         ("ConditionalCheckFailed", 2, 409, None),
-        ("TransactionConflict", 6, 503, Some(5)),
+        ("TransactionConflict", 12, 503, Some(5)),
         ("ThrottlingError", 6, 503, Some(5)),
         ("ProvisionedThroughputExceeded", 6, 503, Some(5)),
         ("ValidationError", 1, 500, None),
