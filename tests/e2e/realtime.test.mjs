@@ -123,7 +123,10 @@ test('a ticket works once, and nobody gets in without one', async () => {
   const outcome = (url) =>
     new Promise((resolve) => {
       const socket = new WebSocket(url);
-      socket.onopen = () => resolve('open');
+      socket.onopen = () => {
+        socket.close();
+        resolve('open');
+      };
       socket.onerror = () => resolve('refused');
     });
   assert.equal(await outcome(`${address}?ticket=${ticket}`), 'open');
