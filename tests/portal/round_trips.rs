@@ -685,6 +685,8 @@ fn depths(measured: &Measured) {
             _ if *id == "list-proxied-patients" => 5,
             // Who the patient's proxies are stands in the patient's rows; then come their keys.
             _ if *id == "get-message-keys" => 3,
+            // Whose the address is comes before everything else.
+            PARENT if *id == "read-calendar" => 4,
             "patient" if reads => 2,
             PARENT if reads => 3,
             "provider" if is_about_a_patient(spec) => 3,

@@ -362,7 +362,7 @@ fn names_of(item: &Value) -> impl Iterator<Item = String> {
 
 /// The attributes that an expression names.
 fn names_in(expression: &str, part: &Value) -> Vec<String> {
-    const WORDS: [&str; 14] = [
+    const WORDS: [&str; 15] = [
         "SET",
         "ADD",
         "REMOVE",
@@ -377,6 +377,7 @@ fn names_in(expression: &str, part: &Value) -> Vec<String> {
         "begins_with",
         "if_not_exists",
         "contains",
+        "size",
     ];
     let is_part = |c: char| c.is_alphanumeric() || "_#:.".contains(c);
     let words = expression.split(|c| !is_part(c));
