@@ -19,6 +19,7 @@ mod bad_input;
 mod calendars;
 mod canary;
 mod care;
+mod chaos;
 mod documents;
 mod email_change;
 mod emergencies;

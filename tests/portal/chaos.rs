@@ -1,0 +1,271 @@
+//! Services fail, throttle, stall and lose answers at random while every operation is called again and
+//! again: whatever happens, what was disclosed or changed is in the audit log, and nobody is told
+//! anything by an error.
+
+use crate::harness::recorder::{Call, Fate, Recorder};
+use crate::harness::request::body;
+use crate::harness::world::{World, call, token_specs};
+use serde_json::Value;
+use shared::api::{Method, Spec, Trigger};
+use shared::aws::Resource;
+use shared::http::{Request, Response};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+/// Practices that have the weather at the same time, each with tables of its own.
+const PRACTICES: u64 = 4;
+
+/// How often each of them reads and changes everything.
+const READINGS: usize = 10;
+const CHANGES: usize = 2;
+
+/// What the patient's file, and what the tests write, would show of itself.
+const PHI: [&str; 3] = ["Wiegand", "CANARY", "neighbour"];
+
+/// Draws that are the same in every run: SplitMix64.
+#[derive(Clone)]
+struct Draws(Arc<AtomicU64>);
+
+impl Draws {
+    fn new(seed: u64) -> Self {
+        Self(Arc::new(AtomicU64::new(seed)))
+    }
+
+    fn below(&self, bound: u64) -> u64 {
+        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mut z = self.0.fetch_add(STEP, Ordering::Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % bound
+    }
+
+    /// What one request meets: a fair day, one service that is down, or a bit of everything.
+    fn weather(&self) -> Recorder {
+        let draws = self.clone();
+        let down = ["dynamodb:", "kms:", "s3:", "cognito-idp:", "ses:"];
+        let down = down[usize::try_from(self.below(5)).unwrap()];
+        match self.below(10) {
+            0..4 => Recorder::default(),
+            4..6 => Recorder::fated(move |call| {
+                if call.actions.iter().any(|action| action.starts_with(down)) {
+                    draws.misfortune(call)
+                } else {
+                    Fate::Answered
+                }
+            }),
+            _ => Recorder::fated(move |call| {
+                if draws.below(3) == 0 {
+                    draws.misfortune(call)
+                } else {
+                    Fate::Answered
+                }
+            }),
+        }
+    }
+
+    fn misfortune(&self, call: &Call) -> Fate {
+        let service = call.actions.first().map_or("", String::as_str);
+        match self.below(20) {
+            // The stall lasts as long as the client waits.
+            0 => Fate::Unanswered,
+            1..8 if service.starts_with("s3:") => {
+                Fate::Told(503, "<Error><Code>SlowDown</Code></Error>")
+            }
+            1..5 if call.actions.len() > 1 => Fate::Cancelled("TransactionConflict"),
+            1..8 => Fate::Told(
+                400,
+                r#"{"__type":"ThrottlingException","message":"CANARY-OF-AWS"}"#,
+            ),
+            _ => Fate::Failed,
+        }
+    }
+}
+
+/// What came back of one request.
+struct Answer {
+    operation: &'static str,
+    request_id: String,
+    status: u16,
+    body: Value,
+    /// Whether any row of any table is another than before.
+    changed: bool,
+}
+
+impl Answer {
+    fn new(spec: &Spec, request_id: String, response: &Response, changed: bool) -> Self {
+        let is_json = response.media_type.ends_with("json") && !response.body.is_empty();
+        Self {
+            operation: spec.id,
+            request_id,
+            status: response.status.as_u16(),
+            body: is_json.then(|| body(response)).unwrap_or_default(),
+            changed,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_disclosed_or_changed_is_in_the_log_whatever_fails() {
+    let mut practices = JoinSet::new();
+    for seed in 0..PRACTICES {
+        practices.spawn(practice(seed));
+    }
+    let practices = practices.join_all().await;
+    let answers: Vec<_> = practices.into_iter().flatten().collect();
+    let mut statuses = BTreeMap::new();
+    for answer in &answers {
+        *statuses.entry(answer.status).or_insert(0_usize) += 1;
+    }
+    assert!(answers.len() > 2000, "{statuses:?}");
+    // It was neither fair all day nor was everything lost.
+    for status in [200, 503] {
+        assert!(statuses[&status] > answers.len() / 10, "{statuses:?}");
+    }
+    assert!(answers.iter().filter(|answer| answer.changed).count() > 100);
+}
+
+/// All operations of one practice, the changes one after the other beside the readings.
+async fn practice(seed: u64) -> Vec<Answer> {
+    let world = World::new().await;
+    let draws = Draws::new(seed);
+    let (reads, changes): (Vec<_>, Vec<_>) = token_specs().into_iter().partition(|spec| {
+        let Trigger::Http { method, .. } = spec.trigger else {
+            return false;
+        };
+        method == Method::Get
+    });
+    let mut requests = Vec::new();
+    for spec in reads {
+        let request = world.allowed(spec).await;
+        requests.extend((0..READINGS).map(|_| (spec, again(&request))));
+    }
+    let (read, changed) = tokio::join!(
+        reading(&world, &draws, requests),
+        changing(&world, &draws, changes)
+    );
+    let answers: Vec<_> = read.into_iter().chain(changed).collect();
+    let wrong = wrong(&answers, &world.stack.audit().await);
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    answers
+}
+
+/// The same request once more, by an id of its own.
+fn again(request: &Request) -> Request {
+    Request {
+        path: request.path.clone(),
+        query: request.query.clone(),
+        headers: request.headers.clone(),
+        claims: request.claims.clone(),
+        source_ip: request.source_ip.clone(),
+        user_agent: request.user_agent.clone(),
+        request_id: Uuid::new_v4().to_string(),
+        body: request.body.clone(),
+    }
+}
+
+async fn reading(
+    world: &World,
+    draws: &Draws,
+    requests: Vec<(&'static Spec, Request)>,
+) -> Vec<Answer> {
+    let (mut running, mut answers) = (JoinSet::new(), Vec::new());
+    for (spec, request) in requests {
+        if running.len() == 8 {
+            answers.push(running.join_next().await.unwrap().unwrap());
+        }
+        let request_id = request.request_id.clone();
+        let aws = world.stack.aws(&draws.weather());
+        running.spawn(async move {
+            let response = call(&aws, spec, request).await;
+            Answer::new(spec, request_id, &response, false)
+        });
+    }
+    answers.extend(running.join_all().await);
+    answers
+}
+
+async fn changing(world: &World, draws: &Draws, specs: Vec<&'static Spec>) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    for _ in 0..CHANGES {
+        for spec in &specs {
+            let request = world.allowed(spec).await;
+            let request_id = request.request_id.clone();
+            let before = rows(world).await;
+            let aws = world.stack.aws(&draws.weather());
+            let response = call(&aws, spec, request).await;
+            let changed = rows(world).await != before;
+            answers.push(Answer::new(spec, request_id, &response, changed));
+        }
+    }
+    answers
+}
+
+/// What the tables hold besides counters of requests, which count whatever becomes of the request.
+async fn rows(world: &World) -> Vec<Value> {
+    let mut rows = Vec::new();
+    for table in [
+        Resource::AccountsTable,
+        Resource::PatientsTable,
+        Resource::RecordsTable,
+        Resource::DocumentsTable,
+        Resource::DirectoryTable,
+        Resource::ScheduleTable,
+        Resource::MessagesTable,
+        Resource::ChannelsTable,
+    ] {
+        rows.extend(world.stack.items(table).await);
+    }
+    rows.retain(|row| !row["pk"].as_str().unwrap().starts_with("RATE#"));
+    for row in &mut rows {
+        // So do the tries of a code.
+        if row["pk"].as_str().unwrap().starts_with("EMAIL-CHANGE#") {
+            row.as_object_mut().unwrap().remove("attempts");
+        }
+    }
+    rows
+}
+
+/// What went wrong, of everything: the next fault is often another one's.
+fn wrong(answers: &[Answer], audit: &[Value]) -> Vec<String> {
+    let mut successes: HashMap<&str, &str> = HashMap::new();
+    for record in audit.iter().filter(|record| record["outcome"] == "success") {
+        let operation = record["operation"].as_str().unwrap();
+        successes.insert(record["request_id"].as_str().unwrap(), operation);
+    }
+    let mut wrong = Vec::new();
+    for answer in answers {
+        let mut say = |what: &str| {
+            let Answer {
+                operation,
+                status,
+                body,
+                ..
+            } = answer;
+            wrong.push(format!("{operation} {what}: {status} {body}"));
+        };
+        let logged = successes.get(answer.request_id.as_str()).copied();
+        let is_logged = logged == Some(answer.operation);
+        if (200..300).contains(&answer.status) && !is_logged {
+            say("discloses what is not in the log");
+        }
+        if answer.changed && !is_logged {
+            say("changes what is not in the log");
+        }
+        if answer.status >= 400 {
+            let text = answer.body.to_string();
+            if PHI.iter().any(|phi| text.contains(phi)) {
+                say("tells PHI");
+            }
+            if !answer.body["type"].is_string() {
+                say("is no problem");
+            }
+        }
+        if answer.status >= 500 && answer.status != 503 {
+            say("breaks");
+        }
+    }
+    wrong
+}
