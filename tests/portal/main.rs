@@ -20,6 +20,7 @@ mod calendars;
 mod canary;
 mod care;
 mod chaos;
+mod docs;
 mod documents;
 mod email_change;
 mod emergencies;
