@@ -7,6 +7,7 @@ use serde_json::Value;
 use shared::api::Trigger;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 /// What stands in backticks in these is a citation, or nothing that could be taken for one.
 const PAPERS: [&str; 3] = ["docs/HIPAA.md", "docs/THREATS.md", "docs/runbooks/"];
@@ -53,7 +54,7 @@ impl Page {
             if line.starts_with('#') {
                 let slug = slug(line.trim_start_matches('#').trim());
                 let before = slugs.entry(slug.clone()).or_insert(0);
-                headings.insert(match before {
+                headings.insert(match *before {
                     0 => slug,
                     number => format!("{slug}-{number}"),
                 });
@@ -164,20 +165,32 @@ fn sentence(folder: &str, end: &str, cited: &str) -> Result<(), String> {
         .ok_or_else(|| format!("{path} has no such test"))
 }
 
+/// Every stack by its file's name; the root's is `template`.
+static STACKS: LazyLock<BTreeMap<String, Value>> = LazyLock::new(|| {
+    let infra = std::fs::read_dir(root().join("infra")).unwrap();
+    let files = infra.map(|entry| entry.unwrap().path());
+    files
+        .chain([root().join("template.yaml")])
+        .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            (name, xtask::template::read(&path).unwrap())
+        })
+        .collect()
+});
+
 /// A resource or a parameter of a stack.
 fn template(cited: &str) -> Result<(), String> {
-    let (path, id) = match cited.split_once('/') {
-        Some((stack, id)) => (format!("infra/{stack}.yaml"), id),
-        None => ("template.yaml".to_owned(), cited),
-    };
-    source(&path)?;
-    let template: Value = xtask::template::read(&root().join(&path)).unwrap();
+    let (name, id) = cited.split_once('/').unwrap_or(("template", cited));
+    let stack = STACKS
+        .get(name)
+        .ok_or_else(|| format!("there is no stack {name}"))?;
     let found = ["Resources", "Parameters"]
         .iter()
-        .any(|section| template[section][id].is_object());
+        .any(|section| stack[section][id].is_object());
     found
         .then_some(())
-        .ok_or_else(|| format!("{path} has no such resource or parameter"))
+        .ok_or_else(|| format!("the stack {name} has no such resource or parameter"))
 }
 
 fn policy(cited: &str) -> Result<(), String> {
@@ -484,15 +497,9 @@ fn every_safeguard_has_its_row() {
 fn every_alarm_has_its_line() {
     let runbooks = source("docs/runbooks/README.md").unwrap();
     let mut missing = Vec::new();
-    for entry in std::fs::read_dir(root().join("infra")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_none_or(|end| end != "yaml") {
-            continue;
-        }
-        let stack = path.file_stem().unwrap().to_str().unwrap();
-        let template: Value = xtask::template::read(&path).unwrap();
-        for (id, resource) in template["Resources"].as_object().unwrap() {
-            let citation = format!("`template:{stack}/{id}`");
+    for (name, stack) in STACKS.iter() {
+        for (id, resource) in stack["Resources"].as_object().unwrap() {
+            let citation = format!("`template:{name}/{id}`");
             if resource["Type"] == "AWS::CloudWatch::Alarm" && !runbooks.contains(&citation) {
                 missing.push(citation);
             }
