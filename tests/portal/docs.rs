@@ -283,7 +283,7 @@ fn paths_are_there() {
         {
             let word = word.trim_end_matches('.');
             let within = |folder: &&str| word.starts_with(&format!("{folder}/"));
-            if FOLDERS.iter().any(|folder| within(&folder)) {
+            if FOLDERS.iter().any(within) {
                 paths += 1;
                 // Citations of tests leave the ending out.
                 let is_there =
