@@ -50,6 +50,10 @@ impl Handled {
 
 /// What is particular to an operation that AWS invokes.
 pub trait Handle: Send + Sync + 'static {
+    /// Whether every run leaves a record of its own. Whoever works on the audit log itself leaves them
+    /// where there is something to say.
+    const LEAVES_RECORD: bool = true;
+
     /// Works on an event. The record is to be filled with who and whose.
     fn handle(
         &self,
@@ -99,10 +103,10 @@ pub fn events(aws: &Aws, spec: &'static Spec, handler: impl Handle) -> Result<Se
 }
 
 /// Runs one event. An error without a fault is a refusal.
-async fn run(
+async fn run<H: Handle>(
     spec: &'static Spec,
     audit: &Audit,
-    handler: &impl Handle,
+    handler: &H,
     event: Value,
     record: &mut Record,
 ) -> Result<Value, Option<Fault>> {
@@ -118,7 +122,12 @@ async fn run(
     };
     record.via = Some(permitted.via());
     let handled = match handler.handle(event.clone(), record).await {
+        Ok(handled) if !H::LEAVES_RECORD => {
+            record.outcome = handled.outcome;
+            return Ok(handled.answer);
+        }
         Ok(handled) => handled,
+        Err(fault) if !H::LEAVES_RECORD => return Err(Some(fault)),
         Err(fault) => {
             return fail(audit, record, Outcome::Failure, "internal", Some(fault)).await;
         }
