@@ -69,7 +69,7 @@ pub trait Handle: Send + Sync + 'static {
 }
 
 /// A service that runs an operation which AWS invokes.
-pub fn events(aws: &Aws, spec: &'static Spec, handler: impl Handle) -> Result<Service, Fault> {
+pub fn events<H: Handle>(aws: &Aws, spec: &'static Spec, handler: H) -> Result<Service, Fault> {
     let audit = Arc::new(Audit::new(aws)?);
     let handler = Arc::new(handler);
     Ok(Service::event(move |event, request_id| {
@@ -80,6 +80,7 @@ pub fn events(aws: &Aws, spec: &'static Spec, handler: impl Handle) -> Result<Se
             let work = AssertUnwindSafe(run(spec, &audit, &*handler, event, &mut record));
             let result = match work.catch_unwind().await {
                 Ok(result) => result,
+                Err(_panic) if !H::LEAVES_RECORD => Err(Some(Fault::Defect("a panic"))),
                 Err(_panic) => {
                     record = record.followed_by(Outcome::Failure);
                     let fault = Some(Fault::Defect("a panic"));

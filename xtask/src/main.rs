@@ -78,7 +78,7 @@ async fn run(command: &str, arguments: impl Iterator<Item = String>) -> Result<(
             for finding in &walked.findings {
                 println!("{finding}");
             }
-            let (records, last) = (walked.whole, walked.last.number);
+            let (records, last) = (walked.lines, walked.last.number);
             if !walked.findings.is_empty() {
                 bail!("the audit log is not what was written");
             }

@@ -69,6 +69,8 @@ pub enum Tampering {
     Removed,
     Inserted,
     Reordered,
+    /// It is one thing here and another in the archive, and no checkpoint says which is right.
+    Disputed,
 }
 
 /// What is wrong with a checkpoint.
@@ -145,6 +147,7 @@ impl fmt::Display for Finding {
                     Tampering::Removed => "is missing from",
                     Tampering::Inserted => "was inserted into",
                     Tampering::Reordered => "was moved in",
+                    Tampering::Disputed => "is not, as the archive has it, in",
                 };
                 let named = named(record);
                 write!(f, "{named} (chain {chain}, line {sequence}) {done} {place}")
@@ -178,8 +181,8 @@ pub struct Walked {
     pub findings: Vec<Finding>,
     /// The last checkpoint that the key signed.
     pub last: Checkpoint,
-    /// How many records are as they were written, wherever was looked.
-    pub whole: u64,
+    /// How many lines were looked at.
+    pub lines: u64,
 }
 
 /// Walks from behind a checkpoint to the last one. Every line that is genuine is told.
@@ -192,7 +195,7 @@ pub async fn walk<C: Copies>(
     let mut walked = Walked {
         findings: Vec::new(),
         last: Checkpoint::start(),
-        whole: 0,
+        lines: 0,
     };
     let mut previous = String::new();
     if after > 0 {
@@ -234,8 +237,8 @@ pub async fn walk<C: Copies>(
         for (chain, (to, from)) in (0..CHAINS).zip(ends) {
             let found = span(copies, chain, from, to, &mut walked.findings).await?;
             compare(copies, chain, &found, &mut walked.findings).await?;
-            found.iter().for_each(&mut genuine);
-            walked.whole += found.len() as u64;
+            found.iter().for_each(|(line, _)| genuine(line));
+            walked.lines += found.len() as u64;
         }
         reached = number;
         previous = next.hash();
@@ -259,14 +262,15 @@ async fn signed<C: Copies>(
     Ok(signed.ok_or(Flaw::Forged))
 }
 
-/// Reads the lines between two signed ends, and returns those that are genuine.
+/// Reads the lines between two signed ends, and returns those that count, each with whether the end
+/// proves it.
 async fn span<C: Copies>(
     copies: &C,
     chain: u8,
     from: &Head,
     to: &Head,
     findings: &mut Vec<Finding>,
-) -> Result<Vec<Line>, C::Error> {
+) -> Result<Vec<(Line, bool)>, C::Error> {
     let objects = copies.objects(chain, from.sequence, to.sequence).await?;
     let objects = objects.iter().flat_map(|object| lines(object));
     let mut held = vec![Held::new(Place::Objects, chain, from, to)];
@@ -340,10 +344,11 @@ fn sift(
     to: &Head,
     held: &[Held<'_>],
     findings: &mut Vec<Finding>,
-) -> Vec<Line> {
-    let mut genuine: BTreeMap<u64, Line> = BTreeMap::new();
+) -> Vec<(Line, bool)> {
+    let mut genuine: BTreeMap<u64, (Line, bool)> = BTreeMap::new();
     // None where what should say it was lost.
     let mut expected = Some(to.hash.clone());
+    let mut is_proven = true;
     let span = from.sequence + 1..=to.sequence;
     for sequence in span.clone().rev() {
         let candidates: Vec<&Line> = held.iter().flat_map(|place| place.at(sequence)).collect();
@@ -382,17 +387,21 @@ fn sift(
         }
         expected = match trusted {
             Some(line) => {
-                genuine.insert(sequence, (*line).clone());
+                is_proven &= expected.is_some();
+                genuine.insert(sequence, ((*line).clone(), is_proven));
                 line.body.as_ref().map(|body| body.previous.clone())
             }
             // An altered line may still say what came before it.
-            None => candidates.iter().find_map(|line| {
-                let previous = &line.body.as_ref()?.previous;
-                let mut before = held.iter().flat_map(|place| place.at(sequence - 1));
-                let leads = sequence - 1 == from.sequence && *previous == from.hash
-                    || before.any(|line| line.hash == *previous);
-                leads.then(|| previous.clone())
-            }),
+            None => {
+                is_proven = false;
+                candidates.iter().find_map(|line| {
+                    let previous = &line.body.as_ref()?.previous;
+                    let mut before = held.iter().flat_map(|place| place.at(sequence - 1));
+                    let leads = sequence - 1 == from.sequence && *previous == from.hash
+                        || before.any(|line| line.hash == *previous);
+                    leads.then(|| previous.clone())
+                })
+            }
         };
     }
     if expected.is_some_and(|hash| hash != from.hash) {
@@ -406,7 +415,7 @@ fn sift(
 }
 
 /// Lines that are not the span's, that are there twice, or that are not where they belong.
-fn misplaced(held: &Held<'_>, genuine: &BTreeMap<u64, Line>, findings: &mut Vec<Finding>) {
+fn misplaced(held: &Held<'_>, genuine: &BTreeMap<u64, (Line, bool)>, findings: &mut Vec<Finding>) {
     let (mut last, mut seen) = (0, BTreeSet::new());
     for (sequence, at, line) in &held.lines {
         let record = line.record();
@@ -416,7 +425,7 @@ fn misplaced(held: &Held<'_>, genuine: &BTreeMap<u64, Line>, findings: &mut Vec<
         }
         if genuine
             .get(sequence)
-            .is_none_or(|one| one.hash != line.hash)
+            .is_none_or(|(one, _)| one.hash != line.hash)
         {
             continue;
         }
@@ -442,14 +451,14 @@ fn misplaced(held: &Held<'_>, genuine: &BTreeMap<u64, Line>, findings: &mut Vec<
 async fn compare<C: Copies>(
     copies: &C,
     chain: u8,
-    genuine: &[Line],
+    genuine: &[(Line, bool)],
     findings: &mut Vec<Finding>,
 ) -> Result<(), C::Error> {
     let bodies = genuine
         .iter()
-        .filter_map(|line| Some((line, line.body.as_ref()?)));
+        .filter_map(|(line, proven)| Some((line, line.body.as_ref()?, *proven)));
     let mut keys = Vec::new();
-    for (line, body) in bodies.clone() {
+    for (line, body, _) in bodies.clone() {
         if body.kind != INSERT {
             findings.push(Finding::Rewritten {
                 chain,
@@ -466,13 +475,14 @@ async fn compare<C: Copies>(
     let Some(rows) = copies.rows(keys).await? else {
         return Ok(());
     };
-    for (line, body) in bodies {
+    for (line, body, is_proven) in bodies {
         let (INSERT, Some(record)) = (body.kind.as_str(), &body.record) else {
             continue;
         };
         let row = key_of(record).and_then(|key| rows.get(&key));
         let tampering = match row {
             Some(row) if row == record => continue,
+            _ if !is_proven => Tampering::Disputed,
             Some(_) => Tampering::Altered,
             None => Tampering::Removed,
         };
