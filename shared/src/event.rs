@@ -50,6 +50,10 @@ impl Handled {
 
 /// What is particular to an operation that AWS invokes.
 pub trait Handle: Send + Sync + 'static {
+    /// Whether every run leaves a record of its own. Whoever works on the audit log itself leaves them
+    /// where there is something to say.
+    const LEAVES_RECORD: bool = true;
+
     /// Works on an event. The record is to be filled with who and whose.
     fn handle(
         &self,
@@ -65,7 +69,7 @@ pub trait Handle: Send + Sync + 'static {
 }
 
 /// A service that runs an operation which AWS invokes.
-pub fn events(aws: &Aws, spec: &'static Spec, handler: impl Handle) -> Result<Service, Fault> {
+pub fn events<H: Handle>(aws: &Aws, spec: &'static Spec, handler: H) -> Result<Service, Fault> {
     let audit = Arc::new(Audit::new(aws)?);
     let handler = Arc::new(handler);
     Ok(Service::event(move |event, request_id| {
@@ -76,6 +80,7 @@ pub fn events(aws: &Aws, spec: &'static Spec, handler: impl Handle) -> Result<Se
             let work = AssertUnwindSafe(run(spec, &audit, &*handler, event, &mut record));
             let result = match work.catch_unwind().await {
                 Ok(result) => result,
+                Err(_panic) if !H::LEAVES_RECORD => Err(Some(Fault::Defect("a panic"))),
                 Err(_panic) => {
                     record = record.followed_by(Outcome::Failure);
                     let fault = Some(Fault::Defect("a panic"));
@@ -99,10 +104,10 @@ pub fn events(aws: &Aws, spec: &'static Spec, handler: impl Handle) -> Result<Se
 }
 
 /// Runs one event. An error without a fault is a refusal.
-async fn run(
+async fn run<H: Handle>(
     spec: &'static Spec,
     audit: &Audit,
-    handler: &impl Handle,
+    handler: &H,
     event: Value,
     record: &mut Record,
 ) -> Result<Value, Option<Fault>> {
@@ -118,7 +123,12 @@ async fn run(
     };
     record.via = Some(permitted.via());
     let handled = match handler.handle(event.clone(), record).await {
+        Ok(handled) if !H::LEAVES_RECORD => {
+            record.outcome = handled.outcome;
+            return Ok(handled.answer);
+        }
         Ok(handled) => handled,
+        Err(fault) if !H::LEAVES_RECORD => return Err(Some(fault)),
         Err(fault) => {
             return fail(audit, record, Outcome::Failure, "internal", Some(fault)).await;
         }

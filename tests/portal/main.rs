@@ -14,6 +14,7 @@ mod accounts;
 mod administration;
 mod amendments;
 mod appointments;
+mod archive;
 mod audit_coverage;
 mod bad_input;
 mod calendars;

@@ -191,6 +191,7 @@ async fn measured() -> Measured {
     finding(&world, &mut runs).await;
     offering(&world, &mut runs).await;
     telling(&world, &mut runs).await;
+    archiving(&world, &mut runs).await;
     Measured {
         stack: world.stack,
         runs,
@@ -249,6 +250,31 @@ async fn reminding(world: &World, runs: &mut Runs) {
     let warm = measured.pop().unwrap();
     let cold = measured.pop().unwrap();
     runs.insert(("send-reminders", "service"), [cold, warm]);
+}
+
+/// A record is archived, sealed and verified, and another.
+async fn archiving(world: &World, runs: &mut Runs) {
+    let archives = Function::new(&world.stack, "archive-audit");
+    let seals = Function::new(&world.stack, "seal-audit");
+    let recorder = Recorder::default();
+    let later = || Timestamp::now() + SignedDuration::from_mins(5);
+    let service = verify_audit::service_at(&world.stack.aws(&recorder), later);
+    let verifies = Function::of(recorder, service.unwrap());
+    let mut measured: [Vec<Run>; 3] = Default::default();
+    let told = world.stack.told().await;
+    for event in &told[..2] {
+        let event = crate::harness::archive::batch(std::slice::from_ref(event));
+        measured[0].push(handle(&archives, event).await);
+        measured[1].push(handle(&seals, json!({})).await);
+        measured[2].push(handle(&verifies, json!({})).await);
+    }
+    for (id, mut measured) in ["archive-audit", "seal-audit", "verify-audit"]
+        .into_iter()
+        .zip(measured)
+    {
+        let warm = measured.pop().unwrap();
+        runs.insert((id, "service"), [measured.pop().unwrap(), warm]);
+    }
 }
 
 /// A copy is made and fetched, and another.

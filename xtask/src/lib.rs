@@ -21,3 +21,4 @@ pub mod test;
 pub mod tools;
 pub mod totp;
 pub mod up;
+pub mod verify_audit;

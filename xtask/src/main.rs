@@ -9,8 +9,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use xtask::aws::Aws;
 use xtask::home::{Home, workspace};
-use xtask::{activation, bench, down, test, up};
+use xtask::verify_audit::Names;
+use xtask::{activation, bench, down, test, up, verify_audit};
 
 const USAGE: &str = "\
 cargo xtask up   [--home DIR] [--port N]     the whole portal on this machine, until Ctrl-C
@@ -20,6 +22,9 @@ cargo xtask bench [--runs N] [--requests N] [--against DIR]...
                                              the speed of release binaries, beside a bare function
 cargo xtask activation --mrn N --birth-date D [--home DIR]
                                              a code with which that patient makes an account
+cargo xtask verify-audit [--home DIR]        whether the audit log is what was written
+cargo xtask verify-audit --archive DIR --public-key FILE
+                                             the same of a downloaded archive
 
 DIR is .portal unless given; N is 4100 if that is free.";
 
@@ -56,6 +61,30 @@ async fn run(command: &str, arguments: impl Iterator<Item = String>) -> Result<(
             println!("{}", activation::issue(&portal, &mrn, &birth_date).await?);
             Ok(())
         }
+        "verify-audit" => {
+            let known = ["--home", "--archive", "--public-key"];
+            let options = Options::read(arguments, &known)?;
+            let walked = match (&options.archive, &options.public_key) {
+                (Some(archive), Some(key)) => {
+                    verify_audit::offline(archive, &verify_audit::public_key(key)?).await?
+                }
+                (None, None) => {
+                    let portal = Home::at(&options.home)?.portal()?;
+                    let aws = Aws::new(&portal.emulator)?;
+                    verify_audit::online(&aws, &Names::of(&portal)?).await?
+                }
+                _ => bail!("--archive and --public-key go together\n\n{USAGE}"),
+            };
+            for finding in &walked.findings {
+                println!("{finding}");
+            }
+            let (records, last) = (walked.lines, walked.last.number);
+            if !walked.findings.is_empty() {
+                bail!("the audit log is not what was written");
+            }
+            println!("{records} records up to checkpoint {last}: all as they were written");
+            Ok(())
+        }
         "test" => {
             Options::read(arguments, &[])?;
             test::run().await
@@ -70,6 +99,8 @@ struct Options {
     erase: bool,
     mrn: Option<String>,
     birth_date: Option<String>,
+    archive: Option<PathBuf>,
+    public_key: Option<PathBuf>,
 }
 
 impl Options {
@@ -80,6 +111,8 @@ impl Options {
             erase: false,
             mrn: None,
             birth_date: None,
+            archive: None,
+            public_key: None,
         };
         while let Some(option) = arguments.next() {
             let mut value = || {
@@ -91,6 +124,8 @@ impl Options {
                 name if !known.contains(&name) => bail!("unknown option {name}\n\n{USAGE}"),
                 "--home" => options.home = value()?.into(),
                 "--mrn" => options.mrn = Some(value()?),
+                "--archive" => options.archive = Some(value()?.into()),
+                "--public-key" => options.public_key = Some(value()?.into()),
                 "--birth-date" => options.birth_date = Some(value()?),
                 "--port" => options.port = Some(value()?.parse().context("--port is no port")?),
                 _ => options.erase = true,

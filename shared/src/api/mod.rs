@@ -7,6 +7,7 @@ pub mod access_concerns;
 pub mod account;
 pub mod amendments;
 pub mod appointments;
+pub mod audit_archive;
 pub mod availability;
 pub mod break_glass;
 pub mod bytes;
@@ -332,6 +333,10 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<users::SignOutUser>();
     visitor.operation::<users::ResetUserMfa>();
     visitor.event(&users::RECONCILE_ACCOUNTS);
+    // The audit's archive
+    visitor.event(&audit_archive::ARCHIVE_AUDIT);
+    visitor.event(&audit_archive::SEAL_AUDIT);
+    visitor.event(&audit_archive::VERIFY_AUDIT);
     // What AWS invokes
     visitor.event(&import::IMPORT_RECORDS);
     visitor.event(&account::ADD_TOKEN_CLAIMS);

@@ -137,6 +137,10 @@ pub const WORDS: &[(&str, Option<Words>)] = &[
     ("sign-out-user", None),
     ("reset-user-mfa", None),
     ("reconcile-accounts", None),
+    // The audit's archive
+    ("archive-audit", None),
+    ("seal-audit", None),
+    ("verify-audit", None),
     // What AWS invokes
     ("import-records", words("Brought the record up to date", "Tried to bring the record up to date")),
     ("add-token-claims", None),

@@ -1,7 +1,11 @@
 //! The audit log (45 CFR 164.312(b)): one record per access, written once, before anything is
 //! disclosed and in the same transaction as any change.
 
+pub mod archive;
+pub mod chain;
+pub mod checkpoint;
 mod record;
+pub mod verify;
 mod writer;
 
 pub use record::{Outcome, Record, Via};

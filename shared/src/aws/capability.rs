@@ -169,6 +169,30 @@ pub enum Capability {
     WriteAudit,
     /// Read who looked at one patient's record.
     ReadRecordAccess,
+    // The audit's archive
+    /// Note how far the chains of audit records have come, and which events are in them.
+    KeepChain,
+    /// Read how far the chains have come.
+    ReadChain,
+    /// Note which checkpoint was the last.
+    KeepCheckpoints,
+    /// Note up to which checkpoint everything was verified.
+    KeepVerification,
+    /// Continue the chains in the archive.
+    ArchiveRecords,
+    /// Add a checkpoint to the archive.
+    SealArchive,
+    ReadArchive,
+    /// See what is in the archive.
+    ListArchive,
+    /// Write audit records to their log group, and see whether they are there already.
+    WriteAuditLog,
+    ReadAuditLog,
+    SignCheckpoints,
+    /// Read the public half of the key that checkpoints are signed with.
+    ReadSigningKey,
+    /// Compare audit records with what was archived, by their keys.
+    CompareAudit,
     UnwrapDataKeys,
     CreateDataKeys,
     ComputeIndex,
@@ -212,6 +236,13 @@ pub enum Resource {
     MessagesTable,
     ChannelsTable,
     AuditTable,
+    /// How far the chains of audit records have come.
+    ChainTable,
+    /// The bucket that audit records are locked in.
+    AuditArchive,
+    AuditLogGroup,
+    /// What checkpoints of the audit's archive are signed with.
+    SigningKey,
     MessageKey,
     PhiKey,
     IndexKey,
@@ -245,6 +276,10 @@ impl Resource {
             Self::ChannelApi => "CHANNEL_API_ID",
             Self::MessageKey => "MESSAGE_KEY_ID",
             Self::AuditTable => "AUDIT_TABLE",
+            Self::ChainTable => "CHAIN_TABLE",
+            Self::AuditArchive => "AUDIT_ARCHIVE",
+            Self::AuditLogGroup => "AUDIT_LOG_GROUP",
+            Self::SigningKey => "SIGNING_KEY_ID",
             Self::PhiKey => "PHI_KEY_ID",
             Self::IndexKey => "INDEX_KEY_ID",
             Self::UserPool => "USER_POOL_ID",
@@ -260,7 +295,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 114] = [
+    pub const ALL: [Self; 127] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -355,6 +390,19 @@ impl Capability {
         Self::OpenPrivateKeys,
         Self::WriteAudit,
         Self::ReadRecordAccess,
+        Self::KeepChain,
+        Self::ReadChain,
+        Self::KeepCheckpoints,
+        Self::KeepVerification,
+        Self::ArchiveRecords,
+        Self::SealArchive,
+        Self::ReadArchive,
+        Self::ListArchive,
+        Self::WriteAuditLog,
+        Self::ReadAuditLog,
+        Self::SignCheckpoints,
+        Self::ReadSigningKey,
+        Self::CompareAudit,
         Self::UnwrapDataKeys,
         Self::CreateDataKeys,
         Self::ComputeIndex,
@@ -468,6 +516,15 @@ impl Capability {
             | Self::AdmitToPracticeKey => Resource::MessagesTable,
             Self::SealPrivateKeys | Self::OpenPrivateKeys => Resource::MessageKey,
             Self::WriteAudit | Self::ReadRecordAccess => Resource::AuditTable,
+            Self::KeepChain | Self::ReadChain | Self::KeepCheckpoints | Self::KeepVerification => {
+                Resource::ChainTable
+            }
+            Self::ArchiveRecords | Self::SealArchive | Self::ReadArchive | Self::ListArchive => {
+                Resource::AuditArchive
+            }
+            Self::WriteAuditLog | Self::ReadAuditLog => Resource::AuditLogGroup,
+            Self::SignCheckpoints | Self::ReadSigningKey => Resource::SigningKey,
+            Self::CompareAudit => Resource::AuditTable,
             Self::UnwrapDataKeys | Self::CreateDataKeys => Resource::PhiKey,
             Self::ComputeIndex => Resource::IndexKey,
             Self::ActivateUsers
@@ -601,6 +658,23 @@ impl Capability {
             Self::OpenPrivateKeys => &["kms:Decrypt"],
             Self::WriteAudit => &["dynamodb:PutItem"],
             Self::ReadRecordAccess => &["dynamodb:Query"],
+            Self::KeepChain | Self::KeepCheckpoints | Self::KeepVerification => {
+                &["dynamodb:GetItem", "dynamodb:UpdateItem"]
+            }
+            Self::ReadChain => &["dynamodb:GetItem"],
+            Self::ArchiveRecords => &["s3:GetObject", "s3:PutObject"],
+            Self::SealArchive => &["s3:PutObject"],
+            Self::ReadArchive => &["s3:GetObject"],
+            Self::ListArchive => &["s3:ListBucket"],
+            Self::WriteAuditLog => &[
+                "logs:CreateLogStream",
+                "logs:GetLogEvents",
+                "logs:PutLogEvents",
+            ],
+            Self::ReadAuditLog => &["logs:GetLogEvents"],
+            Self::SignCheckpoints => &["kms:Sign"],
+            Self::ReadSigningKey => &["kms:GetPublicKey"],
+            Self::CompareAudit => &["dynamodb:BatchGetItem"],
             Self::UnwrapDataKeys => &["kms:Decrypt"],
             Self::CreateDataKeys => &["kms:GenerateDataKey"],
             Self::ComputeIndex => &["kms:GenerateMac"],

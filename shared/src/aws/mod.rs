@@ -39,6 +39,7 @@ pub struct Aws {
     s3: OnceLock<aws_sdk_s3::Client>,
     cognito: OnceLock<aws_sdk_cognitoidentityprovider::Client>,
     ses: OnceLock<aws_sdk_sesv2::Client>,
+    logs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
 }
 
 impl Aws {
@@ -134,6 +135,7 @@ impl Aws {
             s3: OnceLock::new(),
             cognito: OnceLock::new(),
             ses: OnceLock::new(),
+            logs: OnceLock::new(),
         }
     }
 
@@ -186,6 +188,11 @@ impl Aws {
     pub fn ses(&self) -> &aws_sdk_sesv2::Client {
         self.ses
             .get_or_init(|| aws_sdk_sesv2::Client::new(&self.config))
+    }
+
+    pub fn logs(&self) -> &aws_sdk_cloudwatchlogs::Client {
+        self.logs
+            .get_or_init(|| aws_sdk_cloudwatchlogs::Client::new(&self.config))
     }
 
     /// S3, with the bucket in the path where an endpoint is set: a loopback address has no

@@ -21,7 +21,7 @@ pub enum Opened {
 
 /// Reads an object of at most `limit` bytes, as it is at this moment, its last byte within a time:
 /// the client's own ends when the first arrives.
-pub(super) async fn read(
+pub(crate) async fn read(
     client: &Client,
     bucket: &str,
     key: &str,

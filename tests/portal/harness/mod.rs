@@ -1,6 +1,7 @@
 //! What the tests stand on: one emulator for the whole run, and for each test tables, keys and a
 //! user pool of its own.
 
+pub mod archive;
 pub mod channels;
 pub mod function;
 pub mod letter;
@@ -71,6 +72,7 @@ impl Stack {
             (Resource::MessagesTable, "data", "MessagesTable"),
             (Resource::ChannelsTable, "data", "ChannelsTable"),
             (Resource::AuditTable, "audit", "AuditTable"),
+            (Resource::ChainTable, "audit", "ChainTable"),
         ];
         let unique = Uuid::new_v4().simple().to_string();
         for (resource, file, id) in tables {
@@ -88,6 +90,10 @@ impl Stack {
             (Resource::PhiKey, json!({})),
             (Resource::MessageKey, json!({})),
             (Resource::DataKey, json!({})),
+            (
+                Resource::SigningKey,
+                json!({"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"}),
+            ),
             (
                 Resource::IndexKey,
                 json!({"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"}),
@@ -132,6 +138,7 @@ impl Stack {
             root.create_bucket(&name).await.unwrap();
             names.insert(resource, name);
         }
+        archive::create(&root, &unique, &mut names).await;
         // No such API is there: to the emulator, every connection of it is gone.
         names.insert(Resource::ChannelApi, format!("{unique}-channels"));
         names.insert(Resource::MailSender, mail::sender(&root, &unique).await);

@@ -253,8 +253,9 @@ fn uses(request: &HttpRequest, body: &str) -> Vec<(String, String, Rows)> {
             let action = "execute-api:ManageConnections".to_owned();
             return vec![(action, api.to_owned(), Rows::default())];
         }
-        let bucket = request.uri().split('/').nth(3).unwrap_or_default();
+        let bucket = request.uri().split(['/', '?']).nth(3).unwrap_or_default();
         let action = match request.method() {
+            "GET" if request.uri().contains("list-type=2") => "s3:ListBucket",
             "GET" => "s3:GetObject",
             "PUT" => "s3:PutObject",
             "DELETE" => "s3:DeleteObject",
@@ -274,6 +275,7 @@ fn uses(request: &HttpRequest, body: &str) -> Vec<(String, String, Rows)> {
         "DynamoDB_20120810" => "dynamodb",
         "TrentService" => "kms",
         "AWSCognitoIdentityProviderService" => "cognito-idp",
+        "Logs_20140328" => "logs",
         other => other,
     };
     let body: Value = serde_json::from_str(body).unwrap();
@@ -285,7 +287,7 @@ fn uses(request: &HttpRequest, body: &str) -> Vec<(String, String, Rows)> {
             .collect();
     }
     let Some(parts) = body["TransactItems"].as_array() else {
-        let resource = ["TableName", "KeyId", "UserPoolId"]
+        let resource = ["TableName", "KeyId", "UserPoolId", "logGroupName"]
             .iter()
             .find_map(|name| body[*name].as_str())
             .unwrap_or_default();

@@ -9,10 +9,11 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 109] = [
+pub const SERVICES: [(&str, Make); 112] = [
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
     ("allow-break-glass", allow_break_glass::service),
+    ("archive-audit", archive_audit::service),
     ("assign-thread", assign_thread::service),
     ("book-appointment", book_appointment::service),
     ("break-glass", break_glass::service),
@@ -106,6 +107,7 @@ pub const SERVICES: [(&str, Make); 109] = [
     ("review-refill", review_refill::service),
     ("revoke-calendar", revoke_calendar::service),
     ("revoke-proxy", revoke_proxy::service),
+    ("seal-audit", seal_audit::service),
     ("send-message", send_message::service),
     ("send-notices", send_notices::service),
     ("send-reminders", send_reminders::service),
@@ -118,6 +120,7 @@ pub const SERVICES: [(&str, Make); 109] = [
     ("unlock-message-key", unlock_message_key::service),
     ("update-profile", update_profile::service),
     ("update-user", update_user::service),
+    ("verify-audit", verify_audit::service),
     ("withdraw-refill", withdraw_refill::service),
 ];
 
