@@ -42,6 +42,8 @@ pub enum Capability {
     ReadPatients,
     /// Find a patient by their medical record number.
     FindPatients,
+    /// Who has a medical record number, or a birth date and family name.
+    SearchPatients,
     WritePatients,
     /// Change a patient's contact details.
     WriteContact,
@@ -260,7 +262,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 114] = [
+    pub const ALL: [Self; 115] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -280,6 +282,7 @@ impl Capability {
         Self::NoteReconciliation,
         Self::ReadPatients,
         Self::FindPatients,
+        Self::SearchPatients,
         Self::WritePatients,
         Self::WriteContact,
         Self::WriteCareTeam,
@@ -398,6 +401,7 @@ impl Capability {
             | Self::KeepSessions => Resource::AccountsTable,
             Self::ReadPatients
             | Self::FindPatients
+            | Self::SearchPatients
             | Self::WritePatients
             | Self::WriteContact
             | Self::WriteCareTeam
@@ -511,7 +515,9 @@ impl Capability {
             }
             Self::WriteContact | Self::WriteCareTeam | Self::LinkAccounts => &["dynamodb:PutItem"],
             Self::WriteFindIndex => &["dynamodb:BatchWriteItem"],
-            Self::ReadPatients | Self::ReadPanels | Self::ReadRecords => &["dynamodb:Query"],
+            Self::ReadPatients | Self::SearchPatients | Self::ReadPanels | Self::ReadRecords => {
+                &["dynamodb:Query"]
+            }
             Self::WritePatients => &[
                 "dynamodb:GetItem",
                 "dynamodb:PutItem",
