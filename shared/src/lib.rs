@@ -19,12 +19,14 @@ pub mod ids;
 pub mod mail;
 pub mod names;
 pub mod openings;
+pub mod outside;
 pub mod phi;
 pub mod practice;
 pub mod serve;
 pub mod slots;
 pub mod store;
 pub mod telemetry;
+pub mod texts;
 
 mod fault;
 

@@ -4,6 +4,7 @@ use crate::Fault;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
+use serde::Serialize;
 
 /// How old a patient is in the eyes of the law on minors (45 CFR 164.502(g)(3)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,17 @@ pub struct Practice {
     open_appointments: usize,
     name: String,
     retention: i16,
+    reply: Reply,
+}
+
+/// What people are told before they write to the practice: messages are not for emergencies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reply {
+    /// So many hours after a message somebody is expected to have answered it.
+    #[serde(rename = "reply_within_hours")]
+    pub within_hours: u16,
+    /// Whom to call in an emergency, as it is dialled.
+    pub emergency_number: String,
 }
 
 impl Practice {
@@ -52,6 +64,10 @@ impl Practice {
             open_appointments: 10,
             name: "Our practice".to_owned(),
             retention: 10,
+            reply: Reply {
+                within_hours: 48,
+                emergency_number: "911".to_owned(),
+            },
         })
     }
 
@@ -106,6 +122,21 @@ impl Practice {
     /// otherwise. The practice itself makes as many as it sees fit.
     pub const fn open_appointments(&self) -> usize {
         self.open_appointments
+    }
+
+    /// The same with another [`Self::reply`].
+    pub fn replying(self, reply: Reply) -> Self {
+        Self { reply, ..self }
+    }
+
+    /// What people are told before they write to it.
+    pub const fn reply(&self) -> &Reply {
+        &self.reply
+    }
+
+    /// Where it is, in time.
+    pub const fn zone(&self) -> &TimeZone {
+        &self.zone
     }
 
     /// The practice's date.

@@ -102,6 +102,8 @@ test('fifty at once, from both sides: one order for all, none lost, unread exact
 
 test('somebody who does not treat the patient has neither the thread nor, by it, its key', async () => {
   const token = await signedIn(accounts.find((one) => one.role === 'admin'));
+  const listed = await api('GET', `/v1/patients/${patient}/threads`, { token: tokens.patient });
+  assert.deepEqual(listed.json.practice, { reply_within_hours: 48, emergency_number: '911' });
   for (const path of [`/v1/patients/${patient}/threads`, `/v1/patients/${patient}/threads/${thread}`]) {
     assert.equal((await api('GET', path, { token })).status, 404);
   }

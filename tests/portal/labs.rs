@@ -639,6 +639,104 @@ async fn a_held_result_is_held_in_every_section() {
     }
 }
 
+/// What cannot be shown says so, wherever it stands, and takes nothing with it that can.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_shown_hides_nothing() {
+    let world = World::new().await;
+    let by = || world.about_patient();
+    let series = world.series().await;
+    let trend = || {
+        let mut request = by();
+        request.path.push(("series".to_owned(), series.clone()));
+        request
+    };
+    let list = async |id: &str, request: Request| world.done(id, request).await;
+    let results = |answer: &Value| answer["results"].as_array().unwrap().clone();
+    let all = || by().query("limit", "100");
+    let before = results(&list("list-lab-results", all()).await);
+    let of_series = list("get-lab-trend", trend()).await;
+    let time = "2024-03-01T00:00:00.000Z";
+    let broken = |kind: &str| {
+        json!({"resourceType": kind, "status": "final", "code": 7, "vaccineCode": 7,
+            "content": 7, "component": 7})
+    };
+    let id = world
+        .entry(&format!("LAB#{time}"), &broken("Observation"))
+        .await;
+    let mut rows = world.stack.scan(Resource::RecordsTable).await;
+    rows.retain(|row| row["id"]["S"] == *id);
+    rows[0]["series"] = json!({"S": format!("LAB#{series}#{time}#{id}")});
+    world
+        .stack
+        .put(Resource::RecordsTable, rows.remove(0))
+        .await;
+    let unreadable = json!({"id": id, "unreadable": true});
+
+    let mut after = results(&list("list-lab-results", all()).await);
+    let at = after.iter().position(|one| *one == unreadable).unwrap();
+    after.remove(at);
+    assert_eq!(after, before);
+    assert!(before.len() > 1 && before.iter().all(|one| one["unreadable"].is_null()));
+    // No filter knows whether it is one of those.
+    let request = by().query("category", "no-such-category");
+    assert_eq!(
+        results(&list("list-lab-results", request).await),
+        std::slice::from_ref(&unreadable)
+    );
+    let request = by().query("from", "2024-02-29").query("to", "2024-03-02");
+    assert!(results(&list("list-lab-results", request).await).contains(&unreadable));
+    let request = by().query("from", "2024-03-05");
+    assert!(!results(&list("list-lab-results", request).await).contains(&unreadable));
+    let one = list("get-lab-result", by().result(&id)).await;
+    assert_eq!(one, unreadable);
+    let mut drawn = list("get-lab-trend", trend()).await;
+    let others = drawn["others"].as_array_mut().unwrap();
+    let at = others.iter().position(|one| *one == unreadable).unwrap();
+    others.remove(at);
+    assert_eq!(drawn, of_series);
+    // Not even that, while it is held.
+    world.done("hold-lab-result", world.hold(&id)).await;
+    let held = list("get-lab-result", by().result(&id)).await;
+    assert!(
+        held["hold"]["until"].is_string() && held["unreadable"].is_null(),
+        "{held}"
+    );
+
+    for (prefix, kind, section) in [
+        ("ALLERGY", "AllergyIntolerance", "allergies"),
+        ("CONDITION", "Condition", "conditions"),
+        ("IMMUNIZATION", "Immunization", "immunizations"),
+        ("VITAL", "Observation", "vital-signs"),
+        ("PROCEDURE", "Procedure", "procedures"),
+    ] {
+        let section = || all().query("section", section);
+        let entries = |answer: Value| answer["entries"].as_array().unwrap().clone();
+        let before = entries(list("list-health-record", section()).await);
+        let id = world
+            .entry(&format!("{prefix}#{time}"), &broken(kind))
+            .await;
+        let mut after = entries(list("list-health-record", section()).await);
+        let unreadable = json!({"id": id, "unreadable": true});
+        let at = after.iter().position(|one| *one == unreadable).unwrap();
+        after.remove(at);
+        assert_eq!(after, before, "{kind}");
+    }
+    let id = world
+        .entry(&format!("DOCUMENT#{time}"), &broken("DocumentReference"))
+        .await;
+    let documents = list("list-documents", all()).await;
+    let mut documents = documents["documents"].as_array().unwrap().iter();
+    let document = documents.find(|one| one["id"] == *id).unwrap();
+    assert_eq!(document["unreadable"], true, "{document}");
+    let pages = [
+        ("get-dashboard", by()),
+        ("get-patient-summary", world.by_provider_about_patient()),
+    ];
+    for (page, request) in pages {
+        list(page, request).await;
+    }
+}
+
 /// What is no result of the patient's cannot be held, nor for longer than the law gives.
 #[tokio::test(flavor = "multi_thread")]
 async fn holds_are_for_results_and_for_a_month() {

@@ -15,7 +15,7 @@ use shared::api::bytes::Digest;
 use shared::api::message_keys::{Party, Protection, PublicKey, key_id};
 use shared::aws::Resource;
 use shared::http::{Request, Response};
-use shared::practice::Practice;
+use shared::practice::{Practice, Reply};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -694,6 +694,39 @@ async fn a_thread_says_until_when_it_is_kept() {
         let until = sent.saturating_add(years.years());
         let kept = &body(&response)["threads"][0]["kept_until"];
         assert_eq!(*kept, until.to_string());
+    }
+}
+
+/// Who writes is told when to expect an answer, and whom to call in an emergency.
+#[tokio::test]
+async fn what_the_practice_says_before_anybody_writes() {
+    let world = World::new().await;
+    let reply = Reply {
+        within_hours: 24,
+        emergency_number: "112".to_owned(),
+    };
+    for (practice, told) in [
+        (
+            practice(13),
+            json!({"reply_within_hours": 48, "emergency_number": "911"}),
+        ),
+        (
+            practice(13).replying(reply),
+            json!({"reply_within_hours": 24, "emergency_number": "112"}),
+        ),
+    ] {
+        let start = world.about_patient().idempotent();
+        let start = start.json(&world.new_thread(Uuid::new_v4()).await);
+        for (id, request) in [
+            ("list-threads", world.about_patient()),
+            ("start-thread", start),
+            ("list-threads", world.by_provider_about_patient()),
+            ("list-inbox", world.by_provider()),
+        ] {
+            let response = ask_of(&world, &practice, id, request).await;
+            assert!(response.status.is_success(), "{id}: {}", body(&response));
+            assert_eq!(body(&response)["practice"], told, "{id}");
+        }
     }
 }
 

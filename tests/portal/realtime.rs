@@ -4,12 +4,14 @@ use crate::audit_coverage::the_new_record;
 use crate::harness::Whose;
 use crate::harness::channels::{batch, change, handshake};
 use crate::harness::function::Function;
-use crate::harness::mail::mails;
+use crate::harness::mail::{mails, texts};
 use crate::harness::messages::Paths;
 use crate::harness::recorder::{Call, Fate, Recorder};
 use crate::harness::request::{With, body, signed_in};
 use crate::harness::schedule::free_hour;
 use crate::harness::world::World;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 use shared::access::Role;
 use shared::aws::Resource;
@@ -649,5 +651,91 @@ async fn a_mail_that_fails() {
     let mut outcomes: Vec<_> = about.map(|one| one["outcome"].as_str().unwrap()).collect();
     outcomes.sort_unstable();
     assert_eq!(outcomes, ["failure", "success"]);
+    world.pass(3000).await;
     assert_eq!(send_notices(&world).await["sent"], 0);
+    world.pass(600).await;
+    assert_eq!(send_notices(&world).await["sent"], 1);
+    assert_eq!(mailed(&world, world.account).await.len(), 1);
+}
+
+/// Tomorrow at that hour, where the practice is.
+fn tomorrow(hour: i8) -> Timestamp {
+    let zone = TimeZone::get("America/New_York").unwrap();
+    let today = Timestamp::now().to_zoned(zone.clone()).date();
+    let there = today.tomorrow().unwrap().at(hour, 0, 0, 0).to_zoned(zone);
+    there.unwrap().timestamp()
+}
+
+/// Runs the notices at another time: how many were sent, and how many were not.
+async fn notices_at(world: &World, now: Timestamp, recorder: Recorder) -> (u64, u64) {
+    let service = send_notices::service_at(&world.stack.aws(&recorder), move || now).unwrap();
+    let answer = Function::of(recorder, service).handle(json!({})).await;
+    let answer = answer.unwrap();
+    let count = |name: &str| answer[name].as_u64().unwrap();
+    (count("sent"), count("not_sent"))
+}
+
+/// Who chose text messages gets one an hour, by day, in their language; a mail goes at any time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_message_says_that_there_is_a_message() {
+    let world = world().await;
+    let digits = Uuid::new_v4().as_u128() % 10_000_000;
+    let number = format!("+1617{digits:07}");
+    let (head, tail) = number.split_at(5);
+    let change = world
+        .about_patient()
+        .header("if-match", "\"0\"")
+        .json(&json!({
+            "phone": format!("{head} {tail}"), "preferred_language": "es",
+            "notifications": {"messages": "sms"},
+        }));
+    world.done("update-profile", change).await;
+    let (proxy, _) = world.granted("proxy@example.org", &["messages"]).await;
+    let thread = Uuid::new_v4();
+    frames(&world, &[world.answered(thread)]).await;
+
+    let quiet = Recorder::default;
+    assert_eq!(notices_at(&world, tomorrow(3), quiet()).await, (1, 0));
+    assert_eq!(mailed(&world, proxy).await.len(), 1, "by mail, at night");
+    let early = tomorrow(8) - 1.seconds();
+    assert_eq!(notices_at(&world, early, quiet()).await, (0, 0));
+    assert!(texts(&world.stack, &number).await.is_empty());
+    let morning = tomorrow(8);
+    let (one, other) = tokio::join!(
+        notices_at(&world, morning, quiet()),
+        notices_at(&world, morning, quiet()),
+    );
+    assert_eq!((one.0 + other.0, one.1 + other.1), (1, 0));
+    let text = "Tiene un mensaje nuevo. Inicie sesión para leerlo.";
+    assert_eq!(texts(&world.stack, &number).await, [text]);
+    assert!(mailed(&world, world.account).await.is_empty());
+
+    // One an hour; and what is known to have failed is tried again after an hour.
+    frames(&world, &[world.answered(thread)]).await;
+    let soon = morning + 59.minutes();
+    assert_eq!(notices_at(&world, soon, quiet()).await, (1, 0), "the proxy");
+    let next = morning + 60.minutes();
+    let failing = Recorder::failing(|call| call.actions == ["sns:Publish"]);
+    assert_eq!(notices_at(&world, next, failing).await, (0, 1));
+    assert_eq!(notices_at(&world, next, quiet()).await, (0, 0));
+    let later = next + 60.minutes();
+    assert_eq!(notices_at(&world, later, quiet()).await, (1, 0));
+    assert_eq!(texts(&world.stack, &number).await, [text; 2]);
+    // What may have arrived is not sent again.
+    frames(&world, &[world.answered(Uuid::new_v4())]).await;
+    let unanswered = Recorder::fated(|call| match call.actions.as_slice() {
+        [action] if action == "sns:Publish" => Fate::Unanswered,
+        _ => Fate::Answered,
+    });
+    let last = tomorrow(12);
+    assert_eq!(notices_at(&world, last, unanswered).await, (1, 1));
+    let evening = tomorrow(19);
+    assert_eq!(notices_at(&world, evening, quiet()).await, (0, 0));
+    assert!(texts(&world.stack, &number).await.len() <= 3);
+
+    let mut records = world.stack.audit().await;
+    records.retain(|one| one["operation"] == "send-notices");
+    let patient = world.patient.to_string();
+    assert!(records.iter().any(|one| one["patient"] == *patient));
+    assert!(!Value::from(records).to_string().contains(&number[2..]));
 }

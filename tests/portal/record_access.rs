@@ -655,7 +655,7 @@ async fn parents_see_it_as_long_as_the_patient_is_a_child() {
         .header("idempotency-key", "parent-of-the-patient")
         .json(&json!({
             "email": "parent@example.org", "name": "A Parent", "relationship": "parent",
-            "categories": ["profile", "health-record"],
+            "categories": ["profile", "health-record", "appointments"],
         }));
     let granted = ask(&world, "grant-proxy", request).await;
     assert_eq!(granted.status, 201, "{}", body(&granted));
@@ -679,8 +679,18 @@ async fn parents_see_it_as_long_as_the_patient_is_a_child() {
     assert_eq!(call(&aws, spec, request).await.status, 200);
     let seen = entry_of(&world, &id).await;
     assert_eq!(seen["who"]["text"], "A Parent, who acts for you");
-    let text = "A parent or guardian may see the record of a child.";
+    let text =
+        "A parent or guardian may see some or all of the record until the patient is of age.";
     assert_eq!(seen["why"]["text"], text);
+    // The same is true of an adolescent, of whom they see less.
+    let practice = Practice::new("America/New_York", 5, 18).unwrap();
+    let narrowed = world.stack.aws_of(&Recorder::default(), practice);
+    let mut known = specs().into_iter();
+    let appointments = known.find(|spec| spec.id == "list-appointments").unwrap();
+    let request = by(parent, world.patient);
+    let id = request.request_id.clone();
+    assert_eq!(call(&narrowed, appointments, request).await.status, 200);
+    assert_eq!(entry_of(&world, &id).await["why"]["text"], text);
     let mut revoke = by(parent, world.patient);
     revoke.path.push(("proxy".to_owned(), grant));
     let mut specs = specs().into_iter();

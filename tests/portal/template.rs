@@ -517,6 +517,28 @@ fn whatever_a_function_gives_up_on_is_kept() {
     assert_eq!(kept, queues.collect());
 }
 
+/// What people are told before they write is the deployment's to say, and made by numbers that dial.
+#[test]
+fn whom_to_call_in_an_emergency_is_a_parameter() {
+    let root = stack("template.yaml");
+    let variables = &root["Globals"]["Function"]["Environment"]["Variables"];
+    for (variable, parameter) in [
+        ("REPLY_WITHIN_HOURS", "MessagesReplyWithinHours"),
+        ("EMERGENCY_NUMBER", "EmergencyNumber"),
+    ] {
+        assert_eq!(variables[variable]["Ref"], parameter);
+        assert!(!root["Parameters"][parameter]["Default"].is_null());
+    }
+    let hours = &root["Parameters"]["MessagesReplyWithinHours"];
+    assert_eq!(hours["MinValue"], 1);
+    let pattern = &root["Parameters"]["EmergencyNumber"]["AllowedPattern"];
+    assert!(
+        pattern
+            .as_str()
+            .is_some_and(|pattern| pattern.contains("[0-9]"))
+    );
+}
+
 /// Nobody between patient and practice reads messages: of all functions, one may seal private keys and
 /// one may open them, neither sees a message, and what handles messages may use no key but the one
 /// that tables are encrypted with at rest, through the table.

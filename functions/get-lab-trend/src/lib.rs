@@ -33,8 +33,10 @@ impl Read<GetLabTrend> for Handler {
             let results = found.rows.iter().map(|row| LabResult::open(row, opener));
             let mut results = results.collect::<Result<Vec<_>, _>>()?;
             // Where a held result stands would tell what it is of.
-            results
-                .retain(|result| result.content.is_some() && listing.days.hold(result.recorded()));
+            results.retain(|result| {
+                let is_shown = result.content.is_some() && listing.days.hold(result.recorded());
+                is_shown || result.unreadable
+            });
             let cursor = &listing.page.cursor;
             let next = found.next.map(|key| cursor.write(&key)).transpose()?;
             Ok(Trend::of(series, results, next))

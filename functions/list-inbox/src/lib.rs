@@ -40,6 +40,7 @@ impl Change<ListInbox> for Handler {
         let threads = found.threads.iter();
         let threads = threads.map(|row| row.view(caller, &self.practice));
         let answer = Answer {
+            practice: self.practice.reply().clone(),
             threads: threads.collect::<Result<_, _>>()?,
             next_cursor: found
                 .next

@@ -46,6 +46,7 @@ impl Change<ListSchedule> for Handler {
             .collect::<Result<_, _>>()?;
         let patients = patients.into_iter().collect();
         let contexts = self.panel.contexts(access, patients).await?;
+        let shown = contexts.iter().map(|(patient, _)| *patient).collect();
         let open = |patient, opener: &Opener| {
             let mut comes = Vec::new();
             for row in &rows {
@@ -66,7 +67,8 @@ impl Change<ListSchedule> for Handler {
                 next_cursor,
             }
         });
-        Ok(Changed::done(Vec::new(), answer))
+        // Why each comes is shown.
+        Ok(Changed::done(Vec::new(), answer).opening(shown))
     }
 }
 

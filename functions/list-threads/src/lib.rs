@@ -33,6 +33,7 @@ impl Read<ListThreads> for Handler {
             let threads = found.threads.iter().filter(listed);
             let threads = threads.map(|row| row.view(caller, &practice));
             Ok(Answer {
+                practice: practice.reply().clone(),
                 threads: threads.collect::<Result<_, _>>()?,
                 next_cursor: found
                     .next

@@ -1,9 +1,6 @@
 //! Reminds patients of their appointments, a week and a day before, by e-mail or text message as they
 //! chose.
 
-mod texts;
-mod words;
-
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -15,16 +12,13 @@ use shared::audit::{Audit, Outcome, Record};
 use shared::aws::Aws;
 use shared::event::{Handle, Handled, events};
 use shared::mail::Mailer;
+use shared::outside::{APPOINTMENT, is_waking, may_have_arrived};
 use shared::phi::Opener;
 use shared::serve::Service;
 use shared::store::{Booked, Due, Lead, Recipient, Reminders};
-use shared::{Fault, Reason, telemetry};
-use std::ops::Range;
+use shared::texts::Texts;
+use shared::{Fault, telemetry};
 use std::time::{Duration, Instant};
-use texts::Texts;
-
-/// The hours of the day, where the appointment is, in which a phone may ring.
-const WAKING: Range<i8> = 8..20;
 
 /// How long a run goes on before it leaves the rest to the next: Lambda ends one after 15 minutes.
 const BUDGET: Duration = Duration::from_secs(12 * 60);
@@ -101,7 +95,7 @@ impl<C: Fn() -> Timestamp + Send + Sync + 'static> Handler<C> {
         let now = (self.clock)();
         let recipient = self.reminders.recipient(due, now).await?;
         let is_for_now = match &recipient.booked {
-            Some(booked) => is_due(due, booked) && is_waking(booked, now)?,
+            Some(booked) => is_due(due, booked) && is_waking(&zone_of(booked)?, now),
             None => false,
         };
         if !is_for_now || !self.reminders.take(due, now).await? {
@@ -116,15 +110,7 @@ impl<C: Fn() -> Timestamp + Send + Sync + 'static> Handler<C> {
         let Err(fault) = told else {
             return told;
         };
-        // What got no answer may have arrived; anything else has not.
-        let maybe = matches!(
-            fault,
-            Fault::Unavailable {
-                reason: Reason::TimedOut,
-                service: "SES" | "SNS",
-            }
-        );
-        if !maybe {
+        if !may_have_arrived(fault) {
             self.reminders.give_back(due, now).await?;
         }
         let mut record = run.about(due.patient, Outcome::Failure);
@@ -142,7 +128,8 @@ impl<C: Fn() -> Timestamp + Send + Sync + 'static> Handler<C> {
             return Ok(Fate::Settled);
         }
         let language = profile.details.preferred_language.as_ref();
-        let words = words::of(language.and_then(|language| language.code.as_deref()));
+        let language = language.and_then(|language| language.code.as_deref());
+        let words = APPOINTMENT.in_language(language);
         let contact = &profile.details.contact;
         match (
             profile.notifications.appointments,
@@ -154,8 +141,7 @@ impl<C: Fn() -> Timestamp + Send + Sync + 'static> Handler<C> {
                 self.mailer.send_once(address, words.subject, &text).await?;
             }
             (Channel::Sms, _, Some(phone)) => {
-                let number = texts::e164(phone);
-                self.texts.send_once(&number, words.text).await?;
+                self.texts.send_once(phone, words.text).await?;
             }
             _ => return Ok(Fate::Settled),
         }
@@ -170,10 +156,9 @@ fn is_due(due: &Due, booked: &Booked) -> bool {
     scheduled.is_some_and(|step| booked.start.duration_since(step.at) >= due.lead.before())
 }
 
-/// Are people up, where the appointment is?
-fn is_waking(booked: &Booked, now: Timestamp) -> Result<bool, Fault> {
-    let zone = TimeZone::get(&booked.time_zone).map_err(|_| Fault::Corrupt("a time zone"))?;
-    Ok(WAKING.contains(&now.to_zoned(zone).hour()))
+/// The zone of where the appointment is.
+fn zone_of(booked: &Booked) -> Result<TimeZone, Fault> {
+    TimeZone::get(&booked.time_zone).map_err(|_| Fault::Corrupt("a time zone"))
 }
 
 pub fn service(aws: &Aws) -> Result<Service, Fault> {

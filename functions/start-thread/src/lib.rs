@@ -4,17 +4,21 @@ use jiff::Timestamp;
 use shared::Fault;
 use shared::access::{Access, Unproven};
 use shared::api::message_keys::{Group, Party};
-use shared::api::threads::{NewThread, Sent, StartThread, may_share, thread_taken, wrong_parties};
+use shared::api::threads::{
+    NewThread, Sent, StartThread, Started, may_share, thread_taken, wrong_parties,
+};
 use shared::aws::Aws;
 use shared::http::{Changed, Problem, Revise, revises};
-use shared::ids::{AccountId, PatientId};
+use shared::ids::{AccountId, PatientId, ThreadId};
 use shared::phi::{Opener, Phi};
+use shared::practice::Practice;
 use shared::serve::Service;
 use shared::store::{Beginning, MessageKeys, Outgoing, SentBefore, ThreadRow, Threads};
 
 struct Handler {
     keys: MessageKeys,
     threads: Threads,
+    practice: Practice,
 }
 
 /// What there is already.
@@ -49,7 +53,7 @@ impl Revise<StartThread> for Handler {
         opener: &Opener,
         found: Found,
         new: NewThread,
-    ) -> Result<Changed<Sent>, Problem> {
+    ) -> Result<Changed<Started>, Problem> {
         let now = Timestamp::now();
         let thread = new.thread;
         new.subject.is_by("/subject", access.account())?;
@@ -59,11 +63,7 @@ impl Revise<StartThread> for Handler {
             if !sent.is(message) {
                 return Err(Problem::key_used_before());
             }
-            let answer = Phi::new(Sent {
-                thread,
-                sequence: sent.sequence,
-                sent_at: sent.at,
-            });
+            let answer = self.answer(thread, sent.sequence, sent.at);
             let changed = Changed::done(Vec::new(), answer).regarding(thread);
             return Ok(changed);
         }
@@ -111,13 +111,22 @@ impl Revise<StartThread> for Handler {
             at: now,
         };
         let (sequence, writes) = self.threads.append(access, &mut row, &outgoing)?;
-        let answer = Phi::new(Sent {
-            thread,
-            sequence,
-            sent_at: now,
-        });
+        let answer = self.answer(thread, sequence, now);
         let changed = Changed::done(writes, answer).regarding(thread);
         Ok(changed)
+    }
+}
+
+impl Handler {
+    fn answer(&self, thread: ThreadId, sequence: u64, sent_at: Timestamp) -> Phi<Started> {
+        Phi::new(Started {
+            sent: Sent {
+                thread,
+                sequence,
+                sent_at,
+            },
+            practice: self.practice.reply().clone(),
+        })
     }
 }
 
@@ -127,6 +136,7 @@ pub fn service(aws: &Aws) -> Result<Service, Fault> {
         Handler {
             keys: MessageKeys::new(aws)?,
             threads: Threads::new(aws)?,
+            practice: aws.practice().clone(),
         },
     )
 }

@@ -22,6 +22,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::Not;
 
 /// The largest file that a patient may hand in, in bytes.
 pub const MAX_FILE: u64 = 10 * 1024 * 1024;
@@ -346,6 +347,9 @@ pub struct Clinical {
     pub hold: Option<HeldResult>,
     #[serde(flatten)]
     pub document: Option<ClinicalDocument>,
+    /// What was imported cannot be shown: ask the practice. Said of those alone.
+    #[serde(skip_serializing_if = "Not::not")]
+    pub unreadable: bool,
 }
 
 /// What of an upload's row is sealed.
@@ -396,8 +400,7 @@ impl Clinical {
     /// Opens an entry of the record that is a document, as the caller may see it.
     pub fn open(row: &SealedRow, opener: &Opener) -> Result<Self, Fault> {
         let entry = StoredEntry::open(row, opener)?;
-        let document = ClinicalDocument::parse(entry.resource.get())
-            .map_err(|_| Fault::Corrupt("a document's resource"))?;
+        let document = ClinicalDocument::parse(entry.resource.get());
         let results = entry.links.results.iter();
         let holds = results.map(|result| HeldResult::of(*result, opener));
         let hold = holds
@@ -410,7 +413,8 @@ impl Clinical {
         Ok(Self {
             id: row.document_id()?,
             hold,
-            document: open.then_some(document),
+            unreadable: open && document.is_err(),
+            document: document.ok().filter(|_| open),
         })
     }
 }

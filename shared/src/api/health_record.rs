@@ -20,6 +20,7 @@ use crate::ids::{PatientId, RecordId};
 use crate::phi::Opener;
 use crate::store::{self, SealedRow, StoredEntry};
 use serde::{Deserialize, Serialize};
+use std::ops::Not;
 
 codes!(
     /// A section of the health record.
@@ -126,6 +127,9 @@ pub struct Entry {
     /// Those who recorded it, did it or took part, as the source calls them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub practitioners: Vec<String>,
+    /// What was imported cannot be shown: ask the practice. Said of those alone.
+    #[serde(skip_serializing_if = "Not::not")]
+    pub unreadable: bool,
 }
 
 /// What an entry says: one shape per section.
@@ -159,6 +163,7 @@ impl Entry {
                 hold,
                 content: None,
                 practitioners: Vec::new(),
+                unreadable: false,
             });
         }
         let stored = StoredEntry::open(row, opener)?;
@@ -182,7 +187,8 @@ impl Entry {
         Ok(Self {
             id,
             hold,
-            content: Some(content.map_err(|_| Fault::Corrupt("a resource of a record"))?),
+            unreadable: content.is_err(),
+            content: content.ok(),
             practitioners: practitioners.filter_map(|one| one.display).collect(),
         })
     }

@@ -14,6 +14,7 @@ use crate::ids::{PatientId, RecordId, SeriesId};
 use crate::phi::Opener;
 use crate::store::{LinkedReport, SealedRow, Section, Span, StoredEntry};
 use serde::{Deserialize, Serialize};
+use std::ops::Not;
 
 /// A patient's laboratory results, newest first.
 pub struct ListLabResults;
@@ -39,6 +40,9 @@ pub struct LabResult {
     pub hold: Option<HeldResult>,
     #[serde(flatten)]
     pub content: Option<Content>,
+    /// What was imported is no Observation that can be shown: ask the practice. Said of those alone.
+    #[serde(skip_serializing_if = "Not::not")]
+    pub unreadable: bool,
 }
 
 /// What a result says.
@@ -61,19 +65,25 @@ impl LabResult {
     pub fn open(row: &SealedRow, opener: &Opener) -> Result<Self, Fault> {
         let id = row.entry_id()?;
         let entry = StoredEntry::open(row, opener)?;
-        let observation = Observation::parse(entry.resource.get())
-            .map_err(|_| Fault::Corrupt("an Observation resource"))?;
-        let effective = observation.effective.clone();
         let hold = HeldResult::of(id, opener)?;
-        let content = match &hold {
-            Some(hold) if !hold.is_open() => None,
-            _ => Some(Content::of(row, observation, opener)?),
+        let is_open = hold.as_ref().is_none_or(HeldResult::is_open);
+        let Ok(observation) = Observation::parse(entry.resource.get()) else {
+            return Ok(Self {
+                id,
+                effective: None,
+                hold,
+                content: None,
+                unreadable: is_open,
+            });
         };
+        let effective = observation.effective.clone();
+        let content = is_open.then(|| Content::of(row, observation, opener));
         Ok(Self {
             id,
             effective,
             hold,
-            content,
+            content: content.transpose()?,
+            unreadable: false,
         })
     }
 
@@ -120,8 +130,11 @@ impl Listing {
         )
     }
 
-    /// Is it one of these? A held result has no category.
+    /// Is it one of these? A held result has no category; what cannot be read may be any.
     pub fn holds(&self, result: &LabResult) -> bool {
+        if result.unreadable {
+            return true;
+        }
         let is_of = |category: &Code| {
             let content = result.content.as_ref();
             content.is_some_and(|content| {

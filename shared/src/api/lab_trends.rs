@@ -28,7 +28,7 @@ pub struct Trend {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loinc: Option<String>,
     pub lines: Vec<Line>,
-    /// Results without a number: coded, in words, held, or with none at all.
+    /// Results without a number: coded, in words, with none at all, or unreadable.
     pub others: Vec<LabResult>,
     /// For the next page, as `cursor`; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -266,6 +266,7 @@ mod tests {
                 categories: Vec::new(),
                 observed: Observed::of(observation),
             }),
+            unreadable: false,
         }
     }
 

@@ -1,8 +1,9 @@
-//! Notices outside the app: a mail that there is a new message, and nothing of it.
+//! Notices outside the app: a mail or text message that there is a new message, and nothing of it.
 
 use super::{Spec, Trigger};
 use crate::aws::Capability::{
-    DescribeUsers, KeepNotices, ReadAccounts, ReadPatients, SendMail, UnwrapDataKeys, WriteAudit,
+    DescribeUsers, KeepNotices, ReadAccounts, ReadPatients, SendMail, SendTexts, UnwrapDataKeys,
+    WriteAudit,
 };
 
 /// Sends the notices that are due.
@@ -18,6 +19,7 @@ pub const SEND_NOTICES: Spec = Spec {
         KeepNotices,
         DescribeUsers,
         SendMail,
+        SendTexts,
         WriteAudit,
     ],
 };

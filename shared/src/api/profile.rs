@@ -274,11 +274,6 @@ impl Profile {
         })
     }
 
-    /// How the patient wants to hear of things.
-    pub fn notifications(opener: &Opener) -> Result<Notifications, Fault> {
-        Ok(Own::open(opener)?.notifications.unwrap_or_default())
-    }
-
     /// How old the patient is on the practice's date; none if that is not known. Where the day or
     /// month of birth is not, it counts as the earliest that it may be.
     pub fn age(

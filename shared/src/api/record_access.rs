@@ -403,7 +403,7 @@ impl<'a> Teller<'a> {
         let text = match (via.as_str(), emergency) {
             ("break-glass", Some(emergency)) => emergency_text(emergency.reason),
             ("proxy", _) if self.is_parental(record) => {
-                "A parent or guardian may see the record of a child."
+                "A parent or guardian may see some or all of the record until the patient is of age."
             }
             (via, _) => match ground(via, kind) {
                 Some(text) => text,

@@ -24,7 +24,7 @@ pub struct ListSchedule;
 /// The most days of one request.
 const DAYS: i32 = 7;
 
-/// The most appointments of a page: each patient is opened with a data key of their own.
+/// The most appointments of a page: each patient is opened with a data key and a record of their own.
 pub const MOST: u8 = 50;
 
 /// Days of the practice's, the last one included.

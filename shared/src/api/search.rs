@@ -6,7 +6,8 @@ use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::Fault;
 use crate::access::Practice;
 use crate::aws::Capability::{
-    ComputeIndex, CountRequests, ReadAccounts, ReadPatients, UnwrapDataKeys, WriteAudit,
+    ComputeIndex, CountRequests, ReadAccounts, ReadPatients, SearchPatients, UnwrapDataKeys,
+    WriteAudit,
 };
 use crate::fhir::patient::Patient;
 use crate::http::{Problem, Request};
@@ -169,6 +170,7 @@ impl Operation for FindPatient {
             ReadAccounts,
             CountRequests,
             ReadPatients,
+            SearchPatients,
             UnwrapDataKeys,
             ComputeIndex,
             WriteAudit,

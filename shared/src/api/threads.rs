@@ -14,6 +14,7 @@ use crate::aws::Capability::{
 };
 use crate::http::{Object, Problem, Request};
 use crate::ids::{AccountId, PatientId, PractitionerId, ThreadId};
+use crate::practice::Reply;
 use crate::store::{AccountRow, PatientContext};
 use ::http::StatusCode;
 use jiff::Timestamp;
@@ -225,6 +226,15 @@ pub struct NewThread {
     pub idempotency_key: Line<8, 64>,
 }
 
+/// Where the first message of a thread stands.
+#[derive(Serialize)]
+pub struct Started {
+    #[serde(flatten)]
+    pub sent: Sent,
+    /// Until when not to expect an answer, and whom to call if it cannot wait.
+    pub practice: Reply,
+}
+
 /// Where a message stands.
 #[derive(Serialize)]
 pub struct Sent {
@@ -254,7 +264,7 @@ impl Operation for StartThread {
     };
     type Subject = PatientId;
     type Input = NewThread;
-    type Output = Sent;
+    type Output = Started;
 
     const SUCCESS: StatusCode = StatusCode::CREATED;
 
@@ -317,6 +327,8 @@ pub struct Listing {
 
 #[derive(Serialize)]
 pub struct Threads {
+    /// For a banner above what is written.
+    pub practice: Reply,
     pub threads: Vec<Thread>,
     /// For the next page, as `cursor`; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]

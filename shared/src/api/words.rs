@@ -85,7 +85,7 @@ pub const WORDS: &[(&str, Option<Words>)] = &[
     ("disconnect-channel", None),
     ("list-events", None),
     ("deliver-events", None),
-    ("send-notices", words("Sent word that there is a new message", "Tried to send word that there is a new message")),
+    ("send-notices", words("Saw to a notice of a new message", "Tried to see to a notice of a new message")),
     // Proxies
     ("grant-proxy", words("Let somebody act for the patient", "Tried to let somebody act for the patient")),
     ("list-proxies", words("Looked at who acts for the patient", "Tried to look at who acts for the patient")),
@@ -111,7 +111,7 @@ pub const WORDS: &[(&str, Option<Words>)] = &[
     ("confirm-appointment", words("Confirmed an appointment", "Tried to confirm an appointment")),
     ("complete-appointment", words("Wrote down what came of a visit", "Tried to write down what came of a visit")),
     ("mark-no-show", words("Noted that nobody came to an appointment", "Tried to note that nobody came to an appointment")),
-    ("list-schedule", None),
+    ("list-schedule", words("Read who has an appointment", "Tried to read who has an appointment")),
     ("join-waitlist", words("Joined the waitlist for an appointment", "Tried to join the waitlist for an appointment")),
     ("list-waitlist", words("Looked at the places on the waitlist", "Tried to look at the places on the waitlist")),
     ("leave-waitlist", words("Left the waitlist for an appointment", "Tried to leave the waitlist for an appointment")),

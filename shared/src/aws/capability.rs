@@ -42,6 +42,8 @@ pub enum Capability {
     ReadPatients,
     /// Find a patient by their medical record number.
     FindPatients,
+    /// Who has a medical record number, or a birth date and family name.
+    SearchPatients,
     WritePatients,
     /// Change a patient's contact details.
     WriteContact,
@@ -295,7 +297,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 127] = [
+    pub const ALL: [Self; 128] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -315,6 +317,7 @@ impl Capability {
         Self::NoteReconciliation,
         Self::ReadPatients,
         Self::FindPatients,
+        Self::SearchPatients,
         Self::WritePatients,
         Self::WriteContact,
         Self::WriteCareTeam,
@@ -446,6 +449,7 @@ impl Capability {
             | Self::KeepSessions => Resource::AccountsTable,
             Self::ReadPatients
             | Self::FindPatients
+            | Self::SearchPatients
             | Self::WritePatients
             | Self::WriteContact
             | Self::WriteCareTeam
@@ -568,7 +572,9 @@ impl Capability {
             }
             Self::WriteContact | Self::WriteCareTeam | Self::LinkAccounts => &["dynamodb:PutItem"],
             Self::WriteFindIndex => &["dynamodb:BatchWriteItem"],
-            Self::ReadPatients | Self::ReadPanels | Self::ReadRecords => &["dynamodb:Query"],
+            Self::ReadPatients | Self::SearchPatients | Self::ReadPanels | Self::ReadRecords => {
+                &["dynamodb:Query"]
+            }
             Self::WritePatients => &[
                 "dynamodb:GetItem",
                 "dynamodb:PutItem",

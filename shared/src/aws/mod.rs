@@ -6,7 +6,7 @@ pub use capability::{Capability, Resource};
 
 use crate::Fault;
 use crate::Reason;
-use crate::practice::Practice;
+use crate::practice::{Practice, Reply};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls;
@@ -96,7 +96,14 @@ impl Aws {
             .retaining(years(
                 "RETENTION_YEARS",
                 "RETENTION_YEARS is no number of years",
-            )?),
+            )?)
+            .replying(Reply {
+                within_hours: number(
+                    "REPLY_WITHIN_HOURS",
+                    "REPLY_WITHIN_HOURS is no number of hours",
+                )?,
+                emergency_number: required("EMERGENCY_NUMBER", "EMERGENCY_NUMBER is not set")?,
+            }),
         ))
     }
 

@@ -4,12 +4,14 @@
 use super::{Item, n, number, s, string};
 use crate::Fault;
 use crate::access::Unproven;
-use crate::api::profile::{Notifications, Profile};
+use crate::api::profile::Profile;
+use crate::audit::Receipt;
 use crate::aws::{Aws, Resource, fault};
 use crate::ids::{AccountId, PatientId, ThreadId};
 use crate::phi::{DataKeys, Opener};
 use crate::store::Patients;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use jiff::{SignedDuration, Timestamp};
 
@@ -126,22 +128,16 @@ impl Notices {
 
     /// Takes a notice to send it. Of several who do, one gets it, and nobody again within the hour.
     pub async fn take(&self, notice: &Notice, now: Timestamp) -> Result<bool, Fault> {
-        let answer = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("pk", s(NOTICES))
-            .key("sk", s(key(notice.account, notice.thread)))
+        let update = self
+            .row(notice)
             .update_expression("SET sent_at = :now REMOVE due")
             .condition_expression(
                 "due = :due AND (attribute_not_exists(sent_at) OR sent_at <= :before)",
             )
             .expression_attribute_values(":now", n(now.as_second()))
             .expression_attribute_values(":due", n(notice.due))
-            .expression_attribute_values(":before", n((now - APART).as_second()))
-            .send()
-            .await;
-        match answer {
+            .expression_attribute_values(":before", n((now - APART).as_second()));
+        match update.send().await {
             Ok(_) => Ok(true),
             Err(error)
                 if error
@@ -153,9 +149,31 @@ impl Notices {
             Err(error) => Err(fault("DynamoDB", &error)),
         }
     }
+
+    /// Nothing was sent of a notice that was taken: it is due again then, as long as it is of use.
+    /// Whoever has read on by then has taken it away; who reads on at this moment is told once more.
+    pub async fn put_off(&self, notice: &Notice, until: Timestamp) -> Result<(), Fault> {
+        let update = self
+            .row(notice)
+            .update_expression("SET due = if_not_exists(due, :until) REMOVE sent_at")
+            .expression_attribute_values(":until", n(until.as_second()));
+        update
+            .send()
+            .await
+            .map_err(|error| fault("DynamoDB", &error))?;
+        Ok(())
+    }
+
+    fn row(&self, notice: &Notice) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(NOTICES))
+            .key("sk", s(key(notice.account, notice.thread)))
+    }
 }
 
-/// How patients want to hear of things, which is sealed with their contact details.
+/// How patients want to hear of things and can be reached, which is sealed.
 pub struct Preferences {
     patients: Patients,
     keys: DataKeys,
@@ -169,17 +187,18 @@ impl Preferences {
         })
     }
 
-    pub async fn of(&self, patient: PatientId) -> Result<Notifications, Fault> {
+    /// Opens a patient's profile. The audit record of it comes first.
+    pub async fn of(&self, _: &Receipt, patient: PatientId) -> Result<Profile, Fault> {
         let context = self.patients.context(&Unproven::new(patient)).await?;
-        let key = match context.wrapped_key() {
-            Some(wrapped) => Some(self.keys.unwrap(patient, wrapped).await?),
-            None => None,
-        };
-        Profile::notifications(&Opener {
-            key,
+        let wrapped = context
+            .wrapped_key()
+            .ok_or(Fault::Corrupt("the patient has no data key"))?;
+        let opener = Opener {
+            key: Some(self.keys.unwrap(patient, wrapped).await?),
             context,
             caller: None,
-        })
+        };
+        Profile::open(patient, &opener)
     }
 }
 

@@ -219,6 +219,8 @@ fn environment(backend: &Backend) -> Vec<(&'static str, String)> {
         ("CANCELLATION_HOURS", "24".to_owned()),
         ("MAX_OPEN_APPOINTMENTS", "10".to_owned()),
         ("RETENTION_YEARS", "10".to_owned()),
+        ("REPLY_WITHIN_HOURS", "48".to_owned()),
+        ("EMERGENCY_NUMBER", "911".to_owned()),
     ];
     environment.extend(resources.map(|(resource, name)| (resource.env(), name.to_owned())));
     environment
