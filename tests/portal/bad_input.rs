@@ -15,10 +15,12 @@ use serde_json::{Value, json};
 use shared::access::Role;
 use shared::api::access_concerns::{ResolveAccessConcern, ReviewBreakGlass};
 use shared::api::account::ActivateAccount;
+use shared::api::accounting::SuspendAccounting;
 use shared::api::amendments::{RequestAmendment, ReviewAmendment, SubmitDisagreement};
 use shared::api::appointments::{
     BookAppointment, CancelAppointment, CompleteAppointment, HoldSlot, RescheduleAppointment,
 };
+use shared::api::audit_log::{ExportAudit, SearchAudit};
 use shared::api::availability::SetAvailability;
 use shared::api::break_glass::BreakGlass;
 use shared::api::care_team::ChangeCareTeam;
@@ -215,7 +217,8 @@ fn without_body(world: &World, id: &str) -> Request {
             .header("idempotency-key", "a-key-of-its-own"),
         "register-message-key" | "unlock-message-key" => world.by_patient().owner("account"),
         "assign-thread" => world.by_provider_about_patient().thread(THREAD),
-        "disclose-messages" => world
+        "search-audit" | "export-audit" => world.by_officer(),
+        "disclose-messages" | "suspend-accounting" => world
             .by_officer()
             .since(0)
             .patient(world.patient)
@@ -280,6 +283,29 @@ fn bodies() -> Vec<(&'static str, Value)> {
             json!({
                 "purpose": "judicial-proceeding", "statement": "the court asks for it",
                 "recipient": "The county court", "address": "1 Court Street",
+            }),
+        ),
+        (
+            "suspend-accounting",
+            json!({
+                "agency": "law-enforcement", "recipient": "The state police",
+                "official": "A detective", "form": "written", "stated_on": "2026-01-02",
+                "until": "2027-01-02",
+            }),
+        ),
+        (
+            "search-audit",
+            json!({
+                "patient": THREAD, "actor": THREAD, "action": "profile.read", "outcome": "success",
+                "from": "2027-01-30T17:00:00Z", "to": "2027-01-31T17:00:00Z", "limit": 10,
+            }),
+        ),
+        (
+            "export-audit",
+            json!({
+                "format": "csv", "patient": THREAD, "action": "profile.read",
+                "outcome": "success", "from": "2027-01-30T17:00:00Z",
+                "to": "2027-01-31T17:00:00Z",
             }),
         ),
         (
@@ -1368,6 +1394,9 @@ fn naughty_strings_get_no_echo() {
                     "mark-thread-read" => MarkThreadRead::parse(&request).map(|_| ()),
                     "hide-thread" => HideThread::parse(&request).map(|_| ()),
                     "disclose-messages" => DiscloseMessages::parse(&request).map(|_| ()),
+                    "suspend-accounting" => SuspendAccounting::parse(&request).map(|_| ()),
+                    "search-audit" => SearchAudit::parse(&request).map(|_| ()),
+                    "export-audit" => ExportAudit::parse(&request).map(|_| ()),
                     "share-thread" => ShareThread::parse(&request).map(|_| ()),
                     "assign-thread" => AssignThread::parse(&request).map(|_| ()),
                     _ => ActivateAccount::parse(&request).map(|_| ()),

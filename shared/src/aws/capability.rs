@@ -67,6 +67,8 @@ pub enum Capability {
     ReportConcerns,
     /// Note to whom a patient's messages are passed on, and open them for it.
     RecordDisclosures,
+    /// Leave disclosures out of a patient's accounting for a time.
+    SuspendAccountings,
     /// Keep a result from the patient for a time, or no longer.
     HoldResults,
     /// Read what is held, whoever's it is.
@@ -169,6 +171,10 @@ pub enum Capability {
     WriteAudit,
     /// Read who looked at one patient's record.
     ReadRecordAccess,
+    /// Read who used any patient's record, and what was done without an account.
+    SearchAuditLog,
+    /// Read what an account did.
+    ReadActivity,
     UnwrapDataKeys,
     CreateDataKeys,
     ComputeIndex,
@@ -260,7 +266,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 114] = [
+    pub const ALL: [Self; 117] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -294,6 +300,7 @@ impl Capability {
         Self::EndBreakGlass,
         Self::ReportConcerns,
         Self::RecordDisclosures,
+        Self::SuspendAccountings,
         Self::HoldResults,
         Self::ReadHolds,
         Self::ReadConcerns,
@@ -355,6 +362,8 @@ impl Capability {
         Self::OpenPrivateKeys,
         Self::WriteAudit,
         Self::ReadRecordAccess,
+        Self::SearchAuditLog,
+        Self::ReadActivity,
         Self::UnwrapDataKeys,
         Self::CreateDataKeys,
         Self::ComputeIndex,
@@ -410,6 +419,7 @@ impl Capability {
             | Self::EndBreakGlass
             | Self::ReportConcerns
             | Self::RecordDisclosures
+            | Self::SuspendAccountings
             | Self::HoldResults
             | Self::ReadHolds
             | Self::ReadConcerns
@@ -467,7 +477,10 @@ impl Capability {
             | Self::ReadPrivateKeys
             | Self::AdmitToPracticeKey => Resource::MessagesTable,
             Self::SealPrivateKeys | Self::OpenPrivateKeys => Resource::MessageKey,
-            Self::WriteAudit | Self::ReadRecordAccess => Resource::AuditTable,
+            Self::WriteAudit
+            | Self::ReadRecordAccess
+            | Self::SearchAuditLog
+            | Self::ReadActivity => Resource::AuditTable,
             Self::UnwrapDataKeys | Self::CreateDataKeys => Resource::PhiKey,
             Self::ComputeIndex => Resource::IndexKey,
             Self::ActivateUsers
@@ -520,9 +533,10 @@ impl Capability {
             Self::GrantProxies => &["dynamodb:PutItem"],
             Self::RevokeProxies => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
             Self::RemoveFromCareTeams => &["dynamodb:DeleteItem"],
-            Self::BreakGlass | Self::RecordDisclosures | Self::ReportConcerns => {
-                &["dynamodb:PutItem"]
-            }
+            Self::BreakGlass
+            | Self::RecordDisclosures
+            | Self::ReportConcerns
+            | Self::SuspendAccountings => &["dynamodb:PutItem"],
             Self::EndBreakGlass | Self::NoteOutcomes | Self::CountAmendments => {
                 &["dynamodb:UpdateItem"]
             }
@@ -600,7 +614,9 @@ impl Capability {
             Self::SealPrivateKeys => &["kms:Encrypt"],
             Self::OpenPrivateKeys => &["kms:Decrypt"],
             Self::WriteAudit => &["dynamodb:PutItem"],
-            Self::ReadRecordAccess => &["dynamodb:Query"],
+            Self::ReadRecordAccess | Self::SearchAuditLog | Self::ReadActivity => {
+                &["dynamodb:Query"]
+            }
             Self::UnwrapDataKeys => &["kms:Decrypt"],
             Self::CreateDataKeys => &["kms:GenerateDataKey"],
             Self::ComputeIndex => &["kms:GenerateMac"],
