@@ -272,7 +272,8 @@ async fn an_oral_statement_holds_for_thirty_days() {
         .collect();
     assert_eq!(rows.len(), 3);
     for row in rows {
-        let names: Vec<_> = row.as_object().unwrap().keys().collect();
+        let mut names: Vec<_> = row.as_object().unwrap().keys().collect();
+        names.sort_unstable();
         assert_eq!(names, ["actor", "pk", "sealed", "since", "sk", "until"]);
     }
     // Of another patient's disclosures nothing is left out.

@@ -1444,14 +1444,17 @@ fn naughty_strings_get_no_echo() {
     must be a time such as 2027-01-31T17:00:00Z
     must be active or disabled
     must be an IANA time zone such as America/New_York
+    must be an action such as profile.read
     must be an e-mail address such as name@example.org
     must be application/pdf or image/jpeg or image/png
     must be approved or denied
+    must be csv or json-lines
     must be email or sms or none
     must be emergency-treatment or covering-colleague or patient-unresponsive or public-health-emergency or other
     must be en or es or ar or zh or fr or ht or ko or pt or ru or tl or vi
     must be exact or prefix
     must be fhir or html or pdf
+    must be health-oversight or law-enforcement
     must be in-person or video or phone
     must be in-person-photo-id, video-call-photo-id or callback-to-number-on-file
     must be justified or not-justified
@@ -1466,6 +1469,7 @@ fn naughty_strings_get_no_echo() {
     must be preventing-harm or erroneous-data or privacy-precondition or individual-request
     must be profile or lab-results or prescriptions or health-record or documents or other
     must be required-by-law or public-health or abuse-or-neglect or health-oversight or judicial-proceeding or law-enforcement or death or serious-threat or government-function or workers-compensation or other
+    must be success or denied or invalid or failure
     must be the 16 letters and digits that the practice gave you
     must be the 8 letters and digits of the e-mail
     must be the beginning of an e-mail address
@@ -1473,6 +1477,7 @@ fn naughty_strings_get_no_echo() {
     must be the file's SHA-256 in base64 (RFC 4648 section 4), 44 characters
     must be the id of an account, or providers
     must be the private key, in PKCS #8, of the P-256 public_key
+    must be written or oral
     must hold letters
     must not hold control characters
     ");
