@@ -526,11 +526,14 @@ const WITHOUT_RELATION: [&str; 1] = [
 ];
 
 /// What the privacy officer, and nobody else without a relation, does about a patient, and why.
-const OF_THE_PRIVACY_OFFICE: [&str; 2] = [
+const OF_THE_PRIVACY_OFFICE: [&str; 4] = [
     // Somebody has to receive and answer requests to amend (45 CFR 164.526(f)).
     "review-amendment",
     // And to pass on what the law asks for (45 CFR 164.512).
     "disclose-messages",
+    // To account for that, and to leave out of it what agencies ask to (45 CFR 164.528).
+    "account-disclosures",
+    "suspend-accounting",
 ];
 
 /// What an adolescent's parents do (45 CFR 164.502(g)(3)).

@@ -15,10 +15,12 @@ use serde_json::{Value, json};
 use shared::access::Role;
 use shared::api::access_concerns::{ResolveAccessConcern, ReviewBreakGlass};
 use shared::api::account::ActivateAccount;
+use shared::api::accounting::SuspendAccounting;
 use shared::api::amendments::{RequestAmendment, ReviewAmendment, SubmitDisagreement};
 use shared::api::appointments::{
     BookAppointment, CancelAppointment, CompleteAppointment, HoldSlot, RescheduleAppointment,
 };
+use shared::api::audit_log::{ExportAudit, SearchAudit};
 use shared::api::availability::SetAvailability;
 use shared::api::break_glass::BreakGlass;
 use shared::api::care_team::ChangeCareTeam;
@@ -215,7 +217,8 @@ fn without_body(world: &World, id: &str) -> Request {
             .header("idempotency-key", "a-key-of-its-own"),
         "register-message-key" | "unlock-message-key" => world.by_patient().owner("account"),
         "assign-thread" => world.by_provider_about_patient().thread(THREAD),
-        "disclose-messages" => world
+        "search-audit" | "export-audit" => world.by_officer(),
+        "disclose-messages" | "suspend-accounting" => world
             .by_officer()
             .since(0)
             .patient(world.patient)
@@ -280,6 +283,29 @@ fn bodies() -> Vec<(&'static str, Value)> {
             json!({
                 "purpose": "judicial-proceeding", "statement": "the court asks for it",
                 "recipient": "The county court", "address": "1 Court Street",
+            }),
+        ),
+        (
+            "suspend-accounting",
+            json!({
+                "agency": "law-enforcement", "recipient": "The state police",
+                "official": "A detective", "form": "written", "stated_on": "2026-01-02",
+                "until": "2027-01-02",
+            }),
+        ),
+        (
+            "search-audit",
+            json!({
+                "patient": THREAD, "actor": THREAD, "action": "profile.read", "outcome": "success",
+                "from": "2027-01-30T17:00:00Z", "to": "2027-01-31T17:00:00Z", "limit": 10,
+            }),
+        ),
+        (
+            "export-audit",
+            json!({
+                "format": "csv", "patient": THREAD, "action": "profile.read",
+                "outcome": "success", "from": "2027-01-30T17:00:00Z",
+                "to": "2027-01-31T17:00:00Z",
             }),
         ),
         (
@@ -1368,6 +1394,9 @@ fn naughty_strings_get_no_echo() {
                     "mark-thread-read" => MarkThreadRead::parse(&request).map(|_| ()),
                     "hide-thread" => HideThread::parse(&request).map(|_| ()),
                     "disclose-messages" => DiscloseMessages::parse(&request).map(|_| ()),
+                    "suspend-accounting" => SuspendAccounting::parse(&request).map(|_| ()),
+                    "search-audit" => SearchAudit::parse(&request).map(|_| ()),
+                    "export-audit" => ExportAudit::parse(&request).map(|_| ()),
                     "share-thread" => ShareThread::parse(&request).map(|_| ()),
                     "assign-thread" => AssignThread::parse(&request).map(|_| ()),
                     _ => ActivateAccount::parse(&request).map(|_| ()),
@@ -1415,14 +1444,17 @@ fn naughty_strings_get_no_echo() {
     must be a time such as 2027-01-31T17:00:00Z
     must be active or disabled
     must be an IANA time zone such as America/New_York
+    must be an action such as profile.read
     must be an e-mail address such as name@example.org
     must be application/pdf or image/jpeg or image/png
     must be approved or denied
+    must be csv or json-lines
     must be email or sms or none
     must be emergency-treatment or covering-colleague or patient-unresponsive or public-health-emergency or other
     must be en or es or ar or zh or fr or ht or ko or pt or ru or tl or vi
     must be exact or prefix
     must be fhir or html or pdf
+    must be health-oversight or law-enforcement
     must be in-person or video or phone
     must be in-person-photo-id, video-call-photo-id or callback-to-number-on-file
     must be justified or not-justified
@@ -1437,6 +1469,7 @@ fn naughty_strings_get_no_echo() {
     must be preventing-harm or erroneous-data or privacy-precondition or individual-request
     must be profile or lab-results or prescriptions or health-record or documents or other
     must be required-by-law or public-health or abuse-or-neglect or health-oversight or judicial-proceeding or law-enforcement or death or serious-threat or government-function or workers-compensation or other
+    must be success or denied or invalid or failure
     must be the 16 letters and digits that the practice gave you
     must be the 8 letters and digits of the e-mail
     must be the beginning of an e-mail address
@@ -1444,6 +1477,7 @@ fn naughty_strings_get_no_echo() {
     must be the file's SHA-256 in base64 (RFC 4648 section 4), 44 characters
     must be the id of an account, or providers
     must be the private key, in PKCS #8, of the P-256 public_key
+    must be written or oral
     must hold letters
     must not hold control characters
     ");

@@ -308,7 +308,11 @@ async fn as_it_should_be(canary: &mut Canary) {
             "list-schedule" | "list-waiting-patients" => true,
             "list-proxied-patients" | "list-open-refills" | "list-open-amendments" => true,
             // An id and a time are all that they answer.
-            "break-glass" | "revoke-proxy" | "report-access-concern" | "disclose-messages" => false,
+            "break-glass"
+            | "revoke-proxy"
+            | "report-access-concern"
+            | "disclose-messages"
+            | "suspend-accounting" => false,
             "hold-lab-result" | "release-lab-result" | "delete-document" | "review-document" => {
                 false
             }
@@ -400,6 +404,7 @@ async fn bad_input(canary: &mut Canary) {
         r#"{"prescription": "CANARY-921", "decision": "CANARY-922", "statement": {"CANARY-923": 1}}"#,
         r#"{"part": "CANARY-931", "accept": {"done": "CANARY-932\u0000"}}"#,
         r#"{"purpose": "CANARY-943", "recipient": "CANARY-944\u0000", "statement": "CANARY-945\u0000"}"#,
+        r#"{"recipient": "CANARY-948\u0000", "official": "CANARY-949\u0000", "action": "CANARY-950"}"#,
         r#"{"phone": "CANARY-884"#,
         r#"CANARY-885"#,
         r#""CANARY-886""#,
@@ -415,6 +420,9 @@ async fn bad_input(canary: &mut Canary) {
             ("grant-proxy", canary.grant()),
             ("break-glass", provider),
             ("disclose-messages", canary.world.disclosure()),
+            ("suspend-accounting", canary.world.suspension(&json!({}))),
+            ("search-audit", canary.world.by_officer()),
+            ("export-audit", canary.world.by_officer()),
             (
                 "report-access-concern",
                 canary.world.report(&Uuid::nil().to_string(), &Value::Null),

@@ -10,12 +10,14 @@
 #![allow(unreachable_pub, reason = "a test binary has no callers")]
 
 mod access_matrix;
+mod accounting;
 mod accounts;
 mod administration;
 mod amendments;
 mod appointments;
 mod archive;
 mod audit_coverage;
+mod audit_log;
 mod bad_input;
 mod calendars;
 mod canary;

@@ -644,6 +644,7 @@ fn depths(measured: &Measured) {
         .unwrap();
     }
     insta::assert_snapshot!(table, @r"
+    account-disclosures     patient         cold 2 deep, 6 calls; warm 2 deep, 5 calls
     activate-account        adopting        cold 8 deep, 9 calls; warm 6 deep, 7 calls
     activate-account        nobody          cold 5 deep, 6 calls; warm 6 deep, 7 calls
     add-token-claims        service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
@@ -663,6 +664,7 @@ fn depths(measured: &Measured) {
     disclose-messages       privacy-officer cold 3 deep, 4 calls; warm 2 deep, 3 calls
     disconnect-channel      service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
     end-session             patient         cold 2 deep, 2 calls; warm 2 deep, 2 calls
+    export-audit            privacy-officer cold 3 deep, 3 calls; warm 3 deep, 3 calls
     find-patient            provider        cold 6 deep, 8 calls; warm 5 deep, 7 calls
     get-access-concern      privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
     get-account             patient         cold 2 deep, 2 calls; warm 2 deep, 2 calls
@@ -720,7 +722,7 @@ fn depths(measured: &Measured) {
     list-proxied-patients   patient         cold 5 deep, 5 calls; warm 4 deep, 4 calls
     list-proxies            patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     list-proxies            provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
-    list-record-access      patient         cold 2 deep, 9 calls; warm 2 deep, 8 calls
+    list-record-access      patient         cold 2 deep, 10 calls; warm 2 deep, 9 calls
     list-refill-requests    patient         cold 2 deep, 6 calls; warm 2 deep, 5 calls
     list-refill-requests    provider        cold 2 deep, 6 calls; warm 2 deep, 5 calls
     list-schedule           provider        cold 5 deep, 5 calls; warm 4 deep, 4 calls
@@ -756,6 +758,7 @@ fn depths(measured: &Measured) {
     review-refill           provider        cold 3 deep, 6 calls; warm 2 deep, 5 calls
     revoke-calendar         patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
     revoke-proxy            patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
+    search-audit            privacy-officer cold 3 deep, 3 calls; warm 3 deep, 3 calls
     send-message            patient         cold 2 deep, 5 calls; warm 2 deep, 5 calls
     set-availability        provider        cold 3 deep, 5 calls; warm 3 deep, 5 calls
     share-thread            patient         cold 2 deep, 5 calls; warm 2 deep, 5 calls
@@ -763,6 +766,7 @@ fn depths(measured: &Measured) {
     sign-out-user           admin           cold 3 deep, 3 calls; warm 3 deep, 3 calls
     start-thread            patient         cold 2 deep, 6 calls; warm 2 deep, 6 calls
     submit-disagreement     patient         cold 3 deep, 5 calls; warm 2 deep, 4 calls
+    suspend-accounting      privacy-officer cold 3 deep, 6 calls; warm 2 deep, 5 calls
     unlock-message-key      patient         cold 3 deep, 4 calls; warm 3 deep, 4 calls
     update-profile          patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
     update-user             admin           cold 9 deep, 9 calls; warm 9 deep, 9 calls

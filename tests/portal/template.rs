@@ -377,7 +377,7 @@ fn no_policy_has_a_wildcard_action_and_only_tracing_a_wildcard_resource() {
 /// meets no condition on them. `ForAllValues` alone would let it pass.
 #[test]
 fn every_policy_names_the_partitions_that_it_is_for() {
-    const UNBOUNDED: [(&str, &str); 10] = [
+    const UNBOUNDED: [(&str, &str); 11] = [
         (
             "CompareAudit",
             "every kind of partition: whatever was archived is compared",
@@ -398,6 +398,10 @@ fn every_policy_names_the_partitions_that_it_is_for() {
         (
             "ReadSchedules",
             "the partition of the index is a practitioner's id",
+        ),
+        (
+            "ReadActivity",
+            "the partition of the index is an account's id",
         ),
         ("ReadInbox", "the index has what is open, and nothing else"),
         (
@@ -651,12 +655,28 @@ fn the_audit_table_is_written_once() {
                 assert_eq!(strings(&statement["Action"]), ["dynamodb:BatchGetItem"]);
                 continue;
             }
-            // And read by one capability, a patient's partition at a time.
-            if sid == "ReadRecordAccess" {
+            // And read by these, a partition at a time.
+            let read = match sid.as_str() {
+                "ReadRecordAccess" => Some(vec!["PATIENT#*"]),
+                "SearchAuditLog" => Some(vec!["PATIENT#*", "PORTAL#*"]),
+                // The partition of its index is an account's id.
+                "ReadActivity" => Some(vec![]),
+                _ => None,
+            };
+            if let Some(partitions) = read {
                 assert_eq!(strings(&statement["Action"]), ["dynamodb:Query"]);
                 let condition = &statement["Condition"];
                 let keys = &condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
-                assert_eq!(strings(keys), ["PATIENT#*"]);
+                let keys = if keys.is_null() {
+                    vec![]
+                } else {
+                    strings(keys)
+                };
+                assert_eq!(keys, partitions, "{sid}");
+                let index = statement["Resource"]
+                    .to_string()
+                    .contains("/index/by-actor");
+                assert_eq!(index, sid == "ReadActivity", "{sid}");
                 continue;
             }
             assert_eq!(strings(&statement["Action"]), ["dynamodb:PutItem"], "{sid}");

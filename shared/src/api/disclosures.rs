@@ -4,12 +4,15 @@
 use super::codes::codes;
 use super::text::Line;
 use super::{Auth, Method, Operation, Spec, Trigger};
+use crate::Fault;
 use crate::aws::Capability::{
     AdmitToPracticeKey, CountRequests, ReadAccounts, ReadPatients, RecordDisclosures,
     UnwrapDataKeys, WriteAudit,
 };
 use crate::http::{Problem, Request};
 use crate::ids::PatientId;
+use crate::phi::Opener;
+use crate::store::SealedRow;
 use ::http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -42,6 +45,13 @@ pub struct Disclosed {
     pub recipient: Line<1, 200>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<Line<1, 300>>,
+}
+
+impl Disclosed {
+    /// What a row of a disclosure says.
+    pub fn open(row: &SealedRow, opener: &Opener) -> Result<Self, Fault> {
+        serde_json::from_slice(&row.open(opener)?).map_err(|_| Fault::Corrupt("a disclosure's row"))
+    }
 }
 
 /// Opens a patient's messages to the privacy officer, to pass them on.

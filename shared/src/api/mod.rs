@@ -5,9 +5,11 @@
 
 pub mod access_concerns;
 pub mod account;
+pub mod accounting;
 pub mod amendments;
 pub mod appointments;
 pub mod audit_archive;
+pub mod audit_log;
 pub mod availability;
 pub mod break_glass;
 pub mod bytes;
@@ -240,6 +242,11 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     // Record access
     visitor.operation::<record_access::ListRecordAccess>();
     visitor.operation::<record_access::ReportAccessConcern>();
+    // The audit, read and watched
+    visitor.operation::<accounting::AccountDisclosures>();
+    visitor.operation::<accounting::SuspendAccounting>();
+    visitor.operation::<audit_log::SearchAudit>();
+    visitor.operation::<audit_log::ExportAudit>();
     // Laboratory results
     visitor.operation::<lab_results::ListLabResults>();
     visitor.operation::<lab_results::GetLabResult>();

@@ -2,12 +2,15 @@
 //! words; and how the patient asks the privacy officer about an entry (164.530(d)).
 
 use super::access_concerns::{Outcome as Resolved, Resolution, Verdict};
+use super::accounting::{AccountDisclosures, SuspendAccounting, Withheld};
 use super::break_glass::Reason;
 use super::codes::codes;
 use super::disclosures::{DiscloseMessages, Disclosed};
+use super::message_keys::GetMessageKeys;
 use super::page::{Limit, Page};
 use super::proxies::Person;
 use super::text::{Date, Line};
+use super::threads::{ListThreads, ReadThread};
 use super::words;
 use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::Fault;
@@ -229,6 +232,22 @@ const COMPLAINTS: [&str; 3] = [
     "resolve-access-concern",
 ];
 
+/// The operations that are there because something is passed on.
+const TRYING: [&str; 3] = [
+    DiscloseMessages::SPEC.id,
+    AccountDisclosures::SPEC.id,
+    SuspendAccounting::SPEC.id,
+];
+
+/// What a privacy officer does to pass something on.
+const DISCLOSING: [&str; 5] = [
+    DiscloseMessages::SPEC.id,
+    SuspendAccounting::SPEC.id,
+    GetMessageKeys::SPEC.id,
+    ListThreads::SPEC.id,
+    ReadThread::SPEC.id,
+];
+
 /// What permits the privacy officer to pass something on.
 const DISCLOSURE: &str = "disclosure";
 
@@ -236,6 +255,7 @@ const DISCLOSURE: &str = "disclosure";
 pub struct Teller<'a> {
     opener: &'a Opener,
     notes: &'a AccessNotes,
+    withheld: Withheld,
     caller: AccountId,
     /// Is the patient the one who reads this?
     is_patient: bool,
@@ -253,6 +273,7 @@ impl<'a> Teller<'a> {
         Ok(Self {
             opener,
             notes,
+            withheld: Withheld::at(Timestamp::now(), notes, opener)?,
             caller: caller.row.account,
             is_patient: caller.row.patient == Some(patient),
         })
@@ -261,6 +282,9 @@ impl<'a> Teller<'a> {
     /// Is the access one of those that are asked for? Who complained is between them and the privacy
     /// officer (45 CFR 164.530(g)): of that the patient hears, and nobody else.
     pub fn is_of(&self, record: &AccessRecord, of: Of) -> bool {
+        if self.is_withheld(record) {
+            return false;
+        }
         let complaint = COMPLAINTS.contains(&record.operation.as_str());
         if complaint && !self.is_patient && record.actor != Some(self.caller) {
             return false;
@@ -268,7 +292,7 @@ impl<'a> Teller<'a> {
         // To whom something was passed on, and that it was, may be because of whoever acts for the
         // patient (45 CFR 164.512(c)(2)): the patient hears of it here, others from the practice.
         let disclosure = record.via.as_deref() == Some(DISCLOSURE);
-        let tried = record.operation == DiscloseMessages::SPEC.id;
+        let tried = TRYING.contains(&record.operation.as_str());
         if (disclosure || tried) && !self.is_patient {
             return false;
         }
@@ -282,6 +306,18 @@ impl<'a> Teller<'a> {
             (Of::Others, kind) => kind != Kind::You,
             _ => false,
         }
+    }
+
+    /// While an accounting is suspended, nothing here may tell of what it leaves out, nor that it does
+    /// (45 CFR 164.528(a)(2)): of what a privacy officer does to disclose something, only what rests on
+    /// a disclosure that is accounted for.
+    fn is_withheld(&self, record: &AccessRecord) -> bool {
+        let discloses = record.role == Some(Role::PrivacyOfficer)
+            && DISCLOSING.contains(&record.operation.as_str());
+        let accounted = record.grant.is_some_and(|grant| {
+            self.notes.disclosure(grant).is_some() && !self.withheld.has(grant)
+        });
+        self.withheld.is_any() && discloses && !accounted
     }
 
     pub fn tell(&self, record: AccessRecord) -> Result<Accessed, Fault> {
@@ -423,8 +459,7 @@ impl<'a> Teller<'a> {
         let Some(row) = grant.and_then(|grant| self.notes.disclosure(grant)) else {
             return Ok(None);
         };
-        let disclosed = serde_json::from_slice(&row.open(self.opener)?);
-        disclosed.map_err(|_| Fault::Corrupt("a disclosure's row"))
+        Disclosed::open(row, self.opener).map(Some)
     }
 
     fn is_parental(&self, record: &AccessRecord) -> bool {

@@ -64,6 +64,11 @@ pub const WORDS: &[(&str, Option<Words>)] = &[
     ("list-record-access", words("Looked at this list", "Tried to look at this list")),
     ("report-access-concern", words("Reported an entry of this list", "Tried to report an entry of this list")),
     ("list-profile-changes", words("Looked at the changes of the profile", "Tried to look at the changes of the profile")),
+    // The audit, read and watched
+    ("account-disclosures", words("Looked at whom the practice passed something on to", "Tried to look at whom the practice passed something on to")),
+    ("suspend-accounting", words("Put off telling whom something was passed on to, as the law asks", "Tried to put off telling whom something was passed on to")),
+    ("search-audit", words("Looked up who used the record", "Tried to look up who used the record")),
+    ("export-audit", words("Made a list of who used the record", "Tried to make a list of who used the record")),
     // Messages
     ("register-message-key", None),
     ("unlock-message-key", None),

@@ -6,10 +6,12 @@ use crate::api::Spec;
 use crate::ids::{AccountId, PatientId, PractitionerId};
 use crate::store::{Item, s, sortable};
 use jiff::Timestamp;
+use serde::Deserialize;
 use uuid::Uuid;
 
 /// How an access ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub enum Outcome {
     /// It was permitted and done.
     Success,
@@ -28,6 +30,20 @@ impl Outcome {
             Self::Denied => "denied",
             Self::Invalid => "invalid",
             Self::Failure => "failure",
+        }
+    }
+}
+
+impl TryFrom<String> for Outcome {
+    type Error = &'static str;
+
+    fn try_from(code: String) -> Result<Self, &'static str> {
+        match code.as_str() {
+            "success" => Ok(Self::Success),
+            "denied" => Ok(Self::Denied),
+            "invalid" => Ok(Self::Invalid),
+            "failure" => Ok(Self::Failure),
+            _ => Err("must be success or denied or invalid or failure"),
         }
     }
 }

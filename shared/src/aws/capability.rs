@@ -69,6 +69,8 @@ pub enum Capability {
     ReportConcerns,
     /// Note to whom a patient's messages are passed on, and open them for it.
     RecordDisclosures,
+    /// Leave disclosures out of a patient's accounting for a time.
+    SuspendAccountings,
     /// Keep a result from the patient for a time, or no longer.
     HoldResults,
     /// Read what is held, whoever's it is.
@@ -195,6 +197,10 @@ pub enum Capability {
     ReadSigningKey,
     /// Compare audit records with what was archived, by their keys.
     CompareAudit,
+    /// Read who used any patient's record, and what was done without an account.
+    SearchAuditLog,
+    /// Read what an account did.
+    ReadActivity,
     UnwrapDataKeys,
     CreateDataKeys,
     ComputeIndex,
@@ -297,7 +303,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 128] = [
+    pub const ALL: [Self; 131] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -332,6 +338,7 @@ impl Capability {
         Self::EndBreakGlass,
         Self::ReportConcerns,
         Self::RecordDisclosures,
+        Self::SuspendAccountings,
         Self::HoldResults,
         Self::ReadHolds,
         Self::ReadConcerns,
@@ -406,6 +413,8 @@ impl Capability {
         Self::SignCheckpoints,
         Self::ReadSigningKey,
         Self::CompareAudit,
+        Self::SearchAuditLog,
+        Self::ReadActivity,
         Self::UnwrapDataKeys,
         Self::CreateDataKeys,
         Self::ComputeIndex,
@@ -462,6 +471,7 @@ impl Capability {
             | Self::EndBreakGlass
             | Self::ReportConcerns
             | Self::RecordDisclosures
+            | Self::SuspendAccountings
             | Self::HoldResults
             | Self::ReadHolds
             | Self::ReadConcerns
@@ -519,7 +529,6 @@ impl Capability {
             | Self::ReadPrivateKeys
             | Self::AdmitToPracticeKey => Resource::MessagesTable,
             Self::SealPrivateKeys | Self::OpenPrivateKeys => Resource::MessageKey,
-            Self::WriteAudit | Self::ReadRecordAccess => Resource::AuditTable,
             Self::KeepChain | Self::ReadChain | Self::KeepCheckpoints | Self::KeepVerification => {
                 Resource::ChainTable
             }
@@ -528,7 +537,11 @@ impl Capability {
             }
             Self::WriteAuditLog | Self::ReadAuditLog => Resource::AuditLogGroup,
             Self::SignCheckpoints | Self::ReadSigningKey => Resource::SigningKey,
-            Self::CompareAudit => Resource::AuditTable,
+            Self::WriteAudit
+            | Self::ReadRecordAccess
+            | Self::SearchAuditLog
+            | Self::ReadActivity
+            | Self::CompareAudit => Resource::AuditTable,
             Self::UnwrapDataKeys | Self::CreateDataKeys => Resource::PhiKey,
             Self::ComputeIndex => Resource::IndexKey,
             Self::ActivateUsers
@@ -583,9 +596,10 @@ impl Capability {
             Self::GrantProxies => &["dynamodb:PutItem"],
             Self::RevokeProxies => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
             Self::RemoveFromCareTeams => &["dynamodb:DeleteItem"],
-            Self::BreakGlass | Self::RecordDisclosures | Self::ReportConcerns => {
-                &["dynamodb:PutItem"]
-            }
+            Self::BreakGlass
+            | Self::RecordDisclosures
+            | Self::ReportConcerns
+            | Self::SuspendAccountings => &["dynamodb:PutItem"],
             Self::EndBreakGlass | Self::NoteOutcomes | Self::CountAmendments => {
                 &["dynamodb:UpdateItem"]
             }
@@ -663,7 +677,9 @@ impl Capability {
             Self::SealPrivateKeys => &["kms:Encrypt"],
             Self::OpenPrivateKeys => &["kms:Decrypt"],
             Self::WriteAudit => &["dynamodb:PutItem"],
-            Self::ReadRecordAccess => &["dynamodb:Query"],
+            Self::ReadRecordAccess | Self::SearchAuditLog | Self::ReadActivity => {
+                &["dynamodb:Query"]
+            }
             Self::KeepChain | Self::KeepCheckpoints | Self::KeepVerification => {
                 &["dynamodb:GetItem", "dynamodb:UpdateItem"]
             }

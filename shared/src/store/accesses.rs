@@ -7,6 +7,7 @@ use super::{Item, Patients, SealedRow, Write, concerns, patient_key, s, sortable
 use crate::Fault;
 use crate::access::{Access, Role, Unproven};
 use crate::api::access_concerns::{Concern, Kind, Outcome, Reported, State, Verdict};
+use crate::api::accounting::Suspension;
 use crate::api::break_glass::Reason;
 use crate::aws::{Aws, Resource, fault};
 use crate::http::Problem;
@@ -23,6 +24,7 @@ pub(super) const EMERGENCY: &str = "HISTORY#BREAK-GLASS#";
 const PROXY: &str = "HISTORY#PROXY#";
 pub(super) const REPORT: &str = "HISTORY#REPORT#";
 pub(super) const DISCLOSED: &str = "HISTORY#DISCLOSURE#";
+pub(super) const SUSPENDED: &str = "HISTORY#SUSPENSION#";
 
 /// A record of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -321,6 +323,7 @@ pub struct AccessNotes {
     emergencies: HashMap<Uuid, Emergency>,
     reports: HashMap<AccessId, ReportRow>,
     disclosures: HashMap<Uuid, SealedRow>,
+    suspensions: Vec<SealedRow>,
     /// The grants that have ended or were replaced, of each account the oldest first.
     proxies: Vec<(AccountId, SealedRow)>,
 }
@@ -337,6 +340,16 @@ impl AccessNotes {
     /// To whom something was passed on, and why.
     pub fn disclosure(&self, grant: Uuid) -> Option<&SealedRow> {
         self.disclosures.get(&grant)
+    }
+
+    pub fn disclosures(&self) -> impl Iterator<Item = (Uuid, &SealedRow)> {
+        self.disclosures.iter().map(|(grant, row)| (*grant, row))
+    }
+
+    /// What agencies said so that an accounting leaves out disclosures to them, now or formerly.
+    pub fn suspensions(&self, opener: &Opener) -> Result<Vec<Suspension>, Fault> {
+        let rows = self.suspensions.iter();
+        rows.map(|row| Suspension::from_row(row, opener)).collect()
     }
 
     /// What the account was granted, and is no more.
@@ -358,6 +371,8 @@ impl AccessNotes {
         } else if let Some(grant) = sk.strip_prefix(DISCLOSED) {
             let grant = grant.parse().map_err(|_| TORN)?;
             self.disclosures.insert(grant, row);
+        } else if sk.starts_with(SUSPENDED) {
+            self.suspensions.push(row);
         } else if let Some(access) = sk.strip_prefix(REPORT) {
             let access = access.parse().map_err(|_| TORN)?;
             self.reports.insert(access, ReportRow::from_row(&row)?);
@@ -373,8 +388,24 @@ impl AccessNotes {
 impl Patients {
     /// What there is to know of the accesses to a patient's record besides the audit log.
     pub async fn access_notes(&self, whose: &Unproven<PatientId>) -> Result<AccessNotes, Fault> {
-        let kinds = [EMERGENCY, PROXY, REPORT, DISCLOSED];
-        let found = try_join_all(kinds.map(|kind| self.history(whose, kind))).await?;
+        let kinds = [EMERGENCY, PROXY, REPORT, DISCLOSED, SUSPENDED];
+        self.notes(whose, &kinds).await
+    }
+
+    /// What of that an accounting of disclosures is made of.
+    pub async fn disclosure_notes(
+        &self,
+        whose: &Unproven<PatientId>,
+    ) -> Result<AccessNotes, Fault> {
+        self.notes(whose, &[DISCLOSED, SUSPENDED]).await
+    }
+
+    async fn notes(
+        &self,
+        whose: &Unproven<PatientId>,
+        kinds: &[&str],
+    ) -> Result<AccessNotes, Fault> {
+        let found = try_join_all(kinds.iter().map(|kind| self.history(whose, kind))).await?;
         let mut notes = AccessNotes::default();
         for item in found.into_iter().flatten() {
             notes.note(SealedRow::new(TABLE, item))?;

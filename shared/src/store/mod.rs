@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod administrators;
 pub mod appointments;
 pub mod audience;
+pub mod audit_log;
 pub mod break_glass;
 pub mod calendars;
 pub mod care_team;
@@ -32,6 +33,7 @@ pub mod reminders;
 pub mod requests;
 pub mod roster;
 pub mod schedule;
+pub mod suspensions;
 pub mod threads;
 pub mod waitlist;
 
@@ -42,6 +44,7 @@ pub use accounts::{
 pub use administrators::{Administrators, Approval, Consent};
 pub use appointments::{Appointments, AppointmentsPage, Booked, HeldSlot, Kept, NewState, Taking};
 pub use audience::Audience;
+pub use audit_log::{AuditLog, RecordsFound, StoredRecord};
 pub use break_glass::Hour;
 pub use calendars::{CalendarReader, Calendars, Followed};
 pub use care_team::{CareTeamMember, Membership, Particulars};

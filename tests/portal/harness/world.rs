@@ -415,10 +415,56 @@ impl World {
                 self.by_provider().patient(self.patient).document(&document)
             }
             "list-events" => self.by_patient().query("after", "0"),
+            "account-disclosures" => {
+                self.something_disclosed().await;
+                self.by_patient().patient(self.patient)
+            }
+            "suspend-accounting" => self.suspension(&json!({})),
+            "search-audit" => self.by_officer().json(&json!({"patient": self.patient})),
+            "export-audit" => {
+                self.by_officer()
+                    .json(&self.exported("csv", "actor", &self.provider.to_string()))
+            }
             id if let Some(request) = self.about_messages(id).await => request,
             _ if is_about_a_patient(spec) => self.by_patient().patient(self.patient),
             _ => self.by_patient(),
         }
+    }
+
+    /// There is a disclosure to account for.
+    pub async fn something_disclosed(&self) {
+        let rows = self.stack.items(Resource::PatientsTable).await;
+        let is_disclosure =
+            |row: &Value| row["sk"].as_str().unwrap().contains("HISTORY#DISCLOSURE#");
+        if !rows.iter().any(is_disclosure) {
+            self.done("disclose-messages", self.disclosure()).await;
+        }
+    }
+
+    /// An agency asks, in writing, that disclosures to it are left out for a month; or something else.
+    pub fn suspension(&self, otherwise: &Value) -> Request {
+        let today = Timestamp::now().to_zoned(TimeZone::get("America/New_York").unwrap());
+        let mut statement = json!({
+            "agency": "law-enforcement", "recipient": "CANARY-946 sheriff",
+            "official": "CANARY-947, detective", "form": "written",
+            "stated_on": today.date().to_string(),
+            "until": today.date().saturating_add(30.days()).to_string(),
+        });
+        let otherwise = otherwise.as_object().unwrap().clone();
+        statement.as_object_mut().unwrap().extend(otherwise);
+        self.by_officer()
+            .patient(self.patient)
+            .header("idempotency-key", &Uuid::new_v4().to_string())
+            .json(&statement)
+    }
+
+    /// What there is in the log of the last day by somebody or about somebody, to be exported.
+    pub fn exported(&self, format: &str, of: &str, whose: &str) -> Value {
+        let now = Timestamp::now();
+        let hours = SignedDuration::from_hours;
+        json!({
+            "format": format, of: whose, "from": now - hours(24), "to": now + hours(1),
+        })
     }
 
     /// A time of the provider's.

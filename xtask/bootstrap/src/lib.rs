@@ -9,7 +9,8 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 112] = [
+pub const SERVICES: [(&str, Make); 116] = [
+    ("account-disclosures", account_disclosures::service),
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
     ("allow-break-glass", allow_break_glass::service),
@@ -30,6 +31,7 @@ pub const SERVICES: [(&str, Make); 112] = [
     ("disclose-messages", disclose_messages::service),
     ("disconnect-channel", disconnect_channel::service),
     ("end-session", end_session::service),
+    ("export-audit", export_audit::service),
     ("find-patient", find_patient::service),
     ("get-access-concern", get_access_concern::service),
     ("get-account", get_account::service),
@@ -108,6 +110,7 @@ pub const SERVICES: [(&str, Make); 112] = [
     ("revoke-calendar", revoke_calendar::service),
     ("revoke-proxy", revoke_proxy::service),
     ("seal-audit", seal_audit::service),
+    ("search-audit", search_audit::service),
     ("send-message", send_message::service),
     ("send-notices", send_notices::service),
     ("send-reminders", send_reminders::service),
@@ -117,6 +120,7 @@ pub const SERVICES: [(&str, Make); 112] = [
     ("sign-out-user", sign_out_user::service),
     ("start-thread", start_thread::service),
     ("submit-disagreement", submit_disagreement::service),
+    ("suspend-accounting", suspend_accounting::service),
     ("unlock-message-key", unlock_message_key::service),
     ("update-profile", update_profile::service),
     ("update-user", update_user::service),
