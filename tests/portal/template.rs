@@ -22,6 +22,21 @@ fn stack(file: &str) -> Value {
     xtask::template::read(&root().join(file)).unwrap()
 }
 
+/// The root and its children, by their files.
+fn stacks() -> Vec<(String, Value)> {
+    let root = stack("template.yaml");
+    let children: Vec<String> = resources(&root, "AWS::Serverless::Application")
+        .map(|(_, child)| child["Properties"]["Location"].as_str().unwrap().to_owned())
+        .collect();
+    let children = children
+        .into_iter()
+        .map(|file| (file.clone(), stack(&file)));
+    [("template.yaml".to_owned(), root.clone())]
+        .into_iter()
+        .chain(children)
+        .collect()
+}
+
 fn resources<'a>(template: &'a Value, kind: &'a str) -> impl Iterator<Item = (&'a str, &'a Value)> {
     let resources = template["Resources"].as_object().unwrap().iter();
     resources
@@ -355,9 +370,10 @@ fn every_capability_is_a_statement_with_its_exact_actions() {
 }
 
 #[test]
-fn no_policy_has_a_wildcard_action_and_only_tracing_a_wildcard_resource() {
-    for file in POLICIES {
-        let template = stack(file);
+fn no_policy_has_a_wildcard_action_and_only_what_runs_functions_a_wildcard_resource() {
+    // Traces and network interfaces are no resources that IAM could name beforehand.
+    const EVERYWHERE: [&str; 3] = ["WriteTraces", "JoinNetwork", "LambdaAloneJoinsNetwork"];
+    for (_, template) in stacks() {
         for (policy, resource) in resources(&template, "AWS::IAM::ManagedPolicy") {
             for statement in resource["Properties"]["PolicyDocument"]["Statement"]
                 .as_array()
@@ -367,7 +383,8 @@ fn no_policy_has_a_wildcard_action_and_only_tracing_a_wildcard_resource() {
                     assert!(!action.contains('*'), "{policy}: {action}");
                 }
                 let everywhere = statement["Resource"] == "*";
-                assert_eq!(everywhere, statement["Sid"] == "WriteTraces", "{policy}");
+                let may = EVERYWHERE.iter().any(|sid| statement["Sid"] == *sid);
+                assert_eq!(everywhere, may, "{policy}");
             }
         }
     }
@@ -868,11 +885,25 @@ fn files_are_encrypted_private_and_do_not_linger() {
         assert_eq!(origins[0]["Ref"], "AllowedOrigin", "{id}");
         let policy = &template["Resources"][format!("{id}Policy")]["Properties"];
         let statements = policy["PolicyDocument"]["Statement"].as_array().unwrap();
+        let statements: Vec<_> = statements
+            .iter()
+            .map(|one| match &one["Fn::If"] {
+                Value::Array(choice) if choice[0] == "ScansUploads" => &choice[1],
+                _ => one,
+            })
+            .collect();
         let sids: Vec<_> = statements
             .iter()
             .map(|one| one["Sid"].as_str().unwrap())
             .collect();
-        assert_eq!(sids, ["OnlyOverTls", "OnlyUnderOurKey"], "{id}");
+        let expected = [
+            "OnlyOverTls",
+            "OnlyUnderOurKey",
+            "OnlyWhatIsClean",
+            "OnlyTheScannerTags",
+        ];
+        let expected = &expected[..if id == "QuarantineBucket" { 4 } else { 2 }];
+        assert_eq!(sids, expected, "{id}");
         assert!(statements.iter().all(|one| one["Effect"] == "Deny"), "{id}");
     }
 }
@@ -953,6 +984,246 @@ fn every_alarm_reaches_the_privacy_officer() {
     }
     let topic = &template["Resources"]["Alarms"]["Properties"];
     assert_eq!(topic["KmsMasterKeyId"]["Ref"], "AlarmKeyArn");
+}
+
+/// What a function gives up on is found when somebody is told of it.
+#[test]
+fn every_queue_of_failures_has_an_alarm() {
+    let (failures, alarms) = (stack("infra/failures.yaml"), stack("infra/alarms.yaml"));
+    for (queue, _) in resources(&failures, "AWS::SQS::Queue") {
+        let alarm = &alarms["Resources"][queue]["Properties"];
+        assert_eq!(alarm["Namespace"], "AWS/SQS", "{queue}");
+    }
+}
+
+/// 45 CFR 164.312(b): reading PHI and writing down who did go together, whatever a function declares;
+/// and nobody is given what would change or remove what was written.
+#[test]
+fn whoever_may_read_phi_may_write_audit_and_nobody_may_change_it() {
+    const PHI: [&str; 13] = [
+        "PatientsTableArn",
+        "RecordsTableArn",
+        "DocumentsTableArn",
+        "ScheduleTableArn",
+        "MessagesTableArn",
+        "ImportBucketName",
+        "QuarantineBucketName",
+        "DocumentsBucketName",
+        "ExportsBucketName",
+        "PhiKeyArn",
+        "MessageKeyArn",
+        "AuditTableArn",
+        "\"AuditTable\"",
+    ];
+    const READS: [&str; 8] = [
+        "dynamodb:BatchGetItem",
+        "dynamodb:GetItem",
+        "dynamodb:PartiQLSelect",
+        "dynamodb:Query",
+        "dynamodb:Scan",
+        "kms:Decrypt",
+        "s3:GetObject",
+        "s3:GetObjectVersion",
+    ];
+    const HARMLESS: [&str; 7] = [
+        "dynamodb:DescribeStream",
+        "dynamodb:GetItem",
+        "dynamodb:GetRecords",
+        "dynamodb:GetShardIterator",
+        "dynamodb:ListStreams",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+    ];
+    // Services of AWS's, which have no request to write down. CloudTrail has what they do.
+    const SERVICES: [&str; 2] = ["BackupRole", "ScanRole"];
+    let mut policies: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    let mut roles = Vec::new();
+    for (_, template) in stacks() {
+        for (name, policy) in resources(&template, "AWS::IAM::ManagedPolicy") {
+            let statements = &policy["Properties"]["PolicyDocument"]["Statement"];
+            let statements = statements.as_array().unwrap().iter();
+            let allowed = statements.filter(|one| one["Effect"] == "Allow").cloned();
+            let former = policies.insert(name.to_owned(), allowed.collect());
+            assert!(former.is_none(), "{name}");
+        }
+        for (name, role) in resources(&template, "AWS::IAM::Role") {
+            assert!(role["Properties"]["Policies"].is_null(), "{name}");
+            roles.push((name.to_owned(), role["Properties"].clone()));
+        }
+    }
+    let mut readers = 0;
+    for (name, role) in roles {
+        if SERVICES.contains(&name.as_str()) {
+            let principal = &role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"];
+            assert_ne!(principal["Service"], "lambda.amazonaws.com", "{name}");
+            continue;
+        }
+        let attached = role["ManagedPolicyArns"].as_array().unwrap().iter();
+        let statements: Vec<&Value> = attached
+            .map(|policy| policy["Ref"].as_str().unwrap_or_else(|| output(policy)))
+            .flat_map(|policy| &policies[policy])
+            .collect();
+        let reads = statements.iter().any(|statement| {
+            let reach = statement["Resource"].to_string();
+            let mut actions = strings(&statement["Action"]).into_iter();
+            (reach.contains("\"*\"") || PHI.iter().any(|named| reach.contains(named)))
+                && actions.any(|action| READS.contains(&action))
+        });
+        let writes = statements.iter().any(|statement| {
+            statement["Resource"] == json!({"Ref": "AuditTableArn"})
+                && strings(&statement["Action"]).contains(&"dynamodb:PutItem")
+        });
+        assert!(writes || !reads, "{name}");
+        readers += usize::from(reads);
+        for statement in statements {
+            let reach = statement["Resource"].to_string();
+            if !reach.contains("AuditTable") && !reach.contains("\"*\"") {
+                continue;
+            }
+            for action in strings(&statement["Action"]) {
+                let on_tables = action.starts_with("dynamodb:");
+                assert!(!on_tables || HARMLESS.contains(&action), "{name}: {action}");
+            }
+        }
+    }
+    assert!(readers > specs().len() / 2, "{readers}");
+}
+
+/// 45 CFR 164.312(a)(2)(iv): whatever keeps anything keeps it under a key of the portal's own. S3
+/// delivers its access logs only where its own key encrypts.
+#[test]
+fn everything_is_kept_under_our_keys() {
+    const KEYS: [(&str, &str); 5] = [
+        ("AWS::DynamoDB::Table", "/SSESpecification/KMSMasterKeyId"),
+        (
+            "AWS::S3::Bucket",
+            "/BucketEncryption/ServerSideEncryptionConfiguration/0/ServerSideEncryptionByDefault/KMSMasterKeyID",
+        ),
+        ("AWS::SQS::Queue", "/KmsMasterKeyId"),
+        ("AWS::SNS::Topic", "/KmsMasterKeyId"),
+        ("AWS::Logs::LogGroup", "/KmsKeyId"),
+    ];
+    let (mut kept, mut logs_of_access) = (BTreeSet::new(), 0);
+    for (file, template) in stacks() {
+        for (kind, key) in KEYS {
+            for (id, resource) in resources(&template, kind) {
+                let key = resource["Properties"].pointer(key).unwrap_or(&Value::Null);
+                if id == "AccessLogBucket" {
+                    assert!(key.is_null(), "{file}: {id}");
+                    logs_of_access += 1;
+                    continue;
+                }
+                let named = key["Ref"].as_str().map_or_else(|| output(key), |name| name);
+                let ours = ["KeyArn", "Arn"].iter().any(|end| named.ends_with(end));
+                assert!(ours && !named.contains("alias/aws"), "{file}: {id}: {key}");
+                kept.insert(kind);
+            }
+        }
+    }
+    assert_eq!((kept.len(), logs_of_access), (KEYS.len(), 3));
+}
+
+/// Logs say who came where and how it ended: nothing that a browser put into an address or a header.
+#[test]
+fn access_logs_have_no_addresses_and_no_query_strings() {
+    const SAID: [&str; 15] = [
+        "authorizer.claims.sub",
+        "connectionId",
+        "error.responseType",
+        "eventType",
+        "httpMethod",
+        "identity.sourceIp",
+        "integrationLatency",
+        "requestId",
+        "requestTimeEpoch",
+        "resourcePath",
+        "responseLatency",
+        "responseLength",
+        "routeKey",
+        "status",
+        "tlsVersion",
+    ];
+    let (root, realtime) = (stack("template.yaml"), stack("infra/realtime.yaml"));
+    let formats = [
+        &root["Resources"]["PortalApi"]["Properties"]["AccessLogSetting"]["Format"],
+        &realtime["Resources"]["Stage"]["Properties"]["AccessLogSettings"]["Format"],
+    ];
+    for format in formats {
+        let variables = format.as_str().unwrap().split("$context.").skip(1);
+        let mut count = 0;
+        for variable in variables {
+            let end = variable.find(|c: char| !c.is_alphanumeric() && c != '.');
+            let variable = &variable[..end.unwrap_or(variable.len())];
+            assert!(SAID.contains(&variable), "{variable}");
+            count += 1;
+        }
+        assert!(count >= 8, "{format}");
+    }
+    // The web ACL sees whole requests: of these its log keeps no address, and it keeps no samples.
+    let protection = stack("infra/protection.yaml");
+    let logging = &protection["Resources"]["WebAclLogging"]["Properties"];
+    let redacted = logging["RedactedFields"].as_array().unwrap();
+    for field in [
+        json!({"UriPath": {}}),
+        json!({"QueryString": {}}),
+        json!({"SingleHeader": {"Name": "authorization"}}),
+    ] {
+        assert!(redacted.contains(&field), "{field}");
+    }
+    let acl = &protection["Resources"]["WebAcl"]["Properties"];
+    let rules = acl["Rules"].as_array().unwrap();
+    let visible = rules
+        .iter()
+        .chain([acl])
+        .map(|one| &one["VisibilityConfig"]);
+    assert!(visible.fold(true, |none, one| none
+        && one["SampledRequestsEnabled"] == false));
+    let limit = |name: &str| {
+        let rule = rules.iter().find(|rule| rule["Name"] == name).unwrap();
+        rule["Statement"]["RateBasedStatement"]["Limit"]
+            .as_u64()
+            .unwrap()
+    };
+    assert!(limit("activations") * 100 <= limit("flood"));
+}
+
+/// A private network is for every function but those that speak to the WebSocket API, which it does
+/// not reach; and every role lets Lambda, and Lambda alone, give its function a place there.
+#[test]
+fn functions_join_the_private_network() {
+    let (root, access) = (stack("template.yaml"), stack("infra/access.yaml"));
+    let network = &root["Globals"]["Function"]["VpcConfig"]["Fn::If"];
+    assert_eq!(network[0], "HasNetwork");
+    for spec in specs() {
+        let function = &root["Resources"][pascal(spec.id)]["Properties"];
+        let posts = spec.needs.contains(&Capability::PostToChannels);
+        let outside = function["VpcConfig"] == json!({"Ref": "AWS::NoValue"});
+        assert_eq!(outside, posts, "{}", spec.id);
+        assert!(outside || function["VpcConfig"].is_null(), "{}", spec.id);
+        let role = &root["Resources"][format!("{}Role", pascal(spec.id))]["Properties"];
+        let policies = role["ManagedPolicyArns"].as_array().unwrap().iter();
+        let run = policies
+            .map(output)
+            .find(|name| name.starts_with("Run"))
+            .unwrap();
+        let statements = &access["Resources"][run]["Properties"]["PolicyDocument"]["Statement"];
+        let statements = statements.as_array().unwrap();
+        let named = |sid: &str| statements.iter().find(|one| one["Sid"] == sid);
+        if outside {
+            continue;
+        }
+        let (lets, denies) = (named("JoinNetwork"), named("LambdaAloneJoinsNetwork"));
+        let (lets, denies) = (lets.expect(run), denies.expect(run));
+        assert_eq!(
+            (&lets["Effect"], &denies["Effect"]),
+            (&"Allow".into(), &"Deny".into())
+        );
+        assert_eq!(lets["Action"], denies["Action"], "{run}");
+        assert_eq!(
+            denies["Condition"],
+            json!({"Null": {"lambda:SourceFunctionArn": "false"}})
+        );
+    }
 }
 
 /// CloudFormation takes 500 resources in a template, and every operation stands in the root.

@@ -8,6 +8,7 @@
 pub mod activation;
 pub mod aws;
 pub mod bench;
+pub mod check;
 pub mod down;
 pub mod emulator;
 pub mod gate;

@@ -12,12 +12,13 @@ use anyhow::{Context, Result, bail};
 use xtask::aws::Aws;
 use xtask::home::{Home, workspace};
 use xtask::verify_audit::Names;
-use xtask::{activation, bench, down, test, up, verify_audit};
+use xtask::{activation, bench, check, down, test, up, verify_audit};
 
 const USAGE: &str = "\
 cargo xtask up   [--home DIR] [--port N]     the whole portal on this machine, until Ctrl-C
 cargo xtask down [--home DIR] [--erase]      ends it; --erase removes what it stored
 cargo xtask test                             every check and test there is
+cargo xtask check                            of these, the templates, dependencies and secrets
 cargo xtask bench [--runs N] [--requests N] [--against DIR]...
                                              the speed of release binaries, beside a bare function
 cargo xtask activation --mrn N --birth-date D [--home DIR]
@@ -50,6 +51,10 @@ async fn run(command: &str, arguments: impl Iterator<Item = String>) -> Result<(
         "down" => {
             let options = Options::read(arguments, &["--home", "--erase"])?;
             down::run(&options.home, options.erase).await
+        }
+        "check" => {
+            Options::read(arguments, &[])?;
+            check::run().await
         }
         "bench" => bench::run(bench::Options::read(arguments)?).await,
         "activation" => {

