@@ -8,20 +8,20 @@ use serde::Deserialize;
 
 /// A rule that something does not follow.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Finding {
+pub(super) struct Finding {
     /// `stack.LogicalId` of a resource; path and digest of what looks like a secret.
-    pub resource: String,
+    pub(super) resource: String,
     /// The resource's type, as `AWS::Lambda::Function`; nothing of a file.
-    pub kind: String,
-    pub rule: String,
+    pub(super) kind: String,
+    pub(super) rule: String,
     /// What the rule says of itself.
-    pub text: String,
+    pub(super) text: String,
 }
 
 /// Why a rule is not followed, and where.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Exception {
+pub(super) struct Exception {
     rule: String,
     reason: String,
     #[serde(default)]
@@ -39,7 +39,7 @@ impl Exception {
 }
 
 /// The exceptions of a file, each with its reason.
-pub fn exceptions(file: &Path) -> Result<Vec<Exception>> {
+pub(super) fn exceptions(file: &Path) -> Result<Vec<Exception>> {
     let text =
         std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     parse(&text).with_context(|| file.display().to_string())
@@ -64,7 +64,7 @@ fn parse(text: &str) -> Result<Vec<Exception>> {
 }
 
 /// Whatever keeps the gate shut, a line each; nothing if it opens.
-pub fn compare(findings: &[Finding], exceptions: &[Exception]) -> Vec<String> {
+pub(super) fn compare(findings: &[Finding], exceptions: &[Exception]) -> Vec<String> {
     let new = findings
         .iter()
         .filter(|finding| !exceptions.iter().any(|one| one.covers(finding)))

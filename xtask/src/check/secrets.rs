@@ -11,7 +11,7 @@ use crate::home::workspace;
 use crate::tools::captured;
 
 /// What looks like a secret, by its path and the beginning of its digest.
-pub async fn scan(detect_secrets: &Path) -> Result<Vec<Finding>> {
+pub(super) async fn scan(detect_secrets: &Path) -> Result<Vec<Finding>> {
     #[derive(Deserialize)]
     struct Report {
         results: BTreeMap<String, Vec<Secret>>,

@@ -6,10 +6,10 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 
 /// Parameters by name. One that is not here is known at deployment alone, and is like no literal.
-pub type Parameters = BTreeMap<String, Value>;
+pub(super) type Parameters = BTreeMap<String, Value>;
 
 /// The parameters of `template`: those that are given, else their defaults.
-pub fn parameters(template: &Value, given: &Parameters) -> Parameters {
+pub(super) fn parameters(template: &Value, given: &Parameters) -> Parameters {
     let declared = template.get("Parameters").and_then(Value::as_object);
     let declared = declared.into_iter().flatten();
     declared
@@ -27,7 +27,7 @@ pub fn parameters(template: &Value, given: &Parameters) -> Parameters {
 }
 
 /// Decides whatever `parameters` decide.
-pub fn settle(mut template: Value, parameters: &Parameters) -> Result<Value> {
+pub(super) fn settle(mut template: Value, parameters: &Parameters) -> Result<Value> {
     let conditions = template
         .as_object_mut()
         .and_then(|template| template.remove("Conditions"))

@@ -20,11 +20,11 @@ const CEILING: usize = 450;
 const ROOT: &str = "portal";
 
 /// The types of all resources, by `stack.LogicalId`.
-pub struct Stacks(BTreeMap<String, String>);
+pub(super) struct Stacks(BTreeMap<String, String>);
 
 impl Stacks {
     /// Writes each stack to `folder` as samconfig.toml's prod deploys it, the root as SAM transforms it.
-    pub async fn write(folder: &Path, python: &Path) -> Result<Self> {
+    pub(super) async fn write(folder: &Path, python: &Path) -> Result<Self> {
         let mut root = template::read(&workspace().join("template.yaml"))?;
         let children = package(&mut root)?;
         // Transformed first: what a function takes away from the Globals, SAM has to see.
@@ -61,19 +61,19 @@ impl Stacks {
             let kind = kind.unwrap_or_default().to_owned();
             self.0.insert(format!("{stack}.{id}"), kind);
         }
-        let text = serde_json::to_vec_pretty(template)?;
+        let text = serde_json::to_vec(template)?;
         Ok(std::fs::write(folder.join(format!("{stack}.json")), text)?)
     }
 
-    pub fn kind(&self, resource: &str) -> String {
+    pub(super) fn kind(&self, resource: &str) -> String {
         self.0.get(resource).cloned().unwrap_or_default()
     }
 
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.0.len()
     }
 
-    pub fn size(&self) -> String {
+    pub(super) fn size(&self) -> String {
         let (all, root) = (self.count(), self.of_root());
         format!("{all} resources, {root} of at most {CEILING} in the root")
     }
@@ -150,14 +150,11 @@ async fn transform(root: &Value, python: &Path) -> Result<Value> {
 }
 
 /// Every template there is, deployed or not.
-pub async fn lint(cfn_lint: &Path) -> Result<String> {
+pub(super) async fn lint(cfn_lint: &Path) -> Result<String> {
     let mut templates = vec![PathBuf::from("template.yaml")];
-    let root = template::read(&workspace().join("template.yaml"))?;
-    templates.extend(
-        children(&mut root.clone())?
-            .into_iter()
-            .map(|(path, _)| path.into()),
-    );
+    let mut root = template::read(&workspace().join("template.yaml"))?;
+    let children = package(&mut root)?;
+    templates.extend(children.into_iter().map(|(_, path)| path.into()));
     let mut command = Command::new(cfn_lint);
     command
         .args(["-r", "us-east-1", "--"])
@@ -170,7 +167,7 @@ pub async fn lint(cfn_lint: &Path) -> Result<String> {
     ))
 }
 
-pub async fn validate(sam: &Path) -> Result<String> {
+pub(super) async fn validate(sam: &Path) -> Result<String> {
     let mut command = Command::new(sam);
     command
         .args(["validate", "--lint"])

@@ -12,7 +12,7 @@ use crate::tools::output;
 const PACKAGES: [&str; 3] = ["infra/compliance", "tests/e2e", "web"];
 
 /// By deny.toml.
-pub async fn deny(cargo_deny: &Path) -> Result<String> {
+pub(super) async fn deny(cargo_deny: &Path) -> Result<String> {
     let mut command = Command::new(cargo_deny);
     command.current_dir(workspace()).args([
         "--log-level",
@@ -27,7 +27,7 @@ pub async fn deny(cargo_deny: &Path) -> Result<String> {
 }
 
 /// Known defects and yanked crates, where the database of advisories can be reached.
-pub async fn advisories(cargo_deny: &Path) -> Result<String> {
+pub(super) async fn advisories(cargo_deny: &Path) -> Result<String> {
     let cargo_deny = || {
         let mut command = Command::new(cargo_deny);
         command
@@ -44,7 +44,7 @@ pub async fn advisories(cargo_deny: &Path) -> Result<String> {
 }
 
 /// Whether installed packages are signed by whom they should be, where the keys can be reached.
-pub async fn signatures() -> Result<String> {
+pub(super) async fn signatures() -> Result<String> {
     let installed = PACKAGES.map(|folder| workspace().join(folder).join("node_modules"));
     let installed = PACKAGES
         .iter()
