@@ -158,7 +158,7 @@ pub fn localize(mut template: Value, code: &Code<'_>) -> Result<Localized> {
             }
             kind if NOT_EMULATED.contains(&kind) => left_out.push((id.clone(), kind.to_owned())),
             _ if computes(resource) => {
-                left_out.push((id.clone(), format!("{kind} of metric maths")))
+                left_out.push((id.clone(), format!("{kind} of metric maths")));
             }
             _ => {}
         }
