@@ -1113,7 +1113,7 @@ fn everything_is_kept_under_our_keys() {
                     logs_of_access += 1;
                     continue;
                 }
-                let named = key["Ref"].as_str().map_or_else(|| output(key), |name| name);
+                let named = key["Ref"].as_str().unwrap_or_else(|| output(key));
                 let ours = ["KeyArn", "Arn"].iter().any(|end| named.ends_with(end));
                 assert!(ours && !named.contains("alias/aws"), "{file}: {id}: {key}");
                 kept.insert(kind);
@@ -1172,12 +1172,11 @@ fn access_logs_have_no_addresses_and_no_query_strings() {
     }
     let acl = &protection["Resources"]["WebAcl"]["Properties"];
     let rules = acl["Rules"].as_array().unwrap();
-    let visible = rules
+    let mut visible = rules
         .iter()
         .chain([acl])
         .map(|one| &one["VisibilityConfig"]);
-    assert!(visible.fold(true, |none, one| none
-        && one["SampledRequestsEnabled"] == false));
+    assert!(visible.all(|one| one["SampledRequestsEnabled"] == false));
     let limit = |name: &str| {
         let rule = rules.iter().find(|rule| rule["Name"] == name).unwrap();
         rule["Statement"]["RateBasedStatement"]["Limit"]

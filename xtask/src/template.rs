@@ -157,6 +157,9 @@ pub fn localize(mut template: Value, code: &Code<'_>) -> Result<Localized> {
                 }
             }
             kind if NOT_EMULATED.contains(&kind) => left_out.push((id.clone(), kind.to_owned())),
+            _ if computes(resource) => {
+                left_out.push((id.clone(), format!("{kind} of metric maths")));
+            }
             _ => {}
         }
         relax(resource, |what| left_out.push((id.clone(), what)));
@@ -165,7 +168,9 @@ pub fn localize(mut template: Value, code: &Code<'_>) -> Result<Localized> {
         .iter()
         .filter(|(_, resource)| {
             let kind = resource.get("Type").and_then(Value::as_str);
-            kind.is_some_and(|kind| NOT_EMULATED.contains(&kind)) || permits_nothing(resource)
+            kind.is_some_and(|kind| NOT_EMULATED.contains(&kind))
+                || computes(resource)
+                || permits_nothing(resource)
         })
         .map(|(id, _)| id.clone())
         .collect();
@@ -238,6 +243,14 @@ fn condition_on(statement: &Value, key: &str) -> bool {
         .filter_map(Value::as_object)
         .flat_map(|keys| keys.keys())
         .any(|found| found.starts_with(key))
+}
+
+/// Whether a resource is an alarm over several metrics, which the emulator does not compute.
+fn computes(resource: &Value) -> bool {
+    resource
+        .get("Type")
+        .is_some_and(|kind| kind == "AWS::CloudWatch::Alarm")
+        && resource.pointer("/Properties/Metrics").is_some()
 }
 
 /// Whether nothing is left of a resource that is a policy and nothing else.
@@ -350,6 +363,7 @@ mod tests {
                     "DependsOn": ["Trail", "Data"],
                 },
                 "Data": {"Type": "AWS::Serverless::Application", "Properties": {"Location": "infra/data.yaml"}},
+                "Ratio": {"Type": "AWS::CloudWatch::Alarm", "Properties": {"Metrics": []}},
                 "Trail": {"Type": "AWS::CloudTrail::Trail"},
             },
             "Outputs": {
@@ -360,7 +374,13 @@ mod tests {
         let local = localize(template, &CODE).unwrap();
         assert_eq!(
             local.left_out,
-            [("Trail".to_owned(), "AWS::CloudTrail::Trail".to_owned())]
+            [
+                (
+                    "Ratio".to_owned(),
+                    "AWS::CloudWatch::Alarm of metric maths".to_owned()
+                ),
+                ("Trail".to_owned(), "AWS::CloudTrail::Trail".to_owned()),
+            ]
         );
         assert_eq!(local.children, ["infra/data.yaml"]);
         assert_eq!(

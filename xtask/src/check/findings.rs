@@ -56,7 +56,7 @@ fn parse(text: &str) -> Result<Vec<Exception>> {
         } = exception;
         ensure!(!reason.trim().is_empty(), "no reason is given for {rule}");
         ensure!(
-            of.is_some() != !resources.is_empty(),
+            of.is_some() == resources.is_empty(),
             "the exception of {rule} is either of a type or for resources"
         );
     }
