@@ -17,6 +17,8 @@ pub mod identity;
 pub mod ids;
 pub mod mail;
 pub mod names;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod phi;
 pub mod practice;
 pub mod serve;

@@ -85,6 +85,7 @@ codes!(
 
 /// A request, with all that was written about it.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Amendment {
     pub id: AmendmentId,
     pub part: Part,
@@ -227,6 +228,7 @@ impl Asked for Amendment {
 
 /// A request as it stands today.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct AmendmentRequest {
     #[serde(flatten)]
     pub amendment: Amendment,
@@ -285,6 +287,7 @@ pub struct RequestAmendment;
 type Statement = Line<1, 2000>;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewAmendment {
     pub part: Part,
@@ -337,6 +340,7 @@ impl Operation for RequestAmendment {
 pub struct ListAmendments;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Amendments {
     pub amendments: Vec<AmendmentRequest>,
     /// For the next page, as `cursor`; absent on the last page.
@@ -373,6 +377,7 @@ pub struct ListOpenAmendments;
 pub const MOST: u8 = 50;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct OpenAmendments {
     /// May be fewer than asked for, and still not the last page: there is a `next_cursor` then.
     pub amendments: Vec<OpenAmendment>,
@@ -383,6 +388,7 @@ pub struct OpenAmendments {
 
 /// A request, and of the patient no more than whom to answer.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct OpenAmendment {
     pub patient: Whose,
     #[serde(flatten)]
@@ -422,6 +428,7 @@ pub struct ReviewAmendment;
 
 /// One of the three.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Answer {
     accept: Option<Object<Accept>>,
@@ -431,6 +438,7 @@ struct Answer {
 
 /// What was done (164.526(c)(1)).
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Accept {
     done: Statement,
@@ -438,6 +446,7 @@ struct Accept {
 
 /// Why not, in plain language (164.526(d)(1)).
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Deny {
     basis: Basis,
@@ -446,6 +455,7 @@ struct Deny {
 
 /// Why it takes longer (164.526(b)(2)(ii)(A)).
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Extend {
     reason: Statement,
@@ -520,6 +530,7 @@ impl Operation for ReviewAmendment {
 pub struct SubmitDisagreement;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Disagreement {
     statement: Statement,

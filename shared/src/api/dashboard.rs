@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 pub struct GetDashboard;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Dashboard {
     pub name: String,
     /// The medical record number.
@@ -31,10 +32,12 @@ pub struct Dashboard {
 
 /// An appointment to come.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub enum Appointment {}
 
 /// Laboratory results that reached the portal since the patient's visit before this one.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct NewResults {
     pub count: usize,
     /// Are there more than were counted?
@@ -44,6 +47,7 @@ pub struct NewResults {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Prescriptions {
     pub count: usize,
     pub more: bool,
@@ -53,6 +57,7 @@ pub struct Prescriptions {
 
 /// A prescription (FHIR R4 MedicationRequest).
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Prescription {
     pub id: RecordId,
     /// The medication's name, where one was recorded.

@@ -28,6 +28,7 @@ codes! {
 
 /// Who takes part in threads: an account of a patient or proxy, or a group of the practice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub enum Party {
     Account(AccountId),
@@ -86,6 +87,7 @@ pub type Pkcs8 = Bytes<64, 256>;
 
 /// A public key in its owner's log. Its id commits to every key before it.
 #[derive(Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct LoggedKey {
     pub key_id: Digest,
     pub public_key: PublicKey,
@@ -123,6 +125,7 @@ pub fn key_id(
 pub struct RegisterMessageKey;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct NewKeyBody {
     public_key: PublicKey,
@@ -211,6 +214,7 @@ impl Operation for RegisterMessageKey {
 pub struct UnlockMessageKey;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct LockedBody {
     key_id: Digest,
@@ -223,6 +227,7 @@ pub struct Locked {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Unlocked {
     pub key_id: Digest,
     pub private_key: Pkcs8,
@@ -271,12 +276,14 @@ fn owner(request: &Request) -> Result<Party, Problem> {
 pub struct GetMessageKeys;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct MessageKeys {
     pub parties: Vec<KeyLog>,
 }
 
 /// A party and its keys, oldest first; a party that has registered none has none.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct KeyLog {
     pub party: Party,
     pub relationship: Relationship,

@@ -44,7 +44,7 @@ pub mod words;
 
 use crate::access::Resource;
 use crate::aws::Capability;
-use crate::http::{Problem, Request};
+use crate::http::{Described, Problem, Request};
 use ::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +84,7 @@ impl Method {
 
 /// A part of what the portal does for a patient, which a proxy may be granted by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "String")]
 pub enum Category {
     Profile,
@@ -160,7 +161,7 @@ pub trait Operation: Send + Sync + 'static {
     /// Whose data it touches; what Cedar calls the resource.
     type Subject: Resource;
     type Input: Send + Sync + 'static;
-    type Output: Serialize + Send + 'static;
+    type Output: Serialize + Described + Send + 'static;
 
     /// Turns a request into types that cannot hold invalid values.
     fn parse(request: &Request) -> Result<Self::Input, Problem>;

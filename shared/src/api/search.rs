@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub struct FindPatient;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Body {
     mrn: Option<Line<1, 64>>,
@@ -30,6 +31,7 @@ struct Body {
 
 /// A family name, or how one begins.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "String")]
 struct Family(FamilyName);
 
@@ -45,6 +47,7 @@ impl TryFrom<String> for Family {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "String")]
 enum Match {
     Exact,
@@ -119,6 +122,7 @@ impl Search {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Found {
     /// By name; 20 at most.
     pub patients: Vec<FoundPatient>,
@@ -128,6 +132,7 @@ pub struct Found {
 
 /// As little as tells whether it is the right one.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct FoundPatient {
     pub id: PatientId,
     pub name: String,

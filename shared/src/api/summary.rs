@@ -16,6 +16,7 @@ use serde::Serialize;
 pub struct GetPatientSummary;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Summary {
     pub id: PatientId,
     pub name: String,
@@ -38,6 +39,7 @@ pub struct Summary {
 
 /// Allergies or conditions, whatever their clinical status.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Findings {
     pub count: usize,
     /// Are there more than were counted?
@@ -48,6 +50,7 @@ pub struct Findings {
 
 /// An allergy (FHIR R4 AllergyIntolerance) or a condition (Condition).
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Finding {
     pub id: RecordId,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -60,6 +60,7 @@ const TAG: usize = 16;
 /// A sealed message as its sender's browser made it. The portal reads the header, which the
 /// ciphertext's tag covers, and holds it to who sends it where.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "Bytes<121, MAX>")]
 pub struct Envelope<const MAX: usize> {
     bytes: Bytes<121, MAX>,
@@ -121,6 +122,7 @@ impl<const MAX: usize> Envelope<MAX> {
 /// The thread's key, wrapped to one key of one party (HPKE: 65 bytes encapsulated key, 48 bytes
 /// ciphertext).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WrappedKey {
     pub party: Party,
@@ -130,6 +132,7 @@ pub struct WrappedKey {
 
 /// One wrapped key or more, each for another key.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "Vec<Object<WrappedKey>>")]
 pub struct WrappedKeys(pub Vec<WrappedKey>);
 
@@ -150,6 +153,7 @@ impl TryFrom<Vec<Object<WrappedKey>>> for WrappedKeys {
 
 /// A thread as one of its parties sees it.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Thread {
     pub id: ThreadId,
     pub patient: PatientId,
@@ -179,6 +183,7 @@ pub struct Thread {
 }
 
 #[derive(Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Receipt {
     pub party: Party,
     pub through: u64,
@@ -187,6 +192,7 @@ pub struct Receipt {
 
 /// A message as it is kept.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Message {
     pub sequence: u64,
     pub sender: AccountId,
@@ -199,6 +205,7 @@ pub struct Message {
 pub struct StartThread;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct NewThreadBody {
     thread: ThreadId,
@@ -222,6 +229,7 @@ pub struct NewThread {
 
 /// Where a message stands.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Sent {
     pub thread: ThreadId,
     pub sequence: u64,
@@ -288,6 +296,7 @@ impl Operation for StartThread {
 pub struct ListThreads;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Threads {
     pub threads: Vec<Thread>,
     /// For the next page, as `cursor`; absent on the last page.
@@ -353,6 +362,7 @@ impl Operation for ListInbox {
 pub struct ReadThread;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Query {
     #[serde(default)]
@@ -361,6 +371,7 @@ struct Query {
 
 /// A sequence in a query.
 #[derive(Default, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "String")]
 struct Sequence(u64);
 
@@ -383,6 +394,7 @@ pub struct After {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Conversation {
     pub thread: Thread,
     pub messages: Vec<Message>,
@@ -423,6 +435,7 @@ impl Operation for ReadThread {
 pub struct SendMessage;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct MessageBody {
     message: Envelope<MAX_MESSAGE>,
@@ -480,6 +493,7 @@ impl Operation for SendMessage {
 pub struct MarkThreadRead;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct ReadBody {
     through: u64,
@@ -492,6 +506,7 @@ pub struct Through {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Marked {
     pub thread: ThreadId,
     pub through: u64,
@@ -540,6 +555,7 @@ impl Operation for MarkThreadRead {
 pub struct ShareThread;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct SharedBody {
     keys: WrappedKeys,
@@ -552,6 +568,7 @@ pub struct Shared {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct SharedWith {
     pub thread: ThreadId,
     pub parties: Vec<Party>,
@@ -595,6 +612,7 @@ pub struct CloseThread;
 
 /// How a thread stands after a change.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Standing {
     pub thread: ThreadId,
     pub state: State,
@@ -634,6 +652,7 @@ impl Operation for CloseThread {
 pub struct AssignThread;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AssignmentBody {
     practitioner: Option<PractitionerId>,
