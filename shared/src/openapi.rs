@@ -74,7 +74,7 @@ pub fn document<E>(event: impl FnMut(&Spec) -> Result<Request, E>) -> Result<Val
     }
     let mut schemas = all.outputs.take_definitions(true);
     schemas.insert("Problem".to_owned(), problem());
-    Ok(json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Patient portal",
@@ -106,7 +106,28 @@ pub fn document<E>(event: impl FnMut(&Spec) -> Result<Request, E>) -> Result<Val
                 },
             },
         },
-    }))
+    });
+    spell_out(&mut document);
+    Ok(document)
+}
+
+/// Says in `allOf` what JSON Schema lets stand side by side: generators of clients overlook it.
+fn spell_out(value: &mut Value) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(spell_out),
+        Value::Object(fields) => {
+            fields.values_mut().for_each(spell_out);
+            if !fields.contains_key("properties") {
+                return;
+            }
+            for keyword in ["$ref", "anyOf", "oneOf"] {
+                if let Some(part) = fields.remove(keyword) {
+                    fields.insert("allOf".to_owned(), json!([{ keyword: part }]));
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 struct Operations<F, E> {
@@ -203,10 +224,22 @@ fn in_query(query: &Schema) -> Vec<Value> {
                 "name": name,
                 "in": "query",
                 "required": required.is_some_and(|required| required.iter().any(|one| one == name)),
-                "schema": schema,
+                "schema": not_null(schema),
             })
         })
         .collect()
+}
+
+/// A parameter that may be left out; there is no null in a query.
+fn not_null(schema: &Value) -> Value {
+    let mut schema = schema.clone();
+    if let Some(Value::Array(kinds)) = schema.get_mut("type") {
+        kinds.retain(|kind| kind != "null");
+    }
+    if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
+        choices.retain(|choice| choice.get("type").is_none_or(|kind| kind != "null"));
+    }
+    schema
 }
 
 fn problem() -> Value {

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use xtask::home::{Home, workspace};
-use xtask::{activation, bench, down, test, up};
+use xtask::{activation, bench, down, openapi, test, up};
 
 const USAGE: &str = "\
 cargo xtask up   [--home DIR] [--port N]     the whole portal on this machine, until Ctrl-C
@@ -18,6 +18,7 @@ cargo xtask down [--home DIR] [--erase]      ends it; --erase removes what it st
 cargo xtask test                             every check and test there is
 cargo xtask bench [--runs N] [--requests N] [--against DIR]...
                                              the speed of release binaries, beside a bare function
+cargo xtask openapi [--check]                  the API's document, web/openapi.json
 cargo xtask activation --mrn N --birth-date D [--home DIR]
                                              a code with which that patient makes an account
 
@@ -56,6 +57,10 @@ async fn run(command: &str, arguments: impl Iterator<Item = String>) -> Result<(
             println!("{}", activation::issue(&portal, &mrn, &birth_date).await?);
             Ok(())
         }
+        "openapi" => {
+            let options = Options::read(arguments, &["--check"])?;
+            openapi::run(options.check).await
+        }
         "test" => {
             Options::read(arguments, &[])?;
             test::run().await
@@ -68,6 +73,7 @@ struct Options {
     home: PathBuf,
     port: Option<u16>,
     erase: bool,
+    check: bool,
     mrn: Option<String>,
     birth_date: Option<String>,
 }
@@ -78,6 +84,7 @@ impl Options {
             home: workspace().join(".portal"),
             port: None,
             erase: false,
+            check: false,
             mrn: None,
             birth_date: None,
         };
@@ -93,6 +100,7 @@ impl Options {
                 "--mrn" => options.mrn = Some(value()?),
                 "--birth-date" => options.birth_date = Some(value()?),
                 "--port" => options.port = Some(value()?.parse().context("--port is no port")?),
+                "--check" => options.check = true,
                 _ => options.erase = true,
             }
         }

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::home::{Home, workspace};
 use crate::listeners;
+use crate::openapi;
 use crate::steps::Steps;
 use crate::tools::{self, Set, succeed};
 
@@ -45,7 +46,8 @@ pub async fn run() -> Result<()> {
     steps.begin("Templates");
     templates().await?;
 
-    steps.begin("The browsers' library");
+    steps.begin("The app");
+    openapi::run(true).await?;
     web().await?;
 
     steps.begin("Tests");
@@ -70,10 +72,13 @@ async fn cargo(arguments: &[&str]) -> Result<()> {
 }
 
 async fn web() -> Result<()> {
-    let mut npm = Command::new("npm");
-    npm.current_dir(workspace().join("web"))
-        .args(["test", "--silent"]);
-    succeed(&mut npm).await
+    for script in ["api:check", "words:check", "types", "test", "budgets"] {
+        let mut npm = Command::new("npm");
+        npm.current_dir(workspace().join("web"))
+            .args(["run", script, "--silent"]);
+        succeed(&mut npm).await?;
+    }
+    Ok(())
 }
 
 /// The SAM CLI reads the root, cfn-lint the stacks below it as well.

@@ -9,9 +9,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::aws::{Aws, REGION};
 use crate::emulator::Emulator;
-use crate::gate::{Config, Gate};
+use crate::gate::{self, Config, Gate};
 use crate::home::{Home, Portal, workspace};
 use crate::sample;
+use crate::site;
 use crate::stack::{self, Built};
 use crate::steps::Steps;
 use crate::tools::{self, Set};
@@ -19,7 +20,7 @@ use crate::tools::{self, Set};
 /// Where the front door is unless something else is there.
 const DOOR: u16 = 4100;
 
-const STEPS: u8 = 5;
+const STEPS: u8 = 6;
 
 /// Brings the portal up in `home`, and keeps it up until it is told to stop or the emulator ends.
 pub async fn run(home: &Path, port: Option<u16>) -> Result<()> {
@@ -56,6 +57,8 @@ async fn start(home: &Home, steps: &mut Steps) -> Result<(Built, Emulator)> {
     tokio::try_join!(tools::install(Set::Emulator), tools::install(Set::Sam))?;
     steps.begin("Build the functions");
     let built = stack::build(home).await?;
+    steps.begin("Build the app");
+    tools::install_web().await?;
     steps.begin("Start the emulator");
     Ok((built, Emulator::start(home, None).await?))
 }
@@ -99,7 +102,7 @@ async fn work(
         stage: portal.stage.clone(),
         sign_in_events: home.sign_in_events(),
     })?;
-    let serving = gate.serve(listener);
+    let serving = gate::serve(listener, gate.router().merge(site::router(&portal)?));
 
     let ready = async {
         steps.begin("Load the sample patients and demo accounts");

@@ -224,7 +224,11 @@ impl Request {
 }
 
 /// A JSON object. Serde's derived types would take an array of their fields' values as well.
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(transparent))]
+#[cfg_attr(
+    feature = "openapi",
+    derive(schemars::JsonSchema),
+    schemars(transparent)
+)]
 pub(crate) struct Object<T>(pub T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {

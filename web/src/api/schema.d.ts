@@ -1291,7 +1291,7 @@ export interface components {
              * @description Oldest first. The text of a step is what was done, why it was denied or takes longer, or the
              *     patient's disagreement.
              */
-            history: components["schemas"]["Step"][];
+            history: components["schemas"]["Step2"][];
             id: components["schemas"]["AmendmentId"];
             /** @description Is the last day over, without an answer? */
             overdue: boolean;
@@ -1299,7 +1299,7 @@ export interface components {
             reason: string;
             /** Format: date-time */
             requested_at: string;
-            state: components["schemas"]["State"];
+            state: components["schemas"]["State2"];
         };
         Amendments: {
             amendments: components["schemas"]["AmendmentRequest"][];
@@ -1325,7 +1325,7 @@ export interface components {
             sequence: number;
             /** Format: date-time */
             start: string;
-            status: components["schemas"]["Status"];
+            status: components["schemas"]["Status2"];
             /** @description The provider's, in which the times are to be shown. */
             time_zone: string;
             type: string;
@@ -1355,7 +1355,7 @@ export interface components {
             sequence: number;
             /** Format: date-time */
             start: string;
-            status: components["schemas"]["Status"];
+            status: components["schemas"]["Status2"];
             /** @description What the patient is to know of the visit. */
             summary?: string | null;
             /** @description The provider's, in which the times are to be shown. */
@@ -1522,13 +1522,13 @@ export interface components {
             /** Format: uuid */
             grant?: string | null;
             id: components["schemas"]["ConcernId"];
-            kind: components["schemas"]["Kind"];
+            kind: components["schemas"]["Kind2"];
             /** Format: date-time */
             opened_at: string;
             outcome?: components["schemas"]["Outcome2"];
             patient: components["schemas"]["PatientId"];
-            reason?: components["schemas"]["Reason"] | null;
-            state: components["schemas"]["State"];
+            reason?: components["schemas"]["Reason2"] | null;
+            state: components["schemas"]["State5"];
         };
         /** @description A concern about an access. Younger ones sort behind older ones. */
         ConcernId: string;
@@ -1618,14 +1618,20 @@ export interface components {
         /** @enum {string} */
         Day: "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday" | "sunday";
         /** @description What became of something that may take two administrators. */
-        Decided: components["schemas"]["Invited"] | {
+        Decided: ({
+            /** @constant */
+            state: "done";
+        } & components["schemas"]["Invited"]) | {
             /** Format: date-time */
             expires_at: string;
             /** @constant */
             state: "awaiting-approval";
         };
         /** @description What became of something that may take two administrators. */
-        Decided2: components["schemas"]["UpdatedUser"] | {
+        Decided2: ({
+            /** @constant */
+            state: "done";
+        } & components["schemas"]["UpdatedUser"]) | {
             /** Format: date-time */
             expires_at: string;
             /** @constant */
@@ -1641,7 +1647,13 @@ export interface components {
             preferred_language?: components["schemas"]["PreferredLanguage"] | null;
         };
         /** @description A document. */
-        Document: components["schemas"]["Upload"] | components["schemas"]["Clinical"];
+        Document: ({
+            /** @constant */
+            kind: "upload";
+        } & components["schemas"]["Upload"]) | ({
+            /** @constant */
+            kind: "clinical";
+        } & components["schemas"]["Clinical"]);
         /** @description A document: what a patient handed in, or an entry of the record that is one. */
         DocumentId: string;
         /** @description A page of documents. */
@@ -1691,7 +1703,7 @@ export interface components {
             id: components["schemas"]["RecordId"];
             /** @description Those who recorded it, did it or took part, as the source calls them. */
             practitioners?: string[];
-        } | components["schemas"]["Allergy"] | components["schemas"]["Condition"] | components["schemas"]["Immunization"] | components["schemas"]["Procedure"] | components["schemas"]["Encounter"] | components["schemas"]["CarePlan"] | components["schemas"]["CareTeam"] | {
+        } & (components["schemas"]["Allergy"] | components["schemas"]["Condition"] | components["schemas"]["Immunization"] | components["schemas"]["Procedure"] | components["schemas"]["Encounter"] | components["schemas"]["CarePlan"] | components["schemas"]["CareTeam"] | {
             components?: components["schemas"]["Component"][];
             /** @description The value in words, rounded for people to read. */
             display?: string | null;
@@ -1715,7 +1727,7 @@ export interface components {
             status?: string | null;
             /** @description The value as recorded, every digit of it; absent where there are only components. */
             value?: components["schemas"]["Value"] | null;
-        };
+        });
         /** @description A concern, without what anybody wrote about it. */
         ExplainedConcern: {
             /** @description The entry that a patient reported. */
@@ -1730,15 +1742,15 @@ export interface components {
             /** Format: uuid */
             grant?: string | null;
             id: components["schemas"]["ConcernId"];
-            kind: components["schemas"]["Kind"];
+            kind: components["schemas"]["Kind2"];
             /** @description By the privacy officer who closed it. */
             note?: string | null;
             /** Format: date-time */
             opened_at: string;
             outcome?: components["schemas"]["Outcome2"];
             patient: components["schemas"]["PatientId"];
-            reason?: components["schemas"]["Reason"] | null;
-            state: components["schemas"]["State"];
+            reason?: components["schemas"]["Reason2"] | null;
+            state: components["schemas"]["State5"];
         };
         /** @description A copy of a record, made or in the making. */
         Export: {
@@ -1764,7 +1776,7 @@ export interface components {
             progress?: components["schemas"]["Progress"] | null;
             /** Format: date-time */
             requested_at: string;
-            state: components["schemas"]["State"];
+            state: components["schemas"]["State3"];
             to?: components["schemas"]["Date"] | null;
         };
         /** @description A copy of a patient's record that somebody asked for. */
@@ -1948,6 +1960,8 @@ export interface components {
         };
         /** @enum {string} */
         Kind: "you" | "patient" | "proxy" | "provider" | "administrator" | "privacy-officer" | "portal" | "not-signed-in" | "other";
+        /** @enum {string} */
+        Kind2: "break-glass" | "patient-report";
         /** @description One result (FHIR R4 Observation, category laboratory), as the laboratory gave it. */
         LabResult: {
             /** @description Codes of its categories and of its report's: `laboratory`, `LAB`, `MB`, ... */
@@ -2144,7 +2158,13 @@ export interface components {
             contents?: components["schemas"]["Content"][];
             /** @description Where an available upload is fetched. */
             download?: components["schemas"]["DownloadLink"] | null;
-        } & (components["schemas"]["Upload"] | components["schemas"]["Clinical"]);
+        } & (({
+            /** @constant */
+            kind: "upload";
+        } & components["schemas"]["Upload"]) | ({
+            /** @constant */
+            kind: "clinical";
+        } & components["schemas"]["Clinical"]));
         /** @description A request, and of the patient no more than whom to answer. */
         OpenAmendment: {
             /** @description What is wrong or missing, and what it should be. */
@@ -2161,7 +2181,7 @@ export interface components {
              * @description Oldest first. The text of a step is what was done, why it was denied or takes longer, or the
              *     patient's disagreement.
              */
-            history: components["schemas"]["Step"][];
+            history: components["schemas"]["Step2"][];
             id: components["schemas"]["AmendmentId"];
             /** @description Is the last day over, without an answer? */
             overdue: boolean;
@@ -2170,7 +2190,7 @@ export interface components {
             reason: string;
             /** Format: date-time */
             requested_at: string;
-            state: components["schemas"]["State"];
+            state: components["schemas"]["State2"];
         };
         OpenAmendments: {
             /** @description May be fewer than asked for, and still not the last page: there is a `next_cursor` then. */
@@ -2418,7 +2438,7 @@ export interface components {
              * @description How many entries of the record were read.
              */
             entries: number;
-            step: components["schemas"]["Step2"];
+            step: components["schemas"]["Step3"];
         };
         /** @description A provider who takes appointments, as everybody sees them. */
         Provider: {
@@ -2472,6 +2492,8 @@ export interface components {
         };
         /** @enum {string} */
         Reason: "preventing-harm" | "erroneous-data" | "privacy-precondition" | "individual-request";
+        /** @enum {string} */
+        Reason2: "emergency-treatment" | "covering-colleague" | "patient-unresponsive" | "public-health-emergency" | "other";
         Receipt: {
             /** Format: date-time */
             at: string;
@@ -2579,7 +2601,7 @@ export interface components {
         Resolution: "no-issue" | "corrected" | "sanctioned" | "breach-notification";
         /** @description An emergency's reason, and what the privacy officer says of it. */
         Review: {
-            reason: components["schemas"]["Reason"];
+            reason: components["schemas"]["Reason2"];
             text: string;
             /** @description Absent as long as nobody has looked at it. */
             verdict?: components["schemas"]["Verdict"] | null;
@@ -2623,7 +2645,7 @@ export interface components {
             sequence: number;
             /** Format: date-time */
             start: string;
-            status: components["schemas"]["Status"];
+            status: components["schemas"]["Status2"];
             /** @description The provider's, in which the times are to be shown. */
             time_zone: string;
             type: string;
@@ -2695,15 +2717,25 @@ export interface components {
         /** @description How a thread stands after a change. */
         Standing: {
             assigned?: components["schemas"]["PractitionerId"] | null;
-            state: components["schemas"]["State"];
+            state: components["schemas"]["State4"];
             thread: components["schemas"]["ThreadId"];
         };
         /** @enum {string} */
         State: "requested" | "approved" | "denied" | "withdrawn";
         /** @enum {string} */
+        State2: "requested" | "extended" | "accepted" | "denied" | "disputed";
+        /** @enum {string} */
+        State3: "requested" | "building" | "ready" | "failed" | "expired";
+        /** @enum {string} */
+        State4: "open" | "closed";
+        /** @enum {string} */
+        State5: "open" | "resolved";
+        /** @enum {string} */
         Status: "uploading" | "expired" | "inspecting" | "available" | "rejected";
+        /** @enum {string} */
+        Status2: "scheduled" | "confirmed" | "completed" | "cancelled" | "no-show";
         /** @description May the account be used? */
-        Status2: string;
+        Status3: string;
         /** @description A step of a request. The first one makes it. */
         Step: {
             /** Format: date-time */
@@ -2713,8 +2745,17 @@ export interface components {
             /** @description What they wrote about it. */
             text?: string | null;
         };
+        /** @description A step of a request. The first one makes it. */
+        Step2: {
+            /** Format: date-time */
+            at: string;
+            by: components["schemas"]["Actor"];
+            state: components["schemas"]["State2"];
+            /** @description What they wrote about it. */
+            text?: string | null;
+        };
         /** @enum {string} */
-        Step2: "reading" | "writing";
+        Step3: "reading" | "writing";
         Summary: {
             active_prescriptions: components["schemas"]["Prescriptions"];
             allergies: components["schemas"]["Findings"];
@@ -2765,7 +2806,7 @@ export interface components {
             receipts: components["schemas"]["Receipt"][];
             /** Format: date-time */
             started_at: string;
-            state: components["schemas"]["State"];
+            state: components["schemas"]["State4"];
             /** @description Ciphertext. */
             subject: components["schemas"]["Bytes4"];
             /**
@@ -2789,7 +2830,7 @@ export interface components {
             by: components["schemas"]["AccountId"];
             /** @description Why it was cancelled. */
             reason?: components["schemas"]["CancelReason"] | null;
-            status: components["schemas"]["Status"];
+            status: components["schemas"]["Status2"];
         };
         /**
          * @description A page of a trend: its results in lines that may be drawn as such, because all of one have the
@@ -2815,7 +2856,7 @@ export interface components {
             practitioner?: components["schemas"]["PractitionerId"] | null;
             role: components["schemas"]["Role"];
             sign_in_service: components["schemas"]["SignInService"];
-            status: components["schemas"]["Status2"];
+            status: components["schemas"]["Status3"];
             /**
              * Format: uint64
              * @description The ETag.
@@ -3017,7 +3058,7 @@ export interface operations {
     "list-access-concerns": {
         parameters: {
             query?: {
-                cursor?: string | null;
+                cursor?: string;
                 limit?: string;
                 state?: "open" | "resolved" | null;
             };
@@ -3231,7 +3272,7 @@ export interface operations {
     "list-proxied-patients": {
         parameters: {
             query?: {
-                cursor?: string | null;
+                cursor?: string;
                 limit?: string;
             };
             header?: never;
@@ -3387,7 +3428,7 @@ export interface operations {
     "list-open-amendments": {
         parameters: {
             query?: {
-                cursor?: string | null;
+                cursor?: string;
                 limit?: string;
             };
             header?: never;
@@ -3529,7 +3570,7 @@ export interface operations {
     "list-inbox": {
         parameters: {
             query?: {
-                cursor?: string | null;
+                cursor?: string;
                 limit?: string;
             };
             header?: never;
@@ -3553,7 +3594,7 @@ export interface operations {
     "list-lab-holds": {
         parameters: {
             query?: {
-                cursor?: string | null;
+                cursor?: string;
                 limit?: string;
             };
             header?: never;
@@ -3641,7 +3682,7 @@ export interface operations {
     "list-my-patients": {
         parameters: {
             query?: {
-                cursor?: string | null;
+                cursor?: string;
                 limit?: string;
             };
             header?: never;
@@ -3667,8 +3708,8 @@ export interface operations {
             query: {
                 from: string;
                 modality?: "in-person" | "video" | "phone" | null;
-                provider?: string | null;
-                specialty?: string | null;
+                provider?: string;
+                specialty?: string;
                 to: string;
                 type: string;
             };
@@ -3693,7 +3734,7 @@ export interface operations {
     "list-amendments": {
         parameters: {
             query?: {
-                cursor?: string | null;
+                cursor?: string;
                 limit?: string;
             };
             header?: never;
@@ -3834,7 +3875,7 @@ export interface operations {
     "list-appointments": {
         parameters: {
             query?: {
-                cursor?: string | null;
+                cursor?: string;
                 limit?: string;
                 when?: "upcoming" | "past" | null;
             };
@@ -4203,7 +4244,7 @@ export interface operations {
     "list-documents": {
         parameters: {
             query?: {
-                cursor?: string | null;
+                cursor?: string;
                 limit?: string;
             };
             header?: never;
@@ -4345,7 +4386,7 @@ export interface operations {
     "get-export": {
         parameters: {
             query?: {
-                export?: string | null;
+                export?: string;
                 file?: "fhir" | "html" | "pdf" | "manifest" | null;
             };
             header?: never;
@@ -4414,7 +4455,7 @@ export interface operations {
     "list-health-record": {
         parameters: {
             query?: {
-                cursor?: string | null;
+                cursor?: string;
                 limit?: string;
                 section?: "allergies" | "conditions" | "immunizations" | "vital-signs" | "procedures" | "encounters" | "care-plans" | "social-history" | "other-observations" | "care-teams" | null;
             };
@@ -4475,11 +4516,11 @@ export interface operations {
     "list-lab-results": {
         parameters: {
             query?: {
-                category?: string | null;
-                cursor?: string | null;
-                from?: string | null;
+                category?: string;
+                cursor?: string;
+                from?: string;
                 limit?: string;
-                to?: string | null;
+                to?: string;
             };
             header?: never;
             path: {
@@ -4590,10 +4631,10 @@ export interface operations {
     "get-lab-trend": {
         parameters: {
             query?: {
-                cursor?: string | null;
-                from?: string | null;
+                cursor?: string;
+                from?: string;
                 limit?: string;
-                to?: string | null;
+                to?: string;
             };
             header?: never;
             path: {
@@ -4642,7 +4683,7 @@ export interface operations {
     "list-prescriptions": {
         parameters: {
             query?: {
-                cursor?: string | null;
+                cursor?: string;
                 limit?: string;
                 status?: "active" | "past" | null;
             };
@@ -4760,7 +4801,7 @@ export interface operations {
     "list-profile-changes": {
         parameters: {
             query?: {
-                cursor?: string | null;
+                cursor?: string;
                 limit?: string;
             };
             header?: never;
@@ -4873,11 +4914,11 @@ export interface operations {
     "list-record-access": {
         parameters: {
             query?: {
-                cursor?: string | null;
-                from?: string | null;
+                cursor?: string;
+                from?: string;
                 limit?: string;
                 of?: "anyone" | "others" | "proxies" | "providers" | "staff" | "portal" | null;
-                to?: string | null;
+                to?: string;
             };
             header?: never;
             path: {
@@ -4933,7 +4974,7 @@ export interface operations {
     "list-refill-requests": {
         parameters: {
             query?: {
-                cursor?: string | null;
+                cursor?: string;
                 limit?: string;
             };
             header?: never;
@@ -5073,7 +5114,7 @@ export interface operations {
     "list-threads": {
         parameters: {
             query?: {
-                cursor?: string | null;
+                cursor?: string;
                 limit?: string;
             };
             header?: never;
@@ -5373,7 +5414,7 @@ export interface operations {
     "list-providers": {
         parameters: {
             query?: {
-                cursor?: string | null;
+                cursor?: string;
                 limit?: string;
             };
             header?: never;
@@ -5397,7 +5438,7 @@ export interface operations {
     "list-open-refills": {
         parameters: {
             query?: {
-                cursor?: string | null;
+                cursor?: string;
                 limit?: string;
             };
             header?: never;
@@ -5421,7 +5462,7 @@ export interface operations {
     "list-schedule": {
         parameters: {
             query: {
-                cursor?: string | null;
+                cursor?: string;
                 from: string;
                 limit?: string;
                 to: string;

@@ -1,0 +1,24 @@
+// One laboratory result in a list: what it is, its value, and what the laboratory says of it.
+import { Link } from '@tanstack/react-router';
+import { Trans } from '@lingui/react/macro';
+import type { Schemas } from '../../api/client';
+import { clinicalDate } from '../../words/dates';
+import { Flags } from './Flags';
+
+type Result = Schemas['LabResult'];
+
+export function ResultRow({ result }: { result: Result }) {
+  const { id, name, display, flags, hold, effective, components } = result;
+  return (
+    <Link to="/lab-results/$result" params={{ result: id }} className="row">
+      <span className="row-main">
+        <span className="row-name">{name ?? (hold ? <Trans>Result on hold</Trans> : <Trans>Unnamed result</Trans>)}</span>
+        <span className="hint">{clinicalDate(effective)}</span>
+      </span>
+      <span className="row-value">
+        {!hold && (display ?? (components?.length ? <Trans>See values</Trans> : <Trans>No value</Trans>))}
+        <Flags flags={flags ?? []} />
+      </span>
+    </Link>
+  );
+}

@@ -1,0 +1,18 @@
+// Files that are saved, and never shown in the page.
+
+/** Follows a link that answers with an attachment. */
+export function save(url: string, name?: string): void {
+  const link = document.createElement('a');
+  link.href = url;
+  link.rel = 'noopener noreferrer';
+  if (name) link.download = name;
+  link.click();
+}
+
+/** Saves bytes that came with an answer. */
+export function saveBytes(base64: string, type: string, name: string): void {
+  const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+  const url = URL.createObjectURL(new Blob([bytes], { type }));
+  save(url, name);
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}
