@@ -7,7 +7,7 @@ import { Failure } from './Notice';
 /** After how long it is said that it takes longer than usual. */
 const LONG = 6000;
 
-export function Skeleton({ lines = 4 }: { lines?: number }) {
+export function Skeleton({ lines = 4 }: { lines?: number | undefined }) {
   const [long, setLong] = useState(false);
   useEffect(() => {
     const timer = setTimeout(() => setLong(true), LONG);

@@ -13,7 +13,7 @@ const MARGIN = { top: 16, right: 16, bottom: 36, left: 56 };
 interface Props {
   points: Schemas['Point'][];
   unit: string;
-  band?: { low?: number; high?: number } | undefined;
+  band: { low: number | undefined; high: number | undefined } | undefined;
 }
 
 export function Chart({ points, unit, band }: Props) {

@@ -14,10 +14,10 @@ import { ResultRow } from './ResultRow';
 export function LabResults() {
   const { t } = useLingui();
   const patient = usePatient();
-  const [days, setDays] = useState<{ from?: string; to?: string }>({});
+  const [days, setDays] = useState<Record<'from' | 'to', string>>({ from: '', to: '' });
   const results = usePages([patient, 'lab-results', days], (cursor) =>
     answer(api.GET('/v1/patients/{patient}/lab-results', {
-      params: { path: { patient }, query: { ...days, ...(cursor ? { cursor } : {}) } },
+      params: { path: { patient }, query: { ...(days.from && { from: days.from }), ...(days.to && { to: days.to }), ...(cursor ? { cursor } : {}) } },
     })),
   );
   const filtered = Boolean(days.from || days.to);
@@ -28,10 +28,9 @@ export function LabResults() {
         onSubmit={(event) => {
           event.preventDefault();
           const form = new FormData(event.currentTarget);
-          const chosen = (name: string) => String(form.get(name) ?? '') || undefined;
-          setDays({ ...(chosen('from') && { from: chosen('from') }), ...(chosen('to') && { to: chosen('to') }) });
+          setDays({ from: String(form.get('from') ?? ''), to: String(form.get('to') ?? '') });
         }}
-        onReset={() => setDays({})}
+        onReset={() => setDays({ from: '', to: '' })}
       >
         <TextField name="from" type="date" label={<Trans>From</Trans>} />
         <TextField name="to" type="date" label={<Trans>To</Trans>} />

@@ -27,7 +27,7 @@ export function rangeInWords({ low, high, text }: Range): string {
 }
 
 /** A range's bounds as numbers, where it has any. */
-export function bounds(ranges: readonly Range[], unit: string | null | undefined): { low?: number; high?: number } | undefined {
+export function bounds(ranges: readonly Range[], unit: string | null | undefined): { low: number | undefined; high: number | undefined } | undefined {
   const found = ranges.find(({ low, high }) => [low, high].some((one) => one?.value && (one.unit ?? unit) === unit));
   if (!found) return undefined;
   const number = (one: Quantity | null | undefined) => (one?.value ? Number(one.value) : undefined);
