@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -41,6 +42,8 @@ pub fn router(portal: &Portal) -> Result<Router> {
         config: config(portal),
     };
     Ok(Router::new()
+        // The gate has this path too, for Cognito's calls.
+        .route("/", get(serve))
         .fallback(serve)
         .layer(middleware::from_fn(local_names_only))
         .with_state(Arc::new(site)))
