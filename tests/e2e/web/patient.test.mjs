@@ -43,12 +43,16 @@ before(async () => {
 });
 after(() => browser?.close());
 
-/** Goes somewhere as people do: the app stays loaded, and the tokens with it. */
+/** Goes somewhere within the app, which stays loaded, and the tokens with it. */
 async function go(page, path) {
-  await page.evaluate((to) => {
+  const moved = await page.evaluate((to) => {
+    if (location.pathname === to) return false;
+    document.querySelector('article.page')?.setAttribute('data-left', '');
     history.pushState(null, '', to);
     dispatchEvent(new PopStateEvent('popstate', { state: null }));
+    return true;
   }, path);
+  if (moved) await page.locator('article.page:not([data-left])').waitFor();
   await settled(page);
 }
 

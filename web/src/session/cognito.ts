@@ -2,7 +2,7 @@
 import { Amplify } from 'aws-amplify';
 import * as auth from 'aws-amplify/auth';
 import { cognitoUserPoolsTokenProvider } from 'aws-amplify/auth/cognito';
-import { sessionStorage } from 'aws-amplify/utils';
+import { ConsoleLogger, sessionStorage } from 'aws-amplify/utils';
 import type { Config } from '../config';
 
 let configured = false;
@@ -10,6 +10,8 @@ let configured = false;
 export function configure(config: Config): void {
   if (configured) return;
   configured = true;
+  // What it would print may name who signs in.
+  ConsoleLogger.LOG_LEVEL = 'NONE';
   Amplify.configure({
     Auth: {
       Cognito: {

@@ -7,19 +7,19 @@ interface Props extends ButtonHTMLAttributes<HTMLButtonElement> {
   busy?: ReactNode;
 }
 
-export function Button({ look = 'plain', busy, children, onClick, type = 'button', ...rest }: Props) {
+export function Button({ look = 'plain', busy, className = '', children, onClick, type = 'button', ...rest }: Props) {
   return (
     <button
       {...rest}
       type={type}
-      className={`button ${look}`}
+      className={`button ${look} ${className}`}
       aria-disabled={busy ? true : undefined}
       onClick={(event) => {
         if (busy) event.preventDefault();
         else onClick?.(event);
       }}
     >
-      {busy ?? children}
+      {busy || children}
     </button>
   );
 }

@@ -26,7 +26,7 @@ export function LabResult() {
   });
   const back = <Link to="/lab-results"><Trans>All lab results</Trans></Link>;
   return (
-    <Page title={t`Lab result`} heading={query.data?.name ?? t`Lab result`} intro={query.data && clinicalDate(query.data.effective)} back={back}>
+    <Page key={result} title={t`Lab result`} heading={query.data?.name ?? t`Lab result`} intro={query.data && clinicalDate(query.data.effective)} back={back}>
       <Loaded query={query}>{(found) => <One result={found} />}</Loaded>
     </Page>
   );

@@ -49,7 +49,7 @@ export function LabResults() {
         {(all) => byDay(all).map(([date, some]) => (
           <section key={date} className="card" aria-label={clinicalDate(date) || t`Date not recorded`}>
             <h2 className="day">{clinicalDate(date) || <Trans>Date not recorded</Trans>}</h2>
-            <ul className="rows">{some.map((result) => <li key={result.id}><ResultRow result={result} /></li>)}</ul>
+            <ul className="rows">{some.map((result) => <li key={result.id}><ResultRow result={result} dated={false} /></li>)}</ul>
           </section>
         ))}
       </More>

@@ -7,13 +7,14 @@ import { Flags } from './Flags';
 
 type Result = Schemas['LabResult'];
 
-export function ResultRow({ result }: { result: Result }) {
+/** `dated` where the list does not say the date already. */
+export function ResultRow({ result, dated = true }: { result: Result; dated?: boolean }) {
   const { id, name, display, flags, hold, effective, components } = result;
   return (
     <Link to="/lab-results/$result" params={{ result: id }} className="row">
       <span className="row-main">
         <span className="row-name">{name ?? (hold ? <Trans>Result on hold</Trans> : <Trans>Unnamed result</Trans>)}</span>
-        <span className="hint">{clinicalDate(effective)}</span>
+        {dated && <span className="hint">{clinicalDate(effective)}</span>}
       </span>
       <span className="row-value">
         {!hold && (display ?? (components?.length ? <Trans>See values</Trans> : <Trans>No value</Trans>))}
