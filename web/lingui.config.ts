@@ -4,6 +4,6 @@ import { formatter } from '@lingui/format-po';
 export default defineConfig({
   sourceLocale: 'en',
   locales: ['en', 'es'],
-  catalogs: [{ path: '<rootDir>/src/words/locales/{locale}', include: ['src'], exclude: ['**/*.d.ts', 'src/messages/**'] }],
+  catalogs: [{ path: '<rootDir>/src/words/locales/{locale}', include: ['src'], exclude: ['**/*.d.ts', 'src/messages/**', 'src/realtime/**'] }],
   format: formatter({ lineNumbers: false, origins: false }),
 });

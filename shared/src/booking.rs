@@ -1,11 +1,14 @@
 //! What holding, booking and moving have in common: a time is chosen of what a provider offers.
 
-use crate::api::appointments::slot_taken;
+use crate::access::Caller;
+use crate::api::appointments::{Acting, slot_taken};
 use crate::api::availability::AppointmentType;
 use crate::api::open_slots::OpenSlot;
 use crate::http::Problem;
+use crate::ids::PatientId;
+use crate::practice::Practice;
 use crate::slots::Quantum;
-use crate::store::{HeldSlot, Offer};
+use crate::store::{Kept, Offer};
 use jiff::{SignedDuration, Timestamp};
 use std::ops::Range;
 use uuid::Uuid;
@@ -21,22 +24,33 @@ pub fn span(start: Timestamp) -> Range<Timestamp> {
     start..start.checked_add(AHEAD).unwrap_or(start)
 }
 
+/// How many appointments to come the patient may have when this caller makes them: the practice makes
+/// as many as it sees fit.
+pub fn most_appointments(
+    caller: &Caller,
+    patient: PatientId,
+    practice: &Practice,
+) -> Option<usize> {
+    let by_practice = Acting::of(caller, patient) == Acting::Practice;
+    (!by_practice).then(|| practice.open_appointments())
+}
+
 /// A time that is offered and free.
 pub struct Chosen<'a> {
     pub kind: &'a AppointmentType,
     pub slot: OpenSlot,
     /// What it takes of the provider.
     pub busy: Range<Quantum>,
-    /// The patient's hold, if it is for this time.
-    pub hold: Option<&'a HeldSlot>,
+    /// What is kept for the patient, if it is this time.
+    pub kept: Option<Kept<'a>>,
     /// What whoever comes second is answered: worked out before it is known who that is.
     pub gone: Problem,
 }
 
 /// Who chooses.
 pub struct Chooser<'a> {
-    /// The patient's hold.
-    pub hold: Option<&'a HeldSlot>,
+    /// What is kept for the patient.
+    pub kept: Vec<Kept<'a>>,
     /// What may be taken over besides: the appointment that moves, or the hold that is given up.
     pub own: Option<Uuid>,
     pub now: Timestamp,
@@ -68,11 +82,11 @@ impl<'a> Chooser<'a> {
             Problem::field("/start", must)
         })?;
         let busy = kind.length().takes(at);
-        let hold = self.hold.filter(|hold| {
-            hold.lasts(now) && hold.is_for(offer.practitioner, appointment_type, &busy)
-        });
+        let mut kept = self.kept.iter().copied();
+        let kept =
+            kept.find(|kept| (kept.slot()).is_for(offer.practitioner, appointment_type, &busy));
         let mut but: Vec<_> = self.own.into_iter().collect();
-        but.extend(hold.map(|hold| hold.id.uuid()));
+        but.extend(kept.map(|kept| kept.slot().id.uuid()));
         let others = || offer.open(kind, span(start), now);
         if !offer.is_free(kind, at, &but, now) {
             return Err(slot_taken(&others().take(NEXT).collect::<Vec<_>>()));
@@ -87,7 +101,7 @@ impl<'a> Chooser<'a> {
             kind,
             slot,
             busy,
-            hold,
+            kept,
             gone,
         })
     }

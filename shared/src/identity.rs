@@ -1,22 +1,23 @@
 //! The user pool: making users for people who proved who they are, keeping them as their accounts
 //! are, and ending their sessions.
 
-use crate::Fault;
 use crate::access::Role;
 use crate::api::sessions::SignIn;
 use crate::api::text::EmailPrefix;
 use crate::aws::{Aws, Resource, fault};
 use crate::ids::AccountId;
 use crate::store::{AccountRow, Status};
+use crate::{Fault, Reason};
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::error::SdkError;
 use aws_sdk_cognitoidentityprovider::operation::admin_create_user::builders::AdminCreateUserFluentBuilder;
 use aws_sdk_cognitoidentityprovider::operation::admin_create_user::{
     AdminCreateUserError, AdminCreateUserOutput,
 };
+use aws_sdk_cognitoidentityprovider::operation::admin_get_user::AdminGetUserOutput;
 use aws_sdk_cognitoidentityprovider::types::{
     AttributeType, AuthEventType, DeliveryMediumType, EventContextDataType, EventResponseType,
-    EventType, MessageActionType, UserStatusType,
+    EventType, MessageActionType, UserStatusType, WebAuthnMfaSettingsType,
 };
 use aws_smithy_runtime_api::http::Response;
 use jiff::Timestamp;
@@ -47,7 +48,31 @@ pub struct User {
 pub struct Address {
     pub email: String,
     /// The one that they asked for in its place.
-    pub requested: Option<String>,
+    pub requested: Option<Requested>,
+}
+
+/// An address that somebody asked for. Cognito keeps one attribute of both, so that an address that
+/// came late is never taken for the one that was proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requested {
+    /// That of the [`EmailChange`](crate::store::EmailChange) that it was asked for with.
+    pub proof: String,
+    pub email: String,
+}
+
+impl Requested {
+    fn parse(text: &str) -> Self {
+        // What does not begin with a proof has none, and is proven by nothing.
+        let (proof, email) = text.split_once('|').unwrap_or(("", text));
+        Self {
+            proof: proof.to_owned(),
+            email: email.to_owned(),
+        }
+    }
+
+    fn text(&self) -> String {
+        format!("{}|{}", self.proof, self.email)
+    }
 }
 
 /// A user as a search finds them.
@@ -70,7 +95,8 @@ pub struct Page {
 /// The attribute that says what made a user. It is set when the user is made and never after.
 const ORIGIN: &str = "custom:origin";
 
-/// The attribute that keeps the address which a user asked for until it is proven; empty without one.
+/// The attribute that keeps the address which a user asked for until it is proven, after its proof;
+/// empty without one.
 const REQUESTED: &str = "custom:new_email";
 
 /// The Cognito user pool of the portal.
@@ -142,15 +168,23 @@ impl Users {
 
     /// The user with this address, if there is one.
     pub async fn find(&self, email: &str) -> Result<Option<User>, Fault> {
+        let found = self.get(email).await?;
+        found
+            .map(|found| user(found.user_attributes(), found.user_status.as_ref()))
+            .transpose()
+    }
+
+    /// The user with this address or id, as they are at this moment.
+    async fn get(&self, username: &str) -> Result<Option<AdminGetUserOutput>, Fault> {
         let answer = self
             .client
             .admin_get_user()
             .user_pool_id(&self.pool)
-            .username(email)
+            .username(username)
             .send()
             .await;
         match answer {
-            Ok(answer) => user(answer.user_attributes(), answer.user_status.as_ref()).map(Some),
+            Ok(answer) => Ok(Some(answer)),
             Err(error)
                 if error
                     .as_service_error()
@@ -226,38 +260,33 @@ impl Users {
 
     /// Has the account a second factor set up?
     pub async fn has_second_factor(&self, account: AccountId) -> Result<bool, Fault> {
-        let answer = self
-            .client
-            .admin_get_user()
-            .user_pool_id(&self.pool)
-            .username(account.to_string())
-            .send()
-            .await
-            .map_err(|error| fault("Cognito", &error))?;
-        Ok(!answer.user_mfa_setting_list().is_empty())
+        let user = self.get_account(account).await?;
+        Ok(!user.user_mfa_setting_list().is_empty())
     }
 
     /// A user's address.
     pub async fn address(&self, account: AccountId) -> Result<Address, Fault> {
-        let answer = self
-            .client
-            .admin_get_user()
-            .user_pool_id(&self.pool)
-            .username(account.to_string())
-            .send()
-            .await
-            .map_err(|error| fault("Cognito", &error))?;
-        Ok(address(answer.user_attributes()))
+        let user = self.get_account(account).await?;
+        Ok(address(user.user_attributes()))
+    }
+
+    async fn get_account(&self, account: AccountId) -> Result<AdminGetUserOutput, Fault> {
+        let user = self.get(&account.to_string()).await?;
+        // Removed since the account was looked at.
+        user.ok_or(Fault::Unavailable {
+            service: "Cognito",
+            reason: Reason::Other,
+        })
     }
 
     /// Keeps the address that a user asks for, or forgets it. They sign in as before.
     pub async fn request_address(
         &self,
         account: AccountId,
-        email: Option<&str>,
+        requested: Option<&Requested>,
     ) -> Result<(), Fault> {
-        let requested = attribute(REQUESTED, email.unwrap_or_default())?;
-        self.set(account, vec![requested]).await
+        let text = requested.map(Requested::text).unwrap_or_default();
+        self.set(account, vec![attribute(REQUESTED, &text)?]).await
     }
 
     /// Gives a user the address that they asked for and showed to be theirs, and ends their sessions:
@@ -285,8 +314,10 @@ impl Users {
     }
 
     /// Takes a user's authenticator away: the next sign-in sets up another. (Merely disabling it
-    /// does nothing in a pool that asks everybody for a second factor.)
+    /// does nothing in a pool that asks everybody for a second factor.) Their passkeys sign nobody in
+    /// any more, until whoever has signed in otherwise turns them on again.
     pub async fn reset_second_factor(&self, account: AccountId) -> Result<(), Fault> {
+        self.turn_passkeys_off(account).await?;
         self.client
             .admin_delete_software_token()
             .user_pool_id(&self.pool)
@@ -295,6 +326,32 @@ impl Users {
             .await
             .map_err(|error| fault("Cognito", &error))?;
         Ok(())
+    }
+
+    /// A passkey itself only its owner can remove (DeleteWebAuthnCredential); whether passkeys count
+    /// in a pool that asks for a second factor is a preference, which administrators set as well.
+    async fn turn_passkeys_off(&self, account: AccountId) -> Result<(), Fault> {
+        let off = WebAuthnMfaSettingsType::builder().enabled(false).build();
+        let answer = self
+            .client
+            .admin_set_user_mfa_preference()
+            .user_pool_id(&self.pool)
+            .username(account.to_string())
+            .web_authn_mfa_settings(off)
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(()),
+            // A pool that offers no passkeys may not know the preference.
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_invalid_parameter_exception()) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(fault("Cognito", &error)),
+        }
     }
 
     /// The names of the groups that a user is in; none if there is no such user.
@@ -503,7 +560,7 @@ fn address(attributes: &[AttributeType]) -> Address {
     let text = |name| value(attributes, name).filter(|text| !text.is_empty());
     Address {
         email: text("email").unwrap_or_default().to_owned(),
-        requested: text(REQUESTED).map(str::to_owned),
+        requested: text(REQUESTED).map(Requested::parse),
     }
 }
 
@@ -523,6 +580,17 @@ fn subject(attributes: &[AttributeType]) -> Result<AccountId, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_requested_address_is_kept_with_its_proof() {
+        // An address may have the separator, a proof has not.
+        let requested = Requested {
+            proof: "a_proof".to_owned(),
+            email: "a|b@example.org".to_owned(),
+        };
+        assert_eq!(Requested::parse(&requested.text()), requested);
+        assert_eq!(Requested::parse("b@example.org").proof, "");
+    }
 
     #[test]
     fn temporary_passwords_meet_the_policy_and_differ() {

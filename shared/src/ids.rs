@@ -123,8 +123,16 @@ id!(
     AppointmentId
 );
 id!(
+    /// A calendar that follows a patient's appointments for an account.
+    CalendarId
+);
+id!(
     /// A time that is kept for a patient for some minutes.
     HoldId
+);
+id!(
+    /// What a patient waits for: a place on the waitlist.
+    WaitlistId
 );
 id!(
     /// An access to a patient's record: the id of its audit record.

@@ -10,6 +10,7 @@ pub mod api;
 pub mod audit;
 pub mod aws;
 pub mod booking;
+pub mod calendar;
 pub mod event;
 pub mod fhir;
 pub mod http;
@@ -19,6 +20,7 @@ pub mod mail;
 pub mod names;
 #[cfg(feature = "openapi")]
 pub mod openapi;
+pub mod openings;
 pub mod phi;
 pub mod practice;
 pub mod serve;

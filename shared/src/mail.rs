@@ -6,7 +6,9 @@
 use crate::Fault;
 use crate::aws::{Aws, Resource, fault};
 use aws_sdk_sesv2::Client;
+use aws_sdk_sesv2::config::retry::RetryConfig;
 use aws_sdk_sesv2::error::BuildError;
+use aws_sdk_sesv2::operation::send_email::builders::SendEmailFluentBuilder;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
 
 /// Sends mail.
@@ -26,16 +28,28 @@ impl Mailer {
 
     /// Hands a plain text over to be delivered.
     pub async fn send(&self, to: &str, subject: &str, text: &str) -> Result<(), Fault> {
+        let mail = self.mail(to, subject, text)?.send().await;
+        mail.map_err(|error| fault("SES", &error))?;
+        Ok(())
+    }
+
+    /// The same in one try: nothing that may have arrived is sent again.
+    pub async fn send_once(&self, to: &str, subject: &str, text: &str) -> Result<(), Fault> {
+        let once = aws_sdk_sesv2::config::Builder::new().retry_config(RetryConfig::disabled());
+        let mail = self.mail(to, subject, text)?.customize();
+        let mail = mail.config_override(once).send().await;
+        mail.map_err(|error| fault("SES", &error))?;
+        Ok(())
+    }
+
+    fn mail(&self, to: &str, subject: &str, text: &str) -> Result<SendEmailFluentBuilder, Fault> {
         let content = message(subject, text).map_err(|_| Fault::Defect("a mail"))?;
-        self.client
+        Ok(self
+            .client
             .send_email()
             .from_email_address(&self.sender)
             .destination(Destination::builder().to_addresses(to).build())
-            .content(EmailContent::builder().simple(content).build())
-            .send()
-            .await
-            .map_err(|error| fault("SES", &error))?;
-        Ok(())
+            .content(EmailContent::builder().simple(content).build()))
     }
 }
 

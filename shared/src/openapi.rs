@@ -161,7 +161,7 @@ impl<E, F: FnMut(&Spec) -> Result<Request, E>> Visitor for Operations<F, E> {
                 Op::SUCCESS.as_str(): {
                     "description": "Success",
                     "content": {
-                        "application/json": { "schema": self.outputs.subschema_for::<Op::Output>() },
+                        Op::MEDIA_TYPE: { "schema": self.outputs.subschema_for::<Op::Output>() },
                     },
                 },
                 "default": { "$ref": "#/components/responses/Problem" },

@@ -3,7 +3,7 @@
 use crate::Fault;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Span, Timestamp};
 
 /// How old a patient is in the eyes of the law on minors (45 CFR 164.502(g)(3)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,9 @@ pub struct Practice {
     adolescent_age: i16,
     adult_age: i16,
     cancellation: SignedDuration,
+    open_appointments: usize,
+    name: String,
+    retention: i16,
 }
 
 impl Practice {
@@ -46,6 +49,9 @@ impl Practice {
             adolescent_age,
             adult_age,
             cancellation: SignedDuration::from_hours(24),
+            open_appointments: 10,
+            name: "Our practice".to_owned(),
+            retention: 10,
         })
     }
 
@@ -57,10 +63,49 @@ impl Practice {
         }
     }
 
+    /// The same with another [`Self::name`].
+    pub fn called(self, name: String) -> Self {
+        Self { name, ..self }
+    }
+
+    /// What it calls itself.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The same with another [`Self::kept_until`], in years.
+    pub fn retaining(self, years: i16) -> Self {
+        Self {
+            retention: years,
+            ..self
+        }
+    }
+
+    /// The last day on which what was written then is certain to be there: messages are kept for ten
+    /// years unless the deployment says otherwise.
+    pub fn kept_until(&self, written: Timestamp) -> Date {
+        let years = Span::new().years(self.retention);
+        self.today(written).saturating_add(years)
+    }
+
     /// How long before an appointment a patient can change it without asking; a day unless the
     /// deployment says otherwise.
     pub const fn cancellation(&self) -> SignedDuration {
         self.cancellation
+    }
+
+    /// The same with another [`Self::open_appointments`].
+    pub fn booking_at_most(self, open_appointments: u16) -> Self {
+        Self {
+            open_appointments: open_appointments.into(),
+            ..self
+        }
+    }
+
+    /// How many appointments to come patients make for themselves; ten unless the deployment says
+    /// otherwise. The practice itself makes as many as it sees fit.
+    pub const fn open_appointments(&self) -> usize {
+        self.open_appointments
     }
 
     /// The practice's date.
@@ -105,6 +150,11 @@ impl Practice {
             AgeBand::Adult
         }
     }
+
+    /// Whether somebody born in that year is a child still, whatever their birthday is.
+    pub fn is_child_born_in(&self, year: i16, now: Timestamp) -> bool {
+        self.today(now).year() < year.saturating_add(self.adolescent_age)
+    }
 }
 
 #[cfg(test)]
@@ -134,6 +184,20 @@ mod tests {
     }
 
     #[test]
+    fn a_year_of_birth_says_child_until_it_may_be_otherwise() {
+        let practice = Practice::new("America/New_York", 13, 18).unwrap();
+        for (now, child) in [
+            ("2021-01-01T04:59:59Z", true),
+            ("2021-01-01T05:00:00Z", false),
+        ] {
+            let now = now.parse().unwrap();
+            assert_eq!(practice.is_child_born_in(2008, now), child);
+            let born = "2008-01-01".parse().unwrap();
+            assert_eq!(practice.age(born, now) == AgeBand::Child, child);
+        }
+    }
+
+    #[test]
     fn days_end_at_the_practices_midnight() {
         let practice = Practice::new("America/New_York", 13, 18).unwrap();
         // Daylight saving time ends on 1 November 2026, a day of 25 hours.
@@ -150,6 +214,18 @@ mod tests {
             practice.today("2026-11-02T04:59:59Z".parse().unwrap()),
             "2026-11-01".parse().unwrap()
         );
+    }
+
+    #[test]
+    fn messages_are_kept_for_years() {
+        let practice = Practice::new("America/New_York", 13, 18).unwrap();
+        let written = "2024-02-29T17:00:00Z".parse().unwrap();
+        for (practice, until) in [
+            (practice.clone(), "2034-02-28"),
+            (practice.retaining(6), "2030-02-28"),
+        ] {
+            assert_eq!(practice.kept_until(written), until.parse().unwrap());
+        }
     }
 
     #[test]

@@ -80,6 +80,16 @@ pub async fn serve(make: fn(&Aws) -> Result<Service, Fault>) -> Result<(), Error
     std::thread::spawn(Policies::load);
     let aws = Aws::from_env()?;
     match make(&aws)?.0 {
+        Kind::Http { pipeline, answer } if pipeline.is_socket() => {
+            pipeline.prime().await;
+            Policies::load()?;
+            let answer = &answer;
+            lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
+                let response = answer(Request::from_socket(&event.payload)).await;
+                Ok::<_, Error>(response.into_socket())
+            }))
+            .await
+        }
         Kind::Http { pipeline, answer } => {
             pipeline.prime().await;
             Policies::load()?;

@@ -117,6 +117,11 @@ impl Timetable {
         Some((open, minute - open.from))
     }
 
+    /// The minute of the day that the clock shows at an instant.
+    pub fn minute(&self, at: Timestamp) -> u16 {
+        minute(self.zone.to_datetime(at).time())
+    }
+
     /// The hours for a type within which the whole of a span lies.
     pub fn around(&self, kind: &str, span: Range<Quantum>) -> Option<&Hours> {
         let (hours, _) = self.hours(span.start)?;

@@ -4,7 +4,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { accounts, api, audit, signedIn } from './portal.mjs';
+import { accounts, api, audit, invoke, mails, signedIn } from './portal.mjs';
 
 const provider = accounts.find((account) => account.role === 'provider');
 const [one, other] = accounts.filter((account) => account.role === 'patient');
@@ -145,4 +145,60 @@ test('the patient moves it and gives it up, and the time is free again', async (
   assert.equal(own.filter((record) => record.action === 'appointment.cancel').length, 1);
   assert.ok(!JSON.stringify(records).includes('cough'));
   assert.equal(claims(patients).sub, own[0].actor);
+});
+
+test('the dashboard shows what is next', async () => {
+  const starts = [slots[3].start, slots[0].start];
+  for (const start of starts) {
+    const booking = { practitioner, type: 'visit', start, reason: 'A check-up' };
+    const booked = await act('appointments', booking, { key: randomUUID() });
+    assert.equal(booked.status, 201, booked.text);
+    if (start === slots[0].start) appointment = booked.json;
+  }
+  const dashboard = await api('GET', `/v1/patients/${patient}/dashboard`, { token: patients });
+  assert.equal(dashboard.status, 200, dashboard.text);
+  const next = dashboard.json.appointments;
+  assert.ok(next.length <= 3);
+  assert.deepEqual(next.map((one) => one.start), [...starts].sort());
+  assert.equal(next[0].id, appointment.id);
+});
+
+test('the waitlist fills the gap', async () => {
+  // The neighbour wants that morning and no other time, until half an hour after it begins.
+  const date = appointment.start.slice(0, 10);
+  const morning = slots.filter((slot) => slot.start.slice(0, 10) === date);
+  const wish = { practitioner, type: 'visit', from: date, to: date, after: '09:00', before: '09:30' };
+  assert.equal(morning[0].start, appointment.start);
+  const as = { token: others, whose: neighbour };
+  const joined = await act('waitlist', wish, { ...as, key: randomUUID() });
+  assert.equal(joined.status, 201, joined.text);
+  assert.equal(joined.json.offer, undefined);
+  const waiting = await api('GET', '/v1/waitlist', { token: providers });
+  assert.equal(waiting.status, 200, waiting.text);
+  assert.deepEqual(waiting.json.waiting.map((one) => [one.patient, one.id]), [[neighbour, joined.json.id]]);
+
+  const before = (await mails(other.email)).length;
+  const cancelled = await act(`appointments/${appointment.id}/cancel`, { reason: 'not-needed' }, { version: 1 });
+  assert.equal(cancelled.status, 200, cancelled.text);
+  // Nobody who looks for a time just now gets in between.
+  const left = (await open(patients, { provider: practitioner })).json.slots;
+  assert.ok(!left.some((slot) => slot.start === appointment.start));
+  const path = `/v1/patients/${neighbour}/waitlist`;
+  const place = async () => (await api('GET', path, { token: others })).json.places[0];
+  // The schedule may have been faster.
+  await invoke('offer-openings', {});
+  const { offer } = await place();
+  assert.equal(offer.start, appointment.start);
+  const sent = await mails(other.email);
+  assert.equal(sent.length, before + 1);
+  assert.match(JSON.stringify(sent.at(-1)), /A time has become free\. Sign in to see it\./);
+  const booking = { practitioner, type: 'visit', start: offer.start, reason: 'A sore throat' };
+  const mine = await act('appointments', booking, { key: randomUUID() });
+  assert.equal(mine.json.type, '/problems/slot-taken', mine.text);
+  const theirs = await act('appointments', booking, { ...as, key: randomUUID() });
+  assert.equal(theirs.status, 201, theirs.text);
+  assert.equal(await place(), undefined);
+  const records = await audit(`PATIENT#${neighbour}`);
+  const offers = records.filter((record) => record.action === 'waitlist.offer');
+  assert.deepEqual(offers.map((record) => record.resource), [joined.json.id]);
 });

@@ -3,10 +3,11 @@
 
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { Messages } from '../../web/dist/messages/index.js';
-import { accounts, api, audit, dynamodb, home, logs, portal, signedIn } from './portal.mjs';
+import { Messages, addMessages } from '../../web/dist/messages/index.js';
+import { accounts, api, audit, dynamodb, home, logs, pause, portal, signedIn } from './portal.mjs';
 
 const MARK = 'Xylophone-4711';
 const SUBJECT = `${MARK} about my knee`;
@@ -123,6 +124,76 @@ test('a swapped message is noticed by a browser that was there, and by one that 
   await dynamodb('PutItem', swapped(first, 1));
   await dynamodb('PutItem', swapped(second, 2));
   assert.equal((await browsers().patient.read(patient, thread)).length, 52);
+});
+
+test('a thread that was hidden comes back with the next message', async () => {
+  const listed = async () => (await sides.patient.list(patient)).some(({ stored }) => stored.id === thread);
+  await sides.patient.hide(patient, thread);
+  assert.equal(await listed(), false);
+  await sides.practice.send(patient, thread, { text: `${MARK}: better?` });
+  assert.equal(await listed(), true);
+});
+
+test('with a passphrase the portal has no key that opens what comes', async () => {
+  const lock = { passphrase: `${MARK} and three more words` };
+  const strict = (memory, askLock) =>
+    new Messages(call(tokens.patient), { account, owner: 'account' }, memory, askLock);
+  const key = await strict(memories.patient).rotate([patient], lock);
+  assert.equal(key.protection, 'passphrase');
+  const asking = strict(memories.patient, async () => lock);
+  const locked = await asking.start(patient, 'other', SUBJECT, { text: `${MARK}, for us alone` });
+  const anew = (secret) => strict(memory(), async () => secret).read(patient, locked);
+  assert.equal((await anew(lock))[0].text, `${MARK}, for us alone`);
+  await assert.rejects(anew({ passphrase: 'a guess at the passphrase' }), { code: 'wrong-secret' });
+  await assert.rejects(anew(undefined), { code: 'locked' });
+  // What the log says in the open is what the practice sees, and is asked about.
+  const { parties } = (await api('GET', `/v1/patients/${patient}/message-keys`, { token: tokens.practice })).json;
+  assert.deepEqual(parties[0].keys.map((one) => one.protection), ['portal', 'passphrase']);
+  // And out of it.
+  await asking.rotate([patient]);
+  assert.equal((await strict(memory()).read(patient, locked)).length, 1);
+});
+
+test('the copy of the record has the messages, which the browser adds', { timeout: 240_000 }, async () => {
+  const path = `/v1/patients/${patient}/exports`;
+  const token = tokens.patient;
+  const asked = await api('POST', path, { token, headers: { 'idempotency-key': randomUUID() }, body: {} });
+  assert.equal(asked.status, 202, asked.text);
+  let made;
+  for (let tries = 0; tries < 180 && made?.state !== 'ready'; tries += 1) {
+    await pause(1000);
+    made = (await api('GET', path, { token })).json.exports.find((one) => one.id === asked.json.id);
+    assert.notEqual(made.state, 'failed');
+  }
+  const file = async (name) => {
+    const { json } = await api('GET', `${path}?export=${made.id}&file=${name}`, { token });
+    return (await fetch(json.download.url)).text();
+  };
+  const [manifest, fhir, html] = [await file('manifest'), await file('fhir'), await file('html')];
+  const copied = await browsers().patient.copy(patient);
+  const whole = await addMessages({ manifest, fhir, html }, copied);
+  assert.deepEqual(copied.missing, []);
+  assert.ok(!fhir.includes(MARK) && whole.fhir.includes(`${MARK}: it hurts`));
+  assert.ok(!html.includes(MARK) && whole.html.includes(`${MARK}: it hurts`));
+  const { entry } = JSON.parse(whole.fhir);
+  const added = entry.filter(({ resource }) => resource.resourceType === 'Communication');
+  assert.equal(added.length, JSON.parse(whole.manifest).messages.messages);
+  assert.ok(added.length >= 54);
+});
+
+test('a privacy officer passes messages on, and the patient hears to whom and why', async () => {
+  const token = await signedIn(accounts.find((one) => one.role === 'privacy-officer'));
+  const officer = () => new Messages(call(token), { account: claims(token).sub, owner: 'providers' }, memory());
+  await assert.rejects(officer().read(patient, thread), { problem: 'not-found' });
+  const said = { purpose: 'judicial-proceeding', statement: 'The court asks for it', recipient: 'County court' };
+  const headers = { 'idempotency-key': randomUUID() };
+  const disclosed = await api('POST', `/v1/patients/${patient}/disclosures`, { token, headers, body: said });
+  assert.equal(disclosed.status, 201, disclosed.text);
+  const read = await officer().read(patient, thread);
+  assert.equal(read[0].text, `${MARK}: it hurts`);
+  const list = await api('GET', `/v1/patients/${patient}/record-access?of=disclosures`, { token: tokens.patient });
+  const told = list.json.accesses.map(({ what, why }) => [what.operation, why.disclosure?.recipient]);
+  assert.ok(told.some(([operation, to]) => operation === 'read-thread' && to === 'County court'), list.text);
 });
 
 test('each unlocking of a key and each reading is in the audit log', async () => {

@@ -122,6 +122,18 @@ export async function mails(to) {
   return Object.values(messages).flat().filter((mail) => mail.To.includes(to));
 }
 
+/** The text messages that the emulator took for a number, oldest first. */
+export async function texts(number) {
+  const query = new URLSearchParams({ phoneNumber: number });
+  const response = await fetch(`${portal.emulator}/_ministack/sns/sms-messages?${query}`);
+  const found = [];
+  JSON.stringify(await response.json(), (_, value) => {
+    if (value?.PhoneNumber === number) found.push(value.Message);
+    return value;
+  });
+  return found;
+}
+
 /** Invokes a function as the emulator's root user; what it answers. */
 export async function invoke(operation, event) {
   const credential = `test/20260101/${portal.region}/lambda/aws4_request`;

@@ -120,6 +120,23 @@ test('the patient reads who said what, and disagrees', async () => {
   assert.deepEqual(one.history.map((step) => step.state), ['requested', 'denied', 'disputed']);
 });
 
+test('the disagreement waits for the privacy officer, who links it', async () => {
+  const list = await api('GET', '/v1/amendments?limit=50', { token: officer });
+  const waiting = list.json.amendments.find((one) => one.id === amendment);
+  assert.equal(waiting.state, 'disputed', list.text);
+  assert.equal(waiting.history.at(-1).text, 'The passport has an accent');
+  const path = `/v1/patients/${patient}/amendments/${amendment}/review`;
+  const link = { done: 'All of it stands with the name', rebuttal: 'The accent is on another page' };
+  const linked = await api('POST', path, { token: officer, body: { link } });
+  assert.equal(linked.status, 200, linked.text);
+  const after = await api('GET', '/v1/amendments?limit=50', { token: officer });
+  assert.ok(!after.json.amendments.some((one) => one.id === amendment), after.text);
+  const all = await own('amendments');
+  const one = all.json.amendments.find((other) => other.id === amendment);
+  assert.equal(one.state, 'linked');
+  assert.ok(one.history.some((step) => step.text === link.rebuttal), all.text);
+});
+
 test('each of it is in the audit log', async () => {
   const records = await audit(`PATIENT#${patient}`);
   const about = (resource) =>
@@ -132,6 +149,7 @@ test('each of it is in the audit log', async () => {
     'amendment.create',
     'amendment.review',
     'amendment.dispute',
+    'amendment.review',
   ]);
   assert.ok(!JSON.stringify(records).includes('blood test'));
 });

@@ -10,8 +10,8 @@ use shared::api::{Category, Operation, Spec, Trigger, Visitor, visit_all};
 use shared::ids::{AccountId, AppointmentId, PatientId, PractitionerId};
 use shared::practice::AgeBand;
 use shared::store::{
-    AccountRow, AppointmentTie, Basis, BreakGlass, CareTeamMember, Item, PatientContext, Proxy,
-    SealedRow, Status,
+    AccountRow, AppointmentTie, Basis, BreakGlass, CareTeamMember, Disclosure, Item,
+    PatientContext, Proxy, SealedRow, Status,
 };
 use std::fmt::{self, Write};
 use uuid::Uuid;
@@ -113,6 +113,17 @@ impl Case {
         self
     }
 
+    fn disclosing(mut self, until: Timestamp) -> Self {
+        let disclosure = Disclosure {
+            grant: Uuid::nil(),
+            account: ACCOUNT,
+            until,
+            row: SealedRow::new("patients", Item::new()),
+        };
+        self.context = PatientContext::default().with_disclosures(vec![disclosure]);
+        self
+    }
+
     fn break_glass(mut self, until: Timestamp) -> Self {
         let broken = BreakGlass {
             grant: Uuid::nil(),
@@ -152,6 +163,7 @@ fn proxy(basis: Basis, categories: &[Category], until: Option<Timestamp>) -> Pro
             .map(|category| category.as_str().to_owned())
             .collect(),
         until,
+        born: None,
         granted_at: NOW,
         row: SealedRow::new("patients", Item::new()),
     }
@@ -257,6 +269,20 @@ fn cases() -> Vec<(String, Case)> {
         ),
     ]
     .into_iter()
+    .chain([
+        (
+            "privacy officer, disclosing",
+            Case::new(Role::PrivacyOfficer).disclosing(later()),
+        ),
+        (
+            "privacy officer, disclosed",
+            Case::new(Role::PrivacyOfficer).disclosing(NOW),
+        ),
+        (
+            "admin, disclosing",
+            Case::new(Role::Admin).disclosing(later()),
+        ),
+    ])
     .map(|(name, case)| (name.to_owned(), case))
     .collect::<Vec<_>>();
     for category in Category::ALL {
@@ -303,9 +329,10 @@ impl Visitor for Asking<'_> {
         request
             .path
             .push(("thread".to_owned(), Uuid::nil().to_string()));
-        // Patients have keys of their own, and the practice has one for all who treat.
+        // Patients have keys of their own, and the practice has one for all who treat, which the
+        // privacy officer unlocks to disclose.
         let owner = match self.case.row.role {
-            Role::Provider => "providers",
+            Role::Provider | Role::PrivacyOfficer => "providers",
             _ => "account",
         };
         request.path.push(("owner".to_owned(), owner.to_owned()));
@@ -334,6 +361,15 @@ fn by_account(case: &Case) -> Vec<(&'static Spec, bool)> {
 /// Is the operation, which is about no patient, open to this role?
 pub fn permits(spec: &Spec, role: Role) -> bool {
     let answers = by_account(&Case::new(role));
+    answers
+        .iter()
+        .any(|(other, permits)| other.id == spec.id && *permits)
+}
+
+/// Is the operation open to whoever acts for their child?
+pub fn permits_parents(spec: &Spec) -> bool {
+    let parent = Case::new(Role::Patient).representative();
+    let answers = by_account(&parent.parent(Some(AgeBand::Child)));
     answers
         .iter()
         .any(|(other, permits)| other.id == spec.id && *permits)
@@ -375,7 +411,12 @@ fn services_do_one_thing_each() {
     let specs = by_account(&nobody);
     for (service, _) in &specs {
         for (spec, permits) in decisions(Principal::Service(service.id), &nobody) {
-            let own = spec.id == service.id && spec.trigger == Trigger::Event;
+            let invoked = match spec.trigger {
+                Trigger::Event => true,
+                Trigger::Socket { route } => route != "$connect",
+                Trigger::Http { .. } => false,
+            };
+            let own = spec.id == service.id && invoked;
             assert_eq!(permits, own, "{} by {}", spec.id, service.id);
         }
     }
@@ -485,9 +526,29 @@ const WITHOUT_RELATION: [&str; 1] = [
 ];
 
 /// What the privacy officer, and nobody else without a relation, does about a patient, and why.
-const OF_THE_PRIVACY_OFFICE: [&str; 1] = [
+const OF_THE_PRIVACY_OFFICE: [&str; 2] = [
     // Somebody has to receive and answer requests to amend (45 CFR 164.526(f)).
     "review-amendment",
+    // And to pass on what the law asks for (45 CFR 164.512).
+    "disclose-messages",
+];
+
+/// What an adolescent's parents do (45 CFR 164.502(g)(3)).
+const OF_AN_ADOLESCENT: [&str; 13] = [
+    "hold-slot",
+    "book-appointment",
+    "list-appointments",
+    "get-appointment",
+    "reschedule-appointment",
+    "cancel-appointment",
+    "join-waitlist",
+    "list-waitlist",
+    "leave-waitlist",
+    "get-calendar",
+    "open-calendar",
+    "revoke-calendar",
+    // They may give it up.
+    "revoke-proxy",
 ];
 
 fn is_privacy_office(case: &Case, spec: &Spec) -> bool {
@@ -551,7 +612,8 @@ proptest! {
         }
     }
 
-    /// Whom a proxy may list is who may reach the record as a proxy, and a parent of a child only.
+    /// Whom a proxy may list is who may reach the record as a proxy, and a parent of a child, or of an
+    /// adolescent whose appointments they may make.
     #[test]
     fn lists_hold_who_is_proxied(case in anybody()) {
         let mut case = case;
@@ -562,9 +624,32 @@ proptest! {
             case.context.set_age(age);
         }
         let listed = is_proxied(&case.row, OTHER, &case.context, NOW).unwrap();
-        let parental = case.context.proxy(ACCOUNT).is_some_and(|one| one.basis == Basis::Parental);
-        let child = case.context.age() == Some(AgeBand::Child);
-        prop_assert_eq!(listed, may_reach_the_record(&case) && (child || !parental));
+        let proxy = case.context.proxy(ACCOUNT);
+        let parental = proxy.is_some_and(|one| one.basis == Basis::Parental);
+        let makes = proxy.is_some_and(|one| one.categories.iter().any(|name| name == "appointments"));
+        let minor = match case.context.age() {
+            Some(AgeBand::Child) => true,
+            Some(AgeBand::Adolescent) => makes,
+            Some(AgeBand::Adult) | None => false,
+        };
+        prop_assert_eq!(listed, may_reach_the_record(&case) && (minor || !parental));
+    }
+
+    /// Whatever was granted to them, parents of an adolescent make and see appointments, and no more.
+    #[test]
+    fn parents_of_adolescents_have_the_appointments(
+        categories in subsequence(Category::ALL.to_vec(), 0..=Category::ALL.len()),
+    ) {
+        let case = Case::new(Role::Patient).representative();
+        let mut case = case.proxy(Basis::Parental, &categories, None);
+        case.context.set_age(AgeBand::Adolescent);
+        let granted = categories.contains(&Category::Appointments);
+        for (spec, permits) in by_account(&case) {
+            if is_about_a_patient(spec) {
+                let of_theirs = OF_AN_ADOLESCENT.contains(&spec.id);
+                prop_assert_eq!(permits, of_theirs && granted, "{}", spec.id);
+            }
+        }
     }
 
     /// A grant that is over adds nothing: the same decisions as without it.

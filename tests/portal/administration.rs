@@ -1018,6 +1018,18 @@ async fn resetting_a_second_factor_is_written_down_first() {
             .iter()
             .all(|record| record["resource"] == told.as_str())
     );
+    // Passkeys sign nobody in any more, and that comes first.
+    let part = "cognito-idp:AdminSetUserMFAPreference";
+    let recorder = Recorder::failing(move |call| call.actions[0] == part);
+    let function = Function::recorded(&world.stack, "reset-user-mfa", recorder);
+    assert_eq!(body(&function.respond(reset()).await)["reset"], false);
+    let calls = function.recorder.calls();
+    let called = |action: &str| calls.iter().find(|call| call.actions[0] == action);
+    let preference: Value = serde_json::from_str(&called(part).unwrap().body).unwrap();
+    assert_eq!(preference["WebAuthnMfaSettings"], json!({"Enabled": false}));
+    assert_eq!(preference["Username"], world.provider.to_string());
+    assert!(preference["SoftwareTokenMfaSettings"].is_null());
+    assert!(called("cognito-idp:AdminDeleteSoftwareToken").is_none());
     // No record, no reset.
     let audit = world.stack.names[&Resource::AuditTable].clone();
     let recorder = Recorder::failing(move |call| call.resources.contains(&audit));

@@ -12,6 +12,7 @@ use shared::api::amendments::{Amendment, AmendmentRequest};
 use shared::aws::Resource;
 use shared::http::{Request, Response};
 use shared::practice::Practice;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 async fn send(world: &World, id: &str, request: Request) -> Response {
@@ -119,8 +120,186 @@ async fn asked_denied_and_disputed() {
             ("disputed", "patient", Some("It was measured twice")),
         ]
     );
+}
+
+/// A disagreement waits on the work list until it stands with the entry (164.526(d)(4)), with the
+/// practice's rebuttal, if there is one (164.526(d)(3)).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disagreement_is_somebodys_work() {
+    let world = World::new().await;
+    let link = |rebuttal: Option<&str>| {
+        let mut link = json!({"link": {"done": "All of it stands with the entry"}});
+        if let Some(rebuttal) = rebuttal {
+            link["link"]["rebuttal"] = rebuttal.into();
+        }
+        link
+    };
+    for (rebuttal, by_provider) in [(None, false), (Some("It was measured right"), true)] {
+        let id = world.amendment().await;
+        let review = |answer: &Value| {
+            let request = world.review_amendment(&id, answer);
+            if by_provider {
+                by(request, &world.by_provider())
+            } else {
+                request
+            }
+        };
+        // There is nothing to link yet, before the denial and after it.
+        let response = send(&world, "review-amendment", review(&link(rebuttal))).await;
+        assert_eq!(kind(&response), "409 \"/problems/not-disputed\"");
+        world.done("review-amendment", review(&denial())).await;
+        assert!(open(&world, world.by_officer()).await.is_empty());
+        let response = send(&world, "review-amendment", review(&link(rebuttal))).await;
+        assert_eq!(kind(&response), "409 \"/problems/not-disputed\"");
+
+        let disagree = world.by_patient().patient(world.patient).amendment(&id);
+        let disagree = disagree.json(&json!({"statement": "CANARY-940 was measured twice"}));
+        world.done("submit-disagreement", disagree).await;
+        for by in [world.by_officer(), world.by_provider()] {
+            let open = open(&world, by).await;
+            assert_eq!(open.len(), 1);
+            assert_eq!(
+                (&open[0]["id"], &open[0]["state"]),
+                (&json!(id), &json!("disputed"))
+            );
+            assert_eq!(
+                open[0]["history"][2]["text"],
+                "CANARY-940 was measured twice"
+            );
+            assert_eq!(open[0]["overdue"], false);
+        }
+        // The denial stands, and takes no other answer.
+        for answer in [denial(), json!({"accept": {"done": "Put right"}})] {
+            let response = send(&world, "review-amendment", review(&answer)).await;
+            assert_eq!(kind(&response), "409 \"/problems/amendment-closed\"");
+        }
+        let before = world.stack.audit().await;
+        let linked = world
+            .done("review-amendment", review(&link(rebuttal)))
+            .await;
+        let record = the_new_record(&before, &world.stack.audit().await, "review-amendment");
+        assert_eq!(record["resource"], *id);
+        assert_eq!(linked["state"], "linked");
+        assert!(open(&world, world.by_officer()).await.is_empty());
+        let rows = world.stack.items(Resource::PatientsTable).await;
+        assert!(rows.iter().all(|row| row["pk"] != "AMENDMENTS#open"));
+        // The patient has a copy of the rebuttal.
+        let all = amendments(&world).await;
+        let theirs = all.iter().find(|one| one["id"] == *id).unwrap();
+        let steps = theirs["history"].as_array().unwrap()[3..].iter();
+        let steps: Vec<_> = steps
+            .map(|step| {
+                (
+                    step["state"].as_str().unwrap(),
+                    step["text"].as_str().unwrap(),
+                )
+            })
+            .collect();
+        let linked = ("linked", "All of it stands with the entry");
+        match rebuttal {
+            Some(rebuttal) => assert_eq!(steps, [("rebutted", rebuttal), linked]),
+            None => assert_eq!(steps, [linked]),
+        }
+        let response = send(&world, "review-amendment", review(&link(rebuttal))).await;
+        assert_eq!(kind(&response), "409 \"/problems/not-disputed\"");
+    }
+}
+
+/// How many of the patient's requests are counted as unanswered.
+async fn counted(world: &World) -> usize {
     let rows = world.stack.items(Resource::PatientsTable).await;
-    assert!(rows.iter().all(|row| row["pk"] != "AMENDMENTS#open"));
+    let count = rows.iter().find(|row| row["sk"] == "AMENDMENTS");
+    count.map_or(0, |count| {
+        count["unanswered"].as_str().unwrap().parse().unwrap()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_wait_at_most_even_at_once() {
+    let world = World::new().await;
+    let mut asking = JoinSet::new();
+    for _ in 0..40 {
+        let function = Function::new(&world.stack, "request-amendment");
+        let request = world.amend("other");
+        asking.spawn(async move { function.respond(request).await });
+    }
+    let answers = asking.join_all().await;
+    // So many at once may also be more than the emulator can do in time.
+    let asked = answers.iter().filter(|answer| answer.status == 201).count();
+    assert!(asked <= 20, "{asked}");
+    for answer in answers.iter().filter(|answer| answer.status != 201) {
+        let kind = kind(answer);
+        let expected = [
+            "409 \"/problems/too-many-amendments\"",
+            "503 \"/problems/unavailable\"",
+        ];
+        assert!(expected.contains(&kind.as_str()), "{kind}");
+    }
+    let waiting = amendments(&world).await.len();
+    assert!(waiting <= 20, "{waiting}");
+    assert_eq!(counted(&world).await, waiting);
+    for _ in waiting..20 {
+        world.done("request-amendment", world.amend("other")).await;
+    }
+    let response = send(&world, "request-amendment", world.amend("other")).await;
+    assert_eq!(kind(&response), "409 \"/problems/too-many-amendments\"");
+    let all = amendments(&world).await;
+    assert_eq!(all.len(), 20);
+
+    // An answer makes room for one more, an extension does not; nor does a disagreement take it.
+    let id = |at: usize| all[at]["id"].as_str().unwrap();
+    let longer = world.review_amendment(id(0), &json!({"extend": {"reason": "Asked"}}));
+    world.done("review-amendment", longer).await;
+    assert_eq!(counted(&world).await, 20);
+    let deny = world.review_amendment(id(0), &denial());
+    world.done("review-amendment", deny).await;
+    assert_eq!(counted(&world).await, 19);
+    world.done("request-amendment", world.amend("other")).await;
+    let disagree = world.by_patient().patient(world.patient).amendment(id(0));
+    let disagree = disagree.json(&json!({"statement": "No"}));
+    world.done("submit-disagreement", disagree).await;
+    assert_eq!(counted(&world).await, 20);
+    let response = send(&world, "request-amendment", world.amend("other")).await;
+    assert_eq!(kind(&response), "409 \"/problems/too-many-amendments\"");
+}
+
+/// Whoever has too many answers to read cannot be flooded: an account has turns for each of these.
+#[tokio::test(flavor = "multi_thread")]
+async fn so_many_in_half_a_day() {
+    let world = World::new().await;
+    let prescription = world.prescription().await;
+    let refill = world.refill(&prescription).await;
+    let withdraw = world.by_patient().patient(world.patient).refill(&refill);
+    world.done("withdraw-refill", withdraw).await;
+    let id = world.amendment().await;
+    let deny = world.review_amendment(&id, &denial());
+    world.done("review-amendment", deny).await;
+    let disagree = |id: &str| {
+        let request = world.by_patient().patient(world.patient).amendment(id);
+        request.json(&json!({"statement": "No"}))
+    };
+    world.done("submit-disagreement", disagree(&id)).await;
+    // Another denied one, which could be disagreed with.
+    let id = world.amendment().await;
+    let deny = world.review_amendment(&id, &denial());
+    world.done("review-amendment", deny).await;
+    for (operation, request) in [
+        ("request-refill", world.ask_for(&prescription)),
+        ("request-amendment", world.amend("other")),
+        ("submit-disagreement", disagree(&id)),
+    ] {
+        let window = Timestamp::now().as_second().div_euclid(43_200);
+        let rate = format!("RATE#{}#{operation}#43200#{window}", world.account);
+        let count = json!({"pk": {"S": rate}, "taken": {"N": "30"}});
+        world.stack.put(Resource::AccountsTable, count).await;
+        let response = send(&world, operation, request).await;
+        assert_eq!(
+            kind(&response),
+            "429 \"/problems/too-many-requests\"",
+            "{operation}"
+        );
+        assert!(response.retry_after.is_some());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,6 +340,7 @@ fn overdue_on_the_practices_calendar() {
         ("extended", "2027-02-01T05:00:00Z", true),
         ("accepted", "2027-02-01T05:00:00Z", false),
         ("denied", "2027-02-01T05:00:00Z", false),
+        ("disputed", "2027-02-01T05:00:00Z", false),
     ] {
         let amendment: Amendment = serde_json::from_value(json!({
             "id": Uuid::nil(), "part": "other", "change": "this", "reason": "that",

@@ -2,6 +2,7 @@
 
 mod model;
 mod race;
+mod waitlist;
 
 use crate::harness::Whose;
 use crate::harness::function::Function;
@@ -456,7 +457,7 @@ async fn a_transaction_that_is_overtaken_is_sent_again() {
                     })
                     .is_ok();
             if sooner {
-                Fate::Overtaken
+                Fate::Cancelled("TransactionConflict")
             } else {
                 Fate::Answered
             }
@@ -472,6 +473,45 @@ async fn a_transaction_that_is_overtaken_is_sent_again() {
     let booked = records.filter(|record| record["operation"] == "book-appointment");
     let outcomes: Vec<_> = booked.map(|record| record["outcome"].clone()).collect();
     assert_eq!(outcomes, ["success", "failure"]);
+}
+
+/// Only what speaks against the booking is a conflict; what passes may be tried again later, and what
+/// does not pass is a defect.
+#[tokio::test]
+async fn a_transaction_is_cancelled_for_many_reasons() {
+    let world = World::new().await;
+    for (code, sent, status, retry_after) in [
+        // Found and said anew, once; what is sent again for other reasons is so each time.
+        ("ConditionalCheckFailed", 2, 409, None),
+        ("TransactionConflict", 12, 503, Some(5)),
+        ("ThrottlingError", 6, 503, Some(5)),
+        ("ProvisionedThroughputExceeded", 6, 503, Some(5)),
+        ("ValidationError", 1, 500, None),
+        ("ItemCollectionSizeLimitExceeded", 1, 500, None),
+    ] {
+        let recorder = Recorder::fated(move |call: &Call| {
+            if call.actions.len() > 1 {
+                Fate::Cancelled(code)
+            } else {
+                Fate::Answered
+            }
+        });
+        let book = Function::recorded(&world.stack, "book-appointment", recorder);
+        let response = book.respond(world.booking("visit", free_hour())).await;
+        assert_eq!(response.status, status, "{code}: {}", body(&response));
+        assert_eq!(response.retry_after, retry_after, "{code}");
+        let calls = book.recorder.calls().into_iter();
+        let transactions = calls.filter(|call| call.actions.len() > 1).count();
+        assert_eq!(transactions, sent, "{code}");
+    }
+    let records = world.stack.audit().await.into_iter();
+    let booked = records.filter(|record| record["operation"] == "book-appointment");
+    let outcomes: Vec<_> = booked.map(|record| record["outcome"].clone()).collect();
+    let failure = "failure";
+    assert_eq!(
+        outcomes,
+        ["invalid", failure, failure, failure, failure, failure]
+    );
 }
 
 #[tokio::test]
@@ -979,4 +1019,224 @@ async fn queries_name_what_is_wrong() {
         .map(|error| error["pointer"].as_str().unwrap())
         .collect();
     assert_eq!(pointers, ["/start_every_minutes", "/weekly/2/to"]);
+}
+
+/// Those who make appointments for themselves have so many at most, however many they ask for at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn patients_have_so_many_appointments() {
+    let world = World::new().await;
+    let comer = Comer::new(&world.stack).await;
+    let practice = || {
+        let practice = Practice::new("America/New_York", 5, 18).unwrap();
+        practice.booking_at_most(3)
+    };
+    let service = |id: &str| {
+        let aws = world.stack.aws_of(&Recorder::default(), practice());
+        bootstrap::service(id).unwrap()(&aws).unwrap()
+    };
+    let book = service("book-appointment");
+    let booking = |by: Request| booking(&world, by, "visit", free_hour());
+    let all = (0..8).map(|_| book.respond(booking(of(&comer))));
+    let answers = futures_util::future::join_all(all).await;
+    let mut ids = Vec::new();
+    for answer in answers {
+        let answer = answer.unwrap();
+        let told = body(&answer);
+        if answer.status == 201 {
+            ids.push(told["id"].as_str().unwrap().to_owned());
+        } else {
+            assert_eq!(told["type"], "/problems/too-many-appointments", "{told}");
+        }
+    }
+    assert_eq!(ids.len(), 3);
+    nothing_is_orphaned(&world).await;
+    let hold = of(&comer).json(&world.slot("visit", free_hour()));
+    let answer = service("hold-slot").respond(hold).await.unwrap();
+    assert_eq!(body(&answer)["type"], "/problems/too-many-appointments");
+    // Moving one takes no other, and cancelling one makes room.
+    let step = |version| versioned(of(&comer).appointment(&ids[0]), version);
+    let moved = step(1).json(&json!({"start": free_hour()}));
+    done(&world, "reschedule-appointment", moved).await;
+    let full = book.respond(booking(of(&comer))).await.unwrap();
+    assert_eq!(full.status, 409);
+    let cancel = step(2).json(&json!({"reason": "other"}));
+    done(&world, "cancel-appointment", cancel).await;
+    let again = book.respond(booking(of(&comer))).await.unwrap();
+    assert_eq!(again.status, 201, "{}", body(&again));
+    // What is over counts no more.
+    for mut row in world.stack.scan(Resource::ScheduleTable).await {
+        if row["sk"]["S"] == "ROSTER#APPOINTMENTS" {
+            let over = format!("2026-01-01T00:00:00.000Z#{}", Uuid::nil());
+            row["places"] = json!({"SS": [over, row["places"]["SS"][0], row["places"]["SS"][1]]});
+            world.stack.put(Resource::ScheduleTable, row).await;
+        }
+    }
+    for status in [201, 409] {
+        let answer = book.respond(booking(of(&comer))).await.unwrap();
+        assert_eq!(answer.status, status, "{}", body(&answer));
+    }
+    // The practice makes as many as it sees fit.
+    for _ in 0..4 {
+        let by = world.by_provider().patient(world.patient);
+        let answer = book.respond(booking(by)).await.unwrap();
+        assert_eq!(answer.status, 201, "{}", body(&answer));
+    }
+}
+
+#[tokio::test]
+async fn the_dashboard_shows_the_next_three() {
+    let world = World::new().await;
+    let patient = || world.by_patient().patient(world.patient);
+    let empty = done(&world, "get-dashboard", patient()).await;
+    assert_eq!(empty["appointments"], json!([]));
+    let summary = || world.by_provider().patient(world.patient);
+    let before = done(&world, "get-patient-summary", summary()).await;
+    assert!(before.get("next_appointment").is_none());
+    world.begun().await;
+    let mut starts: Vec<_> = (0..5).map(|_| free_hour()).collect();
+    starts.sort_unstable();
+    let mut ids = Vec::new();
+    for start in starts.iter().rev() {
+        ids.insert(0, world.booked(*start).await);
+    }
+    let cancel = world.step(&ids[1]).json(&json!({"reason": "other-plans"}));
+    done(&world, "cancel-appointment", cancel).await;
+    done(
+        &world,
+        "confirm-appointment",
+        world.step_by_provider(&ids[2]),
+    )
+    .await;
+    let next = |dashboard: &Value| -> Vec<String> {
+        let next = dashboard["appointments"].as_array().unwrap().iter();
+        next.map(|one| one["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let dashboard = done(&world, "get-dashboard", patient()).await;
+    let three = [&*ids[0], &*ids[2], &*ids[3]];
+    assert_eq!(next(&dashboard), three);
+    assert_eq!(dashboard["appointments"][0]["reason"], REASON);
+    let summary = done(&world, "get-patient-summary", summary()).await;
+    assert_eq!(summary["next_appointment"]["id"], *ids[0]);
+    // A proxy sees them whom the patient let.
+    let shown = ["profile", "lab-results", "prescriptions"];
+    let (without, _) = world.granted("without@example.org", &shown).await;
+    let all = [&shown[..], &["appointments"]].concat();
+    let (with, _) = world.granted("with@example.org", &all).await;
+    let by = |account| signed_in(account, Role::Patient).patient(world.patient);
+    let dashboard = done(&world, "get-dashboard", by(without)).await;
+    assert!(dashboard.get("appointments").is_none());
+    let dashboard = done(&world, "get-dashboard", by(with)).await;
+    assert_eq!(next(&dashboard), three);
+}
+
+/// Parents make the appointments of a child, and those of an adolescent without hearing what for.
+#[tokio::test]
+async fn parents_of_adolescents_keep_the_appointments() {
+    let world = World::new().await;
+    let mut grant = world.grant("parent@example.org", &["profile", "appointments"]);
+    grant.claims = world.by_provider().claims;
+    let mut asked: Value = serde_json::from_slice(&grant.body).unwrap();
+    asked["relationship"] = "parent".into();
+    asked.as_object_mut().unwrap().remove("until");
+    let granted = done(&world, "grant-proxy", grant.json(&asked)).await;
+    let (_, parent) = world.stack.proxy_row(granted["id"].as_str().unwrap()).await;
+    assert_eq!(granted["state"], "active");
+    assert_eq!(granted["in_effect"], json!(["appointments"]));
+    let by = || signed_in(parent, Role::Patient).patient(world.patient);
+    // The patient was born in 2020: a child here, and an adolescent where the tests' practice is.
+    let among_children = |id: &str| {
+        let practice = Practice::new("America/New_York", 13, 18).unwrap();
+        let aws = world.stack.aws_of(&Recorder::default(), practice);
+        bootstrap::service(id).unwrap()(&aws).unwrap()
+    };
+    let request = booking(&world, by(), "visit", free_hour());
+    let booked = among_children("book-appointment").respond(request).await;
+    let booked = body(&booked.unwrap());
+    assert_eq!(booked["reason"], REASON);
+    let id = booked["id"].as_str().unwrap();
+    let get = || by().appointment(id);
+    let detail = among_children("get-appointment").respond(get()).await;
+    assert_eq!(body(&detail.unwrap())["reason"], REASON);
+
+    let start = Timestamp::from_second(Timestamp::now().as_second() / 300 * 300).unwrap();
+    world
+        .stack
+        .begins(world.patient, id, later(start, -60))
+        .await;
+    let visit = json!({"notes": VISIT_NOTES, "summary": SUMMARY});
+    let complete = versioned(
+        world.by_provider().patient(world.patient).appointment(id),
+        1,
+    );
+    done(&world, "complete-appointment", complete.json(&visit)).await;
+    let detail = done(&world, "get-appointment", get()).await;
+    assert_eq!(detail["status"], "completed");
+    for hidden in ["reason", "summary", "notes"] {
+        assert!(detail.get(hidden).is_none(), "{hidden}");
+    }
+    // They go on making them.
+    let request = booking(&world, by(), "visit", free_hour());
+    let next = done(&world, "book-appointment", request).await;
+    assert!(next.get("reason").is_none());
+    let id = next["id"].as_str().unwrap();
+    let list = done(&world, "list-appointments", by()).await;
+    assert_eq!(list["appointments"][0]["id"], *id);
+    assert!(!list.to_string().contains(REASON));
+    let moved = versioned(by().appointment(id), 1).json(&json!({"start": free_hour()}));
+    let moved = done(&world, "reschedule-appointment", moved).await;
+    assert!(moved.get("reason").is_none());
+    let cancel = versioned(by().appointment(id), 2).json(&json!({"reason": "other-plans"}));
+    done(&world, "cancel-appointment", cancel).await;
+    let day = day(free_hour());
+    let wish = json!({"practitioner": world.practitioner, "type": "visit", "from": day, "to": day});
+    done(&world, "join-waitlist", keyed(by()).json(&wish)).await;
+    for closed in [
+        "get-profile",
+        "get-dashboard",
+        "list-lab-results",
+        "list-documents",
+    ] {
+        refused(&world, closed, by(), 404, "not-found").await;
+    }
+    let patients = signed_in(parent, Role::Patient);
+    let patients = done(&world, "list-proxied-patients", patients).await;
+    assert_eq!(
+        patients["patients"][0]["categories"],
+        json!(["appointments"])
+    );
+    // The patient and the practice read on.
+    let own = world.by_patient().patient(world.patient).appointment(id);
+    assert_eq!(done(&world, "get-appointment", own).await["reason"], REASON);
+}
+
+/// Who has no account comes all the same: the practice makes the appointment.
+#[tokio::test]
+async fn patients_without_an_account_are_booked_by_the_practice() {
+    let world = World::new().await;
+    let patient = world.stack.sample("Noel_Reynolds").await;
+    let practitioner = *world.stack.care_team(patient).await.first().unwrap();
+    let whose = Whose::Practitioner(practitioner);
+    let provider = world.stack.account(Role::Provider, whose).await;
+    open(&world.stack, practitioner, &around_the_clock()).await;
+    let by = || signed_in(provider, Role::Provider).patient(patient);
+    let slot = json!({
+        "practitioner": practitioner, "type": "visit", "start": free_hour(), "reason": REASON,
+    });
+    let booked = done(&world, "book-appointment", keyed(by()).json(&slot)).await;
+    let id = booked["id"].as_str().unwrap();
+    let detail = done(&world, "get-appointment", by().appointment(id)).await;
+    assert_eq!(detail["transitions"][0]["acting"], "practice");
+    done(
+        &world,
+        "confirm-appointment",
+        versioned(by().appointment(id), 1),
+    )
+    .await;
+    // Nobody else's account is theirs.
+    let other = world.by_patient().patient(patient).appointment(id);
+    refused(&world, "get-appointment", other, 404, "not-found").await;
+    let cancel = versioned(by().appointment(id), 2).json(&json!({"reason": "asked-by-patient"}));
+    done(&world, "cancel-appointment", cancel).await;
+    nothing_is_orphaned(&world).await;
 }

@@ -22,6 +22,7 @@ use shared::api::appointments::{
 use shared::api::availability::SetAvailability;
 use shared::api::break_glass::BreakGlass;
 use shared::api::care_team::ChangeCareTeam;
+use shared::api::disclosures::DiscloseMessages;
 use shared::api::documents::RequestUpload;
 use shared::api::email_change::{ConfirmEmailChange, RequestEmailChange};
 use shared::api::exports::RequestExport;
@@ -32,8 +33,11 @@ use shared::api::proxies::GrantProxy;
 use shared::api::record_access::ReportAccessConcern;
 use shared::api::refills::{RequestRefill, ReviewRefill};
 use shared::api::search::FindPatient;
-use shared::api::threads::{AssignThread, MarkThreadRead, SendMessage, ShareThread, StartThread};
+use shared::api::threads::{
+    AssignThread, HideThread, MarkThreadRead, SendMessage, ShareThread, StartThread,
+};
 use shared::api::users::{InviteUser, IssueActivation, ListUsers, ResetUserMfa, UpdateUser};
+use shared::api::waitlist::JoinWaitlist;
 use shared::api::{Operation, Trigger, threads};
 use shared::aws::Resource;
 use shared::http::{MAX_BODY, Problem, Request};
@@ -45,7 +49,7 @@ use uuid::Uuid;
 /// Stands in what is sent, and must not stand in what comes back.
 const ECHO: &str = "qX7Echo";
 
-const TABLES: [Resource; 7] = [
+const TABLES: [Resource; 8] = [
     Resource::AccountsTable,
     Resource::PatientsTable,
     Resource::RecordsTable,
@@ -53,6 +57,7 @@ const TABLES: [Resource; 7] = [
     Resource::DirectoryTable,
     Resource::ScheduleTable,
     Resource::MessagesTable,
+    Resource::ChannelsTable,
 ];
 
 /// The portal under bad input.
@@ -192,7 +197,7 @@ fn without_body(world: &World, id: &str) -> Request {
         "find-patient" => world.by_provider(),
         "set-availability" => world.by_provider().header("if-match", "\"1\""),
         "hold-slot" => world.by_patient().patient(world.patient),
-        "book-appointment" => world
+        "book-appointment" | "join-waitlist" => world
             .by_patient()
             .patient(world.patient)
             .header("idempotency-key", "a-key-of-its-own"),
@@ -210,10 +215,17 @@ fn without_body(world: &World, id: &str) -> Request {
             .header("idempotency-key", "a-key-of-its-own"),
         "register-message-key" | "unlock-message-key" => world.by_patient().owner("account"),
         "assign-thread" => world.by_provider_about_patient().thread(THREAD),
-        "start-thread" | "send-message" | "mark-thread-read" | "share-thread" => world
-            .about_patient()
-            .thread(THREAD)
+        "disclose-messages" => world
+            .by_officer()
+            .since(0)
+            .patient(world.patient)
             .header("idempotency-key", "a-key-of-its-own"),
+        "start-thread" | "send-message" | "mark-thread-read" | "hide-thread" | "share-thread" => {
+            world
+                .about_patient()
+                .thread(THREAD)
+                .header("idempotency-key", "a-key-of-its-own")
+        }
         _ => anonymous().header("idempotency-key", "a-key-of-its-own"),
     }
 }
@@ -262,6 +274,14 @@ fn bodies() -> Vec<(&'static str, Value)> {
         ),
         ("send-message", json!({"message": sealed(2)})),
         ("mark-thread-read", json!({"through": 1})),
+        ("hide-thread", json!({"through": 1})),
+        (
+            "disclose-messages",
+            json!({
+                "purpose": "judicial-proceeding", "statement": "the court asks for it",
+                "recipient": "The county court", "address": "1 Court Street",
+            }),
+        ),
         (
             "share-thread",
             json!({"keys": [wrapped("providers", &key_id)]}),
@@ -305,6 +325,13 @@ fn bodies() -> Vec<(&'static str, Value)> {
             json!({
                 "practitioner": practitioner, "type": "visit", "start": "2999-01-31T17:00:00Z",
                 "reason": "a cough",
+            }),
+        ),
+        (
+            "join-waitlist",
+            json!({
+                "practitioner": practitioner, "type": "visit", "modality": "phone",
+                "from": "2027-01-02", "to": "2027-01-03", "after": "09:00", "before": "17:00",
             }),
         ),
         (
@@ -859,7 +886,14 @@ async fn headers_and_paths() {
         let Trigger::Http { path, .. } = spec.trigger else {
             continue;
         };
-        for name in ["patient", "concern", "refill", "amendment", "appointment"] {
+        for name in [
+            "patient",
+            "concern",
+            "refill",
+            "amendment",
+            "appointment",
+            "place",
+        ] {
             if !path.contains(&format!("{{{name}}}")) {
                 continue;
             }
@@ -1211,6 +1245,21 @@ async fn requests_to_the_practice() {
             json!({"accept": {"done": "a"}, "extend": {"reason": "b"}}),
             "",
         ),
+        (
+            "review-amendment",
+            json!({"link": {"rebuttal": "no"}}),
+            "/link",
+        ),
+        (
+            "review-amendment",
+            json!({"link": {"done": "a", "rebuttal": ""}}),
+            "/link/rebuttal",
+        ),
+        (
+            "review-amendment",
+            json!({"link": {"done": "a"}, "accept": {"done": "b"}}),
+            "",
+        ),
         ("submit-disagreement", json!({}), ""),
     ] {
         let request = abused.request(id).json(&body);
@@ -1295,6 +1344,7 @@ fn naughty_strings_get_no_echo() {
                     "update-profile" => UpdateProfile::parse(&request).map(|_| ()),
                     "set-availability" => SetAvailability::parse(&request).map(|_| ()),
                     "hold-slot" => HoldSlot::parse(&request).map(|_| ()),
+                    "join-waitlist" => JoinWaitlist::parse(&request).map(|_| ()),
                     "book-appointment" => BookAppointment::parse(&request).map(|_| ()),
                     "reschedule-appointment" => RescheduleAppointment::parse(&request).map(|_| ()),
                     "cancel-appointment" => CancelAppointment::parse(&request).map(|_| ()),
@@ -1316,6 +1366,8 @@ fn naughty_strings_get_no_echo() {
                     "start-thread" => StartThread::parse(&request).map(|_| ()),
                     "send-message" => SendMessage::parse(&request).map(|_| ()),
                     "mark-thread-read" => MarkThreadRead::parse(&request).map(|_| ()),
+                    "hide-thread" => HideThread::parse(&request).map(|_| ()),
+                    "disclose-messages" => DiscloseMessages::parse(&request).map(|_| ()),
                     "share-thread" => ShareThread::parse(&request).map(|_| ()),
                     "assign-thread" => AssignThread::parse(&request).map(|_| ()),
                     _ => ActivateAccount::parse(&request).map(|_| ()),
@@ -1338,15 +1390,20 @@ fn naughty_strings_get_no_echo() {
     insta::assert_snapshot!(details.join("\n"), @r"
     must be 1 to 100 characters long
     must be 1 to 1000 characters long
+    must be 1 to 10000 characters long
     must be 1 to 150 characters long
     must be 1 to 20 characters long
+    must be 1 to 200 characters long
     must be 1 to 2000 characters long
+    must be 1 to 300 characters long
     must be 1 to 500 characters long
+    must be 1 to 60 characters long
     must be 1 to 64 characters long
     must be 10 to 500 characters long
     must be 113 bytes in base64url without padding
     must be 121 to 2048 bytes in base64url without padding
     must be 121 to 65536 bytes in base64url without padding
+    must be 2 to 40 lower-case letters, digits and hyphens
     must be 2 to 60 characters long
     must be 32 bytes in base64url without padding
     must be 64 to 256 bytes in base64url without padding
@@ -1354,8 +1411,10 @@ fn naughty_strings_get_no_echo() {
     must be a UUID such as 7f1c2b7e-3a52-4a0e-9f86-2f5d7a1f6c11
     must be a date such as 1980-12-31
     must be a telephone number of 7 to 15 digits
+    must be a time such as 08:30, a multiple of five minutes
     must be a time such as 2027-01-31T17:00:00Z
     must be active or disabled
+    must be an IANA time zone such as America/New_York
     must be an e-mail address such as name@example.org
     must be application/pdf or image/jpeg or image/png
     must be approved or denied
@@ -1364,19 +1423,24 @@ fn naughty_strings_get_no_echo() {
     must be en or es or ar or zh or fr or ht or ko or pt or ru or tl or vi
     must be exact or prefix
     must be fhir or html or pdf
+    must be in-person or video or phone
     must be in-person-photo-id, video-call-photo-id or callback-to-number-on-file
     must be justified or not-justified
     must be medical-question or medication or test-result or appointment or billing or other
+    must be monday or tuesday or wednesday or thursday or friday or saturday or sunday
     must be no-issue or corrected or sanctioned or breach-notification
     must be not-created-here or not-in-record-set or not-open-to-access or accurate-and-complete
+    must be not-needed or other-plans or unwell or transport or provider-unavailable or practice-closed or asked-by-patient or other
     must be one of profile, lab-results, prescriptions, health-record, documents, appointments and messages
     must be one of spouse-or-partner, parent, guardian, child, sibling, friend, caregiver and other
     must be patient, provider, admin or privacy-officer
     must be preventing-harm or erroneous-data or privacy-precondition or individual-request
     must be profile or lab-results or prescriptions or health-record or documents or other
+    must be required-by-law or public-health or abuse-or-neglect or health-oversight or judicial-proceeding or law-enforcement or death or serious-threat or government-function or workers-compensation or other
     must be the 16 letters and digits that the practice gave you
     must be the 8 letters and digits of the e-mail
     must be the beginning of an e-mail address
+    must be the code of one of the appointment types
     must be the file's SHA-256 in base64 (RFC 4648 section 4), 44 characters
     must be the id of an account, or providers
     must be the private key, in PKCS #8, of the P-256 public_key

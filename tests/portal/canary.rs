@@ -7,7 +7,9 @@ use crate::harness::lines;
 use crate::harness::recorder::{Call, Recorder};
 use crate::harness::request::{With, anonymous, body, signed_in};
 use crate::harness::schedule::free_hour;
-use crate::harness::world::{World, http_specs, is_about_a_patient, specs, token_specs};
+use crate::harness::world::{
+    World, calendar_at, http_specs, is_about_a_patient, specs, token_specs,
+};
 use crate::harness::{Stack, Whose};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -152,6 +154,7 @@ impl Canary {
         for spec in token_specs() {
             requests.push((spec.id, self.request(spec, version).await));
         }
+        requests.push(("read-calendar", calendar_at(&self.world.calendar().await)));
         requests.push(("activate-account", attempt("ABCDEFGHJKMNPQRS")));
         requests
     }
@@ -162,10 +165,10 @@ impl Canary {
             "find-patient" => self.search("CANARY-001"),
             "grant-proxy" => self.grant(),
             // What there is to list, the requests for the others leave.
-            "list-refill-requests" | "list-amendments" => {
+            "list-appointments" | "list-waitlist" | "list-refill-requests" | "list-amendments" => {
                 self.world.by_patient().patient(self.world.patient)
             }
-            "list-open-refills" => self.world.by_provider(),
+            "list-open-refills" | "list-waiting-patients" => self.world.by_provider(),
             "list-open-amendments" => self.world.by_officer(),
             _ => self.world.allowed(spec).await,
         }
@@ -289,25 +292,31 @@ async fn as_it_should_be(canary: &mut Canary) {
             assert_eq!(letter.mrn, "CANARY-MRN");
             request = letter.request("CANARY-821@example.org", "canary-key-2");
         }
+        if id == "read-calendar" {
+            // Only now: the one before was renewed, and revoked.
+            request = calendar_at(&canary.world.calendar().await);
+        }
         let response = canary.send(id, request).await;
         assert!(response.status.is_success(), "{id}: {}", body(&response));
         // What is looked for below is really there.
         let spec = specs().into_iter().find(|spec| spec.id == id).unwrap();
         let marked = match id {
             "activate-account" | "get-access-concern" | "list-my-patients" | "find-patient" => true,
-            "hold-slot" => false,
-            "list-schedule" => true,
+            "hold-slot" | "join-waitlist" | "list-waitlist" | "leave-waitlist" => false,
+            // Of an appointment they have its time and the practice's name.
+            "get-calendar" | "open-calendar" | "revoke-calendar" => false,
+            "list-schedule" | "list-waiting-patients" => true,
             "list-proxied-patients" | "list-open-refills" | "list-open-amendments" => true,
             // An id and a time are all that they answer.
-            "break-glass" | "revoke-proxy" | "report-access-concern" => false,
+            "break-glass" | "revoke-proxy" | "report-access-concern" | "disclose-messages" => false,
             "hold-lab-result" | "release-lab-result" | "delete-document" | "review-document" => {
                 false
             }
             "request-export" | "get-export" => false,
             // Nothing that could be read is ever there.
             "get-message-keys" | "start-thread" | "list-threads" | "read-thread"
-            | "send-message" | "mark-thread-read" | "share-thread" | "close-thread"
-            | "assign-thread" => false,
+            | "send-message" | "mark-thread-read" | "hide-thread" | "share-thread"
+            | "close-thread" | "assign-thread" => false,
             // Names of whoever acts for the patient are all the PHI there may be.
             "list-record-access" => false,
             _ => is_about_a_patient(spec),
@@ -327,6 +336,10 @@ async fn as_it_should_be(canary: &mut Canary) {
 
 async fn denied(canary: &mut Canary) {
     for (id, mut request) in canary.requests(2).await {
+        // Whose calendar it is, its address says.
+        if id == "read-calendar" {
+            request = calendar_at("/v1/calendars/CANARY-912/appointments.ics");
+        }
         request.claims = signed_in(AccountId::new(Uuid::new_v4()), Role::Patient).claims;
         let response = canary.send(id, request).await;
         assert!(response.status.is_client_error(), "{id}");
@@ -386,6 +399,7 @@ async fn bad_input(canary: &mut Canary) {
         r#"{"specialty": "CANARY-910", "weekly": [{"location": "CANARY-911"}]}"#,
         r#"{"prescription": "CANARY-921", "decision": "CANARY-922", "statement": {"CANARY-923": 1}}"#,
         r#"{"part": "CANARY-931", "accept": {"done": "CANARY-932\u0000"}}"#,
+        r#"{"purpose": "CANARY-943", "recipient": "CANARY-944\u0000", "statement": "CANARY-945\u0000"}"#,
         r#"{"phone": "CANARY-884"#,
         r#"CANARY-885"#,
         r#""CANARY-886""#,
@@ -400,6 +414,7 @@ async fn bad_input(canary: &mut Canary) {
             ("activate-account", attempt("ABCDEFGHJKMNPQRS")),
             ("grant-proxy", canary.grant()),
             ("break-glass", provider),
+            ("disclose-messages", canary.world.disclosure()),
             (
                 "report-access-concern",
                 canary.world.report(&Uuid::nil().to_string(), &Value::Null),
@@ -437,6 +452,7 @@ async fn bad_input(canary: &mut Canary) {
                 "book-appointment",
                 canary.world.booking("visit", free_hour()),
             ),
+            ("join-waitlist", canary.world.joining()),
             ("reschedule-appointment", canary.world.step(&nobody)),
             ("cancel-appointment", canary.world.step(&nobody)),
             (
@@ -627,6 +643,7 @@ async fn tables_say_nothing(stack: &Stack) {
         Resource::ScheduleTable,
         Resource::DocumentsTable,
         Resource::MessagesTable,
+        Resource::ChannelsTable,
     ] {
         for item in stack.scan(table).await {
             for (name, value) in item.as_object().unwrap() {

@@ -1,11 +1,13 @@
 //! Documents: what a link takes and what it does not, what becomes of hostile files, and lists that
 //! leave nothing out.
 
+use crate::exports::{Exports, read};
 use crate::harness::function::Function;
-use crate::harness::recorder::Recorder;
+use crate::harness::recorder::{Call, Fate, Recorder};
 use crate::harness::request::{With, body, signed_in};
 use crate::harness::world::{World, letter, pdf};
 use crate::harness::{Stack, Whose, root, sample};
+use aws_credential_types::Credentials;
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,9 +15,13 @@ use image::{DynamicImage, ImageFormat, ImageReader};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use shared::access::Role;
-use shared::aws::Resource;
+use shared::aws::{Aws, Resource};
 use shared::ids::PatientId;
-use std::io::Cursor;
+use shared::practice::Practice;
+use shared::store::{Admitted, Quarantine};
+use shared::{Fault, Reason};
+use std::fmt::Write as _;
+use std::io::{Cursor, Read as _, Write as _};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -27,7 +33,11 @@ const PNG: &str = "image/png";
 
 /// `inspect-upload`, whose child is a program of its own: a test binary cannot be one.
 pub fn inspection(stack: &Stack) -> Function {
-    inspection_by(stack, PathBuf::from(env!("CARGO_BIN_EXE_inspector")))
+    inspection_by(stack, inspector())
+}
+
+fn inspector() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_inspector"))
 }
 
 fn inspection_by(stack: &Stack, program: PathBuf) -> Function {
@@ -70,6 +80,7 @@ impl Desk {
     /// Does what the link says, with these changes of its headers.
     async fn put(&self, upload: &Value, file: &[u8], changes: &[(&str, &str)]) -> u16 {
         let url = upload["url"].as_str().unwrap();
+        assert_eq!(upload["method"], "PUT");
         let mut request = self.plain(Method::PUT, url);
         for (name, value) in upload["headers"].as_object().unwrap() {
             let change = changes.iter().find(|(changed, _)| changed == name);
@@ -129,6 +140,22 @@ impl Desk {
         Some(answer.bytes().await.unwrap().to_vec())
     }
 
+    /// A PDF that was kept is a plain new file, and what is told of it is told of that file.
+    async fn is_anew(&self, what: &str, document: &Value, kept: &[u8]) {
+        let row = self.row(document["id"].as_str().unwrap()).await;
+        assert_eq!(document["size"], kept.len(), "{what}");
+        assert_eq!(row["sha256"], sum(kept), "{what}");
+        let read = lopdf::Document::load_mem(kept).unwrap();
+        assert_eq!(read.get_pages().len(), 1, "{what}");
+        assert!(holds(kept, b"\nxref\n0 "), "{what}");
+        for trace in [&b"ObjStm"[..], b"XRef", b"/Prev"] {
+            assert!(!holds(kept, trace), "{what}");
+        }
+        // One object of each number, all of them in the table.
+        let objects = kept.windows(7).filter(|bytes| bytes == b" 0 obj\n").count();
+        assert_eq!(objects, read.objects.len(), "{what}");
+    }
+
     async fn row(&self, id: &str) -> Value {
         let rows = self.world.stack.items(Resource::DocumentsTable).await;
         let sk = format!("UPLOAD#{id}");
@@ -168,6 +195,10 @@ fn photo() -> Vec<u8> {
     file.extend(exif);
     file.extend(&picture(ImageFormat::Jpeg)[2..]);
     file
+}
+
+fn sum(file: &[u8]) -> String {
+    STANDARD.encode(digest::digest(&digest::SHA256, file))
 }
 
 fn holds(file: &[u8], text: &[u8]) -> bool {
@@ -294,7 +325,6 @@ async fn a_link_takes_the_announced_file_alone() {
     let (id, upload) = (announced["id"].as_str().unwrap(), &announced["upload"]);
     let mut altered = file.clone();
     altered[20] ^= 1;
-    let sum = |file: &[u8]| STANDARD.encode(digest::digest(&digest::SHA256, file));
     let longer = [file.clone(), b"\n".to_vec()].concat();
     for (what, file, changes) in [
         ("another type", &file, vec![("content-type", "text/html")]),
@@ -634,7 +664,10 @@ async fn pdfs_end_available_or_rejected() {
         }
         let id = document["id"].as_str().unwrap();
         let kept = desk.object(Resource::DocumentsBucket, id).await;
-        assert_eq!(kept, (status == "available").then_some(file), "{what}");
+        assert_eq!(kept.is_some(), status == "available", "{what}");
+        if let Some(kept) = kept {
+            desk.is_anew(what, &document, &kept).await;
+        }
         if reason.is_some() {
             let detail = document["rejection"]["detail"].as_str().unwrap();
             assert!(
@@ -643,6 +676,301 @@ async fn pdfs_end_available_or_rejected() {
             );
         }
     }
+}
+
+/// A PDF whose table is a stream. Its fifth object is in the fourth, which is this one.
+fn with_object_stream(container: &str, content: &[u8], page: &str, others: &[&str]) -> Vec<u8> {
+    let mut all = vec![
+        b"<< /Type /Catalog /Pages 2 0 R >>".to_vec(),
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_vec(),
+        format!("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 200 200] {page} >>").into_bytes(),
+        raw_stream(container, content),
+        Vec::new(),
+    ];
+    all.extend(others.iter().map(|other| other.as_bytes().to_vec()));
+    let mut file = b"%PDF-1.7\n".to_vec();
+    let mut table = vec![0; 7];
+    let entry = |kind: u8, field: usize| {
+        let field = u32::try_from(field).unwrap().to_be_bytes();
+        [vec![kind], field.to_vec(), vec![0, 0]].concat()
+    };
+    for (at, object) in all.iter().enumerate() {
+        if object.is_empty() {
+            table.extend(entry(2, 4));
+            continue;
+        }
+        table.extend(entry(1, file.len()));
+        file.extend(format!("{} 0 obj\n", at + 1).into_bytes());
+        file.extend(object);
+        file.extend(b"\nendobj\n");
+    }
+    let at = file.len();
+    table.extend(entry(1, at));
+    let (number, size) = (all.len() + 1, all.len() + 2);
+    let fields = format!("/Type /XRef /Size {size} /W [1 4 2] /Root 1 0 R");
+    file.extend(format!("{number} 0 obj\n").into_bytes());
+    file.extend(raw_stream(&fields, &table));
+    file.extend(format!("\nendobj\nstartxref\n{at}\n%%EOF\n").into_bytes());
+    file
+}
+
+/// A stream of these bytes.
+fn raw_stream(fields: &str, content: &[u8]) -> Vec<u8> {
+    let head = format!("<< {fields} /Length {} >>\nstream\n", content.len());
+    [head.as_bytes(), content, b"\nendstream"].concat()
+}
+
+/// What stands compressed in a PDF, of these bytes.
+fn deflated(content: &[u8]) -> Vec<u8> {
+    let mut stream = lopdf::Stream::new(lopdf::Dictionary::new(), content.repeat(20));
+    stream.compress().unwrap();
+    stream.content
+}
+
+/// What a reader would make of a file who understands more than the inspection does.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_kept_that_was_not_seen() {
+    let desk = Desk::new().await;
+    let annotation = "<< /Type /Annot /Subtype /Link /Rect [0 0 9 9]";
+    let clicked = |action: &str| {
+        let link = format!("{annotation} /A {action} >>");
+        pdf("", "/Annots [4 0 R]", &[&link, "/GoToR", "/Movie"])
+    };
+    let next = "<< /S /URI /URI (https://example.org) >>";
+    let hidden = deflated(HIDDEN);
+    let stray = |fields: &str| with_stray(&raw_stream(fields, &hidden));
+    // In a reader's place the object is nowhere; in ours it would be missed.
+    let lost = |fields: &str| {
+        let others = ["/FlateDecode", "4", "/ObjStm"];
+        with_object_stream(fields, &hidden, "/Annots [5 0 R]", &others)
+    };
+    let twice = {
+        let first = raw_stream("/Type /ObjStm /N 1 /First 4 /Filter 8 0 R", &hidden);
+        with_stray(&[&first[..], b"\nendobj\n9 0 obj\n(harmless)"].concat())
+    };
+    let (active, damaged) = (Some("active-content"), Some("damaged"));
+    for (what, file, expected) in [
+        (
+            "an action by reference",
+            clicked("<< /S 5 0 R /F (a.pdf) /D [0 /Fit] >>"),
+            active,
+        ),
+        (
+            "an action anywhere, by reference",
+            pdf("/X 4 0 R", "", &["<< /S 5 0 R >>", "/GoToE"]),
+            active,
+        ),
+        (
+            "an annotation by reference",
+            pdf(
+                "",
+                "/Annots [4 0 R]",
+                &[
+                    "<< /Type /Annot /Subtype 5 0 R /Rect [0 0 9 9] >>",
+                    "/Movie",
+                ],
+            ),
+            active,
+        ),
+        (
+            "an annotation by nothing",
+            pdf("/X << /Subtype 77 0 R >>", "", &[]),
+            damaged,
+        ),
+        (
+            "an action that is a string",
+            clicked("<< /S (JavaScript) >>"),
+            active,
+        ),
+        (
+            "an action that is nowhere",
+            clicked("<< /S 77 0 R >>"),
+            active,
+        ),
+        (
+            "a kind that is a string",
+            pdf("/X << /S (Launch) >>", "", &[]),
+            active,
+        ),
+        (
+            "an unknown action",
+            clicked("<< /S /Trans /Trans << >> >>"),
+            active,
+        ),
+        (
+            "opens a page, and more",
+            pdf(
+                "/OpenAction << /S /GoTo /D [3 0 R /Fit] /Next 4 0 R >>",
+                "",
+                &[next],
+            ),
+            active,
+        ),
+        (
+            "opens an address, and more",
+            clicked("<< /S /URI /URI (https://example.org) /Next [<< /S /URI /URI (x) >>] >>"),
+            active,
+        ),
+        (
+            "a content elsewhere",
+            with_stray(b"<< /Length 0 /F (http://example.org/x) >>\nstream\n\nendstream"),
+            active,
+        ),
+        (
+            "a page elsewhere",
+            with_stray(b"<< /Length 0 /Ref << /F (x.pdf) /Page 0 >> >>\nstream\n\nendstream"),
+            active,
+        ),
+        (
+            "lost by its filter",
+            lost("/Type /ObjStm /N 1 /First 4 /Filter 6 0 R"),
+            damaged,
+        ),
+        (
+            "lost by its first",
+            lost("/Type /ObjStm /N 1 /First 7 0 R /Filter /FlateDecode"),
+            damaged,
+        ),
+        (
+            "lost by its type",
+            lost("/Type 8 0 R /N 1 /First 4 /Filter /FlateDecode"),
+            damaged,
+        ),
+        (
+            "lost without a type",
+            lost("/N 1 /First 4 /Filter /FlateDecode"),
+            damaged,
+        ),
+        (
+            "stray, by its filter",
+            stray("/Type /ObjStm /N 1 /First 4 /Filter 8 0 R"),
+            None,
+        ),
+        (
+            "stray, by its first",
+            stray("/Type /ObjStm /N 1 /First 8 0 R /Filter /FlateDecode"),
+            None,
+        ),
+        (
+            "stray, without a type",
+            stray("/N 1 /First 4 /Filter /FlateDecode"),
+            None,
+        ),
+        ("one number twice", twice, None),
+        (
+            "what holds objects is referred to",
+            {
+                let stream = raw_stream("/Type 5 0 R /N 1 /First 4 /Filter /FlateDecode", &hidden);
+                // A test's PDF is text: what is compressed stands behind.
+                let file = pdf("/X 9 0 R", "", &["(4)", "/ObjStm"]);
+                behind(&file, 9, &stream)
+            },
+            damaged,
+        ),
+    ] {
+        let document = desk.handed_in("letter.pdf", PDF, &file).await;
+        let reason = document["rejection"]["reason"].as_str();
+        assert_eq!(reason, expected, "{what}: {document}");
+        let id = document["id"].as_str().unwrap();
+        let kept = desk.object(Resource::DocumentsBucket, id).await;
+        assert_eq!(kept.is_some(), expected.is_none(), "{what}");
+        if let Some(kept) = kept {
+            desk.is_anew(what, &document, &kept).await;
+            assert!(holds(&file, &hidden) && !holds(&kept, &hidden), "{what}");
+        }
+    }
+}
+
+/// A PDF with one more object, which its table is told of in an update.
+fn behind(file: &[u8], number: usize, object: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8(file.to_vec()).unwrap();
+    let before = text.rsplit("startxref\n").next().unwrap();
+    let before = before.lines().next().unwrap();
+    let mut file = file.to_vec();
+    let mut table = String::new();
+    write!(table, "xref\n{number} 1\n{:010} 00000 n \n", file.len()).unwrap();
+    file.extend(format!("{number} 0 obj\n").into_bytes());
+    file.extend(object);
+    file.extend(b"\nendobj\n");
+    write!(
+        table,
+        "trailer\n<< /Size 20 /Root 1 0 R /Prev {before} >>\nstartxref\n{}\n%%EOF\n",
+        file.len()
+    )
+    .unwrap();
+    file.extend(table.into_bytes());
+    file
+}
+
+/// What shows something is still shown: by the words on the page, and by another reader.
+#[tokio::test(flavor = "multi_thread")]
+async fn good_pdfs_stay_what_they_are() {
+    let desk = Desk::new().await;
+    let font = "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>";
+    let words = "BT /F1 12 Tf 10 100 Td (Blood pressure 120) Tj ET";
+    let content = String::from_utf8(raw_stream("", words.as_bytes())).unwrap();
+    let page = "/Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >>";
+    // A glyph that is called S, attributes of a structure, a hint of a linearized file, a label.
+    let glyph = "<< /Type /Font /Subtype /Type3 /CharProcs << /S 4 0 R /A 4 0 R >> >>";
+    let plain = pdf(
+        "/PageLabels << /Nums [0 << /S /D >>] >> /Y << /A << /O /Layout >> /S /P >>",
+        page,
+        &[&content, font, glyph, &raw_text_stream("/S 38 /A 12")],
+    );
+    // The font is in an object stream, as most programs write it.
+    let packed = {
+        let inside = format!("5 0 {font}");
+        let content = content.as_str();
+        let page = "/Contents 6 0 R /Resources << /Font << /F1 5 0 R >> >>";
+        let fields = "/Type /ObjStm /N 1 /First 4";
+        with_object_stream(fields, inside.as_bytes(), page, &[content])
+    };
+    // Another revision: what it replaced is not kept.
+    let other = content.replace("120", "130");
+    let revised = behind(&plain, 4, other.as_bytes());
+    for (what, file, text) in [
+        ("plain", plain, "Blood pressure 120"),
+        ("packed", packed, "Blood pressure 120"),
+        ("revised", revised, "Blood pressure 130"),
+    ] {
+        let document = desk.handed_in("letter.pdf", PDF, &file).await;
+        assert_eq!(document["status"], "available", "{what}: {document}");
+        let id = document["id"].as_str().unwrap();
+        let kept = desk.object(Resource::DocumentsBucket, id).await.unwrap();
+        desk.is_anew(what, &document, &kept).await;
+        let read = lopdf::Document::load_mem(&kept).unwrap();
+        assert_eq!(read.extract_text(&[1]).unwrap().trim(), text, "{what}");
+        assert!(
+            what != "revised" || !holds(&kept, b"pressure 120"),
+            "{what}"
+        );
+    }
+    // A tagged PDF with fonts, an outline and pictures of words: what pypdf finds stays the same.
+    let world = &desk.world;
+    let making = Exports::new(&world.stack);
+    let wanted = json!({"formats": ["pdf"]});
+    let made = making.made(world.account, world.patient, &wanted).await;
+    let copy = making
+        .download(world.account, world.patient, &made["id"], "pdf")
+        .await;
+    let document = desk.handed_in("copy.pdf", PDF, &copy).await;
+    assert_eq!(document["status"], "available", "{document}");
+    let id = document["id"].as_str().unwrap();
+    let kept = desk.object(Resource::DocumentsBucket, id).await.unwrap();
+    assert_ne!(kept, copy);
+    let folder = tempfile::tempdir().unwrap();
+    let files = [("copy", copy), ("kept", kept)].map(|(name, bytes)| {
+        let path = folder.path().join(format!("{name}.pdf"));
+        std::fs::write(&path, bytes).unwrap();
+        json!({"name": name, "pdf": path})
+    });
+    let found = read(&files).await;
+    assert!(found[0]["pdf"]["text"].as_str().unwrap().len() > 200);
+    assert_eq!(found[0]["pdf"], found[1]["pdf"]);
+}
+
+fn raw_text_stream(fields: &str) -> String {
+    String::from_utf8(raw_stream(fields, b"")).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -760,13 +1088,258 @@ async fn a_child_that_goes_wrong() {
     let inspect = inspection_by(&desk.world.stack, PathBuf::from("/no/such/program"));
     assert!(inspect.handle(desk.event(id)).await.is_err());
     assert_eq!(desk.document(id).await["status"], "inspecting");
-    // Another takes it only when it is certain that the first has died.
-    assert!(desk.inspect.handle(desk.event(id)).await.is_err());
-    let before = Timestamp::now() - SignedDuration::from_secs(100);
-    let before = before.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
-    desk.world.set_upload(id, "claimed_at", &before).await;
+    // Another takes it only when it is certain that the first has died; the same one, tried again, has
+    // died for certain.
+    let another = || desk.inspect.handle_as(desk.event(id), "another");
+    assert!(another().await.is_err());
+    assert!(inspect.handle(desk.event(id)).await.is_err());
+    assert!(another().await.is_err());
+    desk.world.set_upload(id, "claimed_at", &long_ago()).await;
+    another().await.unwrap();
+    assert_eq!(desk.document(id).await["status"], "available");
+    let announced = desk.announced("letter.pdf", PDF, &letter()).await;
+    let id = announced["id"].as_str().unwrap();
+    desk.put(&announced["upload"], &letter(), &[]).await;
+    assert!(inspect.handle(desk.event(id)).await.is_err());
     desk.inspect.handle(desk.event(id)).await.unwrap();
     assert_eq!(desk.document(id).await["status"], "available");
+}
+
+/// When an inspection claimed that has died since.
+fn long_ago() -> String {
+    let before = Timestamp::now() - SignedDuration::from_secs(100);
+    before.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}
+
+/// What a dead inspection left behind can be deleted: the row, the file that it may have stored, and
+/// what is still in quarantine.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_dead_inspection_left_can_be_deleted() {
+    let desk = Desk::new().await;
+    let world = &desk.world;
+    let delete = Function::new(&world.stack, "delete-document");
+    let announced = desk.announced("letter.pdf", PDF, &letter()).await;
+    let id = announced["id"].as_str().unwrap();
+    desk.put(&announced["upload"], &letter(), &[]).await;
+    // It dies with the file stored and the row not settled.
+    let torn =
+        Recorder::failing(|call| call.actions.len() > 1 && call.body.contains("inspected_at"));
+    let service = inspect_upload::service_by(&world.stack.aws(&torn), inspector());
+    let torn = Function::of(torn, service.unwrap());
+    assert!(torn.handle(desk.event(id)).await.is_err());
+    assert!(desk.object(Resource::DocumentsBucket, id).await.is_some());
+    let by_patient = || world.by_patient().patient(world.patient).document(id);
+    assert_eq!(
+        delete.respond(by_patient()).await.status,
+        409,
+        "it may live"
+    );
+    world.set_upload(id, "claimed_at", &long_ago()).await;
+    let response = delete.respond(by_patient()).await;
+    assert_eq!(body(&response), json!({"file": "gone"}));
+    assert_eq!(desk.object(Resource::DocumentsBucket, id).await, None);
+    let row = desk.row(id).await;
+    desk.inspect.handle(desk.event(id)).await.unwrap();
+    assert_eq!(desk.object(Resource::QuarantineBucket, id).await, None);
+    assert_eq!(desk.object(Resource::DocumentsBucket, id).await, None);
+    assert_eq!(desk.row(id).await, row);
+}
+
+/// A link takes files while it lasts. What comes behind a settled upload goes, and changes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_late_is_emptied_out() {
+    let desk = Desk::new().await;
+    let world = &desk.world;
+    let delete = Function::new(&world.stack, "delete-document");
+    let script = pdf(
+        "/OpenAction << /S /URI /URI (https://example.org) >>",
+        "",
+        &[],
+    );
+    for (settled, file) in [
+        ("available", letter()),
+        ("rejected", script),
+        ("deleted", letter()),
+    ] {
+        let announced = desk.announced("letter.pdf", PDF, &file).await;
+        let id = announced["id"].as_str().unwrap();
+        assert_eq!(desk.put(&announced["upload"], &file, &[]).await, 200);
+        desk.inspect.handle(desk.event(id)).await.unwrap();
+        if settled == "deleted" {
+            let request = world.by_patient().patient(world.patient).document(id);
+            assert_eq!(delete.respond(request).await.status, 200);
+        }
+        let row = desk.row(id).await;
+        assert_eq!(row["status"], settled);
+        let kept = desk.object(Resource::DocumentsBucket, id).await;
+        assert_eq!(kept.is_some(), settled == "available");
+        for _ in 0..2 {
+            let status = desk.put(&announced["upload"], &file, &[]).await;
+            assert_eq!(status, 200, "the link lasts: {settled}");
+            assert!(desk.object(Resource::QuarantineBucket, id).await.is_some());
+            desk.inspect
+                .handle_as(desk.event(id), "later")
+                .await
+                .unwrap();
+            assert_eq!(desk.object(Resource::QuarantineBucket, id).await, None);
+        }
+        assert_eq!(desk.row(id).await, row, "{settled}");
+        assert_eq!(desk.object(Resource::DocumentsBucket, id).await, kept);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_has_run_out_takes_nothing() {
+    let desk = Desk::new().await;
+    let file = letter();
+    let checksum = sum(&file);
+    let aws = desk.world.stack.aws(&Recorder::default());
+    let quarantine = Quarantine::new(&aws).unwrap();
+    let id = Uuid::new_v4().to_string();
+    let admitted = Admitted {
+        content_type: PDF,
+        size: file.len() as u64,
+        sha256: &checksum,
+    };
+    let kms_key = &desk.world.stack.names[&Resource::DataKey];
+    let key = desk.key(&id);
+    let mut statuses = Vec::new();
+    for (seconds, wait) in [(1, 2100), (60, 0)] {
+        let link = quarantine.link(&key, &admitted, kms_key, seconds);
+        let link = link.await.unwrap();
+        let headers: serde_json::Map<_, _> = link
+            .headers()
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .collect();
+        let upload = json!({"method": "PUT", "url": link.uri(), "headers": headers});
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        statuses.push(desk.put(&upload, &file, &[]).await);
+        let there = desk.object(Resource::QuarantineBucket, &id).await;
+        assert_eq!(there.is_some(), wait == 0);
+    }
+    assert_eq!(statuses, [403, 200]);
+}
+
+/// S3 tells whoever may not list a bucket that they may not, and not that nothing is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_not_be_listed_is_absent() {
+    const LISTING: &str = "<Error><Code>AccessDenied</Code><Message>User: arn:aws:sts::1:assumed-role/r/f \
+        is not authorized to perform: s3:ListBucket on resource: \"arn:aws:s3:::b\" because no \
+        identity-based policy allows the s3:ListBucket action</Message></Error>";
+    const BARE: &str = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
+    const KEY: &str = "<Error><Code>AccessDenied</Code><Message>User: arn:aws:sts::1:assumed-role/r/f \
+        is not authorized to perform: kms:Decrypt on the resource associated with this ciphertext \
+        because no identity-based policy allows the kms:Decrypt action</Message></Error>";
+    let desk = Desk::new().await;
+    let answering = |answer| {
+        Recorder::fated(move |call| {
+            if call.actions == ["s3:GetObject"] {
+                Fate::Told(403, answer)
+            } else {
+                Fate::Answered
+            }
+        })
+    };
+    for (answer, absent) in [(LISTING, true), (BARE, true), (KEY, false)] {
+        let announced = desk.announced("letter.pdf", PDF, &letter()).await;
+        let id = announced["id"].as_str().unwrap();
+        let recorder = answering(answer);
+        let service = inspect_upload::service_by(&desk.world.stack.aws(&recorder), inspector());
+        let inspect = Function::of(recorder, service.unwrap());
+        let ended = inspect.handle(desk.event(id)).await;
+        assert_eq!(ended.is_ok(), absent, "{answer}");
+        let document = desk.document(id).await;
+        if absent {
+            assert_eq!(document["rejection"]["reason"], "not-inspected");
+        } else {
+            assert_eq!(document["status"], "inspecting");
+        }
+    }
+    // An import of a file that is no longer there ends with a report.
+    let stack = &desk.world.stack;
+    let import = Function::recorded(stack, "import-records", answering(LISTING));
+    let bucket = &stack.names[&Resource::ImportBucket];
+    let event = json!({"Records": [{
+        "eventSource": "aws:s3",
+        "eventName": "ObjectCreated:Put",
+        "s3": {"bucket": {"name": bucket}, "object": {"key": "inbox/gone.json"}}
+    }]});
+    import.handle(event).await.unwrap();
+    let report = stack.object("reports/gone.json").await;
+    assert_eq!(report["reason"]["code"], "gone", "{report}");
+}
+
+/// An object whose last byte never comes is given up before the function ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_never_ends_is_given_up() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let mut connections = Vec::new();
+        while let Ok((mut connection, _)) = listener.accept() {
+            let _ = connection.read(&mut [0; 4096]);
+            // A byte now and then looks alive.
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n";
+            let _ = connection.write_all(answer);
+            connections.push(std::thread::spawn(move || {
+                while connection.write_all(b"%").is_ok() {
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+            }));
+        }
+    });
+    let names = [(Resource::QuarantineBucket, "quarantine".to_owned())];
+    let aws = Aws::new(
+        "us-east-1".to_owned(),
+        Some(endpoint),
+        Credentials::new("test", "test", None, None, "tests"),
+        shared::aws::http_client().unwrap(),
+        names.into_iter().collect(),
+        Practice::new("America/New_York", 5, 18).unwrap(),
+    );
+    let begun = Instant::now();
+    let read = Quarantine::new(&aws).unwrap().read("key", 1_000_000).await;
+    assert!(matches!(
+        read.err(),
+        Some(Fault::Unavailable {
+            reason: Reason::TimedOut,
+            ..
+        })
+    ));
+    assert!(begun.elapsed() < Duration::from_secs(16));
+}
+
+/// Whatever takes the child over finds that it can open nothing.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_child_can_open_nothing() {
+    let mut child = std::process::Command::new(inspector())
+        .args(["inspect-file", PDF])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    let limits = loop {
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+        let last = limits
+            .lines()
+            .find(|line| line.starts_with("Max processes"));
+        if last.unwrap().split_whitespace().nth(2) == Some("0") {
+            break limits;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "{limits}");
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    for limit in ["Max open files", "Max file size", "Max core file size"] {
+        let line = limits.lines().find(|line| line.starts_with(limit)).unwrap();
+        let values: Vec<_> = line[limit.len()..].split_whitespace().take(2).collect();
+        assert_eq!(values, ["0", "0"], "{line}");
+    }
+    // And does its work.
+    child.stdin.take().unwrap().write_all(&letter()).unwrap();
+    let said = child.wait_with_output().unwrap();
+    assert!(said.stdout.starts_with(b"passed\n%PDF-1.7\n"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -815,13 +1388,11 @@ async fn announcements_are_counted_and_may_be_repeated() {
     let id = one["id"].as_str().unwrap();
     let different = keyed(desk.world.upload("letter.pdf", PDF, b"%PDF-another"));
     let response = desk.announce.respond(different).await;
-    assert_eq!(
-        body(&response)["errors"][0]["pointer"],
-        "header/idempotency-key"
-    );
+    assert_eq!(response.status, 422);
+    assert_eq!(body(&response)["type"], "/problems/key-used-before");
     desk.world.set_upload(id, "status", "available").await;
     let response = desk.announce.respond(keyed(request())).await;
-    assert_eq!(response.status, 400, "it has arrived");
+    assert_eq!(response.status, 422, "it has arrived");
 
     let mut taken = 0;
     let refused = loop {
@@ -881,16 +1452,36 @@ async fn what_was_reviewed_stays_and_what_was_deleted_is_gone() {
     let id = document["id"].as_str().unwrap();
     let torn = Recorder::failing(|call| call.actions == ["s3:DeleteObject"]);
     let torn = Function::recorded(&world.stack, "delete-document", torn);
-    assert_eq!(
-        body(&torn.respond(by_patient(id)).await),
-        json!({"file": "pending"})
-    );
-    assert_eq!(desk.get.respond(by_patient(id)).await.status, 404);
+    // So does one that could not be noted to be gone. The row stays until then.
+    let unnoted = |call: &Call| call.actions == ["dynamodb:UpdateItem"];
+    let unnoted = Function::recorded(&world.stack, "delete-document", Recorder::failing(unnoted));
+    for torn in [&torn, &unnoted] {
+        assert_eq!(
+            body(&torn.respond(by_patient(id)).await),
+            json!({"file": "pending"})
+        );
+        assert_eq!(desk.get.respond(by_patient(id)).await.status, 404);
+        let row = desk.row(id).await;
+        assert_eq!(row["status"], "deleted");
+        assert!(row["expires_at"].is_null(), "{row}");
+    }
+    let counted = crate::harness::lines::kept();
+    let mut counted = counted
+        .lines()
+        .filter(|line| line.contains("FollowUpsFailed"));
+    assert!(counted.any(|line| line.contains("\"operation\":\"delete-document\"")));
     assert_eq!(
         body(&delete.respond(by_patient(id)).await),
         json!({"file": "gone"})
     );
     assert_eq!(desk.object(Resource::DocumentsBucket, id).await, None);
+    let expires: i64 = desk.row(id).await["expires_at"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let days = (expires - Timestamp::now().as_second()) / 86_400;
+    assert!((29..=30).contains(&days), "{days}");
 
     // Deleted before it arrived: what arrives goes.
     let announced = desk.announced("d.pdf", PDF, &letter()).await;

@@ -81,6 +81,16 @@ impl<'a> Mover<'a> {
 
     /// Address, whether it is verified, and the one that was asked for, as the pool has them.
     async fn in_pool(&self) -> [String; 3] {
+        let [email, verified, requested] = self.attributes().await;
+        let requested = requested.split_once('|');
+        [
+            email,
+            verified,
+            requested.map_or(String::new(), |(_, address)| address.to_owned()),
+        ]
+    }
+
+    async fn attributes(&self) -> [String; 3] {
         let stack = &self.world.stack;
         let user = json!({
             "UserPoolId": stack.names[&Resource::UserPool], "Username": self.account(),
@@ -93,6 +103,42 @@ impl<'a> Mover<'a> {
                 one["Value"].as_str().unwrap().to_owned()
             })
         })
+    }
+
+    /// Sets what the pool keeps of a request, as one that comes late would.
+    async fn keep_in_pool(&self, requested: &str) {
+        let set = json!({
+            "UserPoolId": self.world.stack.names[&Resource::UserPool],
+            "Username": self.account(),
+            "UserAttributes": [{"Name": "custom:new_email", "Value": requested}],
+        });
+        self.world
+            .stack
+            .cognito("AdminUpdateUserAttributes", &set)
+            .await;
+    }
+
+    /// Proves both codes while Cognito does not answer.
+    async fn confirms_in_vain(&self) {
+        let [old, new] = self.codes().await;
+        let torn =
+            Recorder::failing(|call| call.actions[0] == "cognito-idp:AdminUpdateUserAttributes");
+        let function = Function::recorded(&self.world.stack, CONFIRM, torn);
+        let response = function.respond(self.confirmation([&old, &new])).await;
+        assert_eq!(
+            body(&response)["sign_in_service"],
+            "pending",
+            "{}",
+            body(&response)
+        );
+        assert_eq!(self.in_pool().await, [&self.old, "true", &self.new]);
+    }
+
+    /// The row of the change.
+    async fn row(&self) -> Option<Value> {
+        let key = format!("EMAIL-CHANGE#{}", self.account());
+        let rows = self.world.stack.items(Resource::AccountsTable).await;
+        rows.into_iter().find(|row| row["pk"] == key.as_str())
     }
 
     /// Sets an attribute of the row, as time or a defect would.
@@ -393,4 +439,84 @@ async fn what_cognito_missed_is_made_up_for() {
     mover.set("codes_expire_at", json!({"N": "1"})).await;
     assert_eq!(reconciled(&world).await["mended"], 1);
     assert_eq!(mover.in_pool().await, [&mover.new, "true", ""]);
+}
+
+/// Which comparison told what of an account since.
+async fn told(world: &World, before: &[Value], account: AccountId) -> Vec<(String, String)> {
+    let records = world.stack.records_since(before).await.into_iter();
+    let records = records.filter(|one| one["operation"] == "reconcile-accounts");
+    let told = records.filter_map(|one| {
+        let resource = one["resource"]
+            .as_str()?
+            .strip_prefix(&account.to_string())?;
+        let outcome = one["outcome"].as_str().unwrap();
+        Some((resource.trim().to_owned(), outcome.to_owned()))
+    });
+    told.collect()
+}
+
+/// Only the address that was proven is ever carried out, whatever reached the pool last.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_was_not_proven_is_not_carried_out() {
+    let world = World::new().await;
+    for late in ["evil@example.org", "AAAA|evil@example.org"] {
+        let mover = Mover::new(&world).await;
+        mover.asks().await;
+        let [_, _, first] = mover.attributes().await;
+        assert!(first.ends_with(&format!("|{}", mover.new)), "{first}");
+        mover.confirms_in_vain().await;
+        mover.keep_in_pool(late).await;
+        let before = world.stack.audit().await;
+        assert_eq!(reconciled(&world).await["not_mended"], 0);
+        assert_eq!(mover.in_pool().await, [&mover.old, "true", ""]);
+        let told = told(&world, &before, mover.account()).await;
+        assert_eq!(
+            told,
+            [("address-forgotten".to_owned(), "success".to_owned())]
+        );
+    }
+    // Nor is it confirmed: what an earlier request left in the pool has another proof.
+    let mover = Mover::new(&world).await;
+    mover.asks().await;
+    let [_, _, first] = mover.attributes().await;
+    mover.asks().await;
+    mover.keep_in_pool(&first).await;
+    let response = mover.confirms_rightly().await;
+    assert_eq!(kind(&response), "403 /problems/codes-refused");
+    assert_eq!(mover.in_pool().await[0], mover.old);
+}
+
+/// Whoever got the address meanwhile keeps it, and whoever wanted it may ask for another at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_somebody_got_meanwhile_is_given_up() {
+    let world = World::new().await;
+    let mover = Mover::new(&world).await;
+    mover.asks().await;
+    mover.confirms_in_vain().await;
+    let owner = world
+        .stack
+        .account_at(&mover.new, Role::Patient, Whose::Nobody)
+        .await;
+    let before = world.stack.audit().await;
+    let answer = reconciled(&world).await;
+    assert_eq!(
+        (&answer["mended"], &answer["not_mended"]),
+        (&json!(1), &json!(0))
+    );
+    assert_eq!(mover.in_pool().await, [&mover.old, "true", ""]);
+    assert_eq!(mover.row().await, None);
+    let told = told(&world, &before, mover.account()).await;
+    assert_eq!(told, [("address-taken".to_owned(), "success".to_owned())]);
+    let users = world
+        .stack
+        .users(&format!("email = \"{}\"", mover.new))
+        .await;
+    assert_eq!(users.len(), 1);
+    assert!(json!(users).to_string().contains(&owner.to_string()));
+    assert_eq!(reconciled(&world).await["mended"], 0);
+
+    let another = format!("{}@example.org", Uuid::new_v4().simple());
+    let again = mover.by(&json!({"email": another})).since(-2);
+    assert_eq!(send(&world, REQUEST, again).await.status, 202);
+    assert_eq!(mover.in_pool().await, [&mover.old, "true", &another]);
 }

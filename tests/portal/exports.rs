@@ -4,8 +4,10 @@
 use crate::harness::function::Function;
 use crate::harness::recorder::{Call, Recorder};
 use crate::harness::request::{With, body, signed_in};
-use crate::harness::world::World;
+use crate::harness::schedule::free_hour;
+use crate::harness::world::{REASON, SUMMARY, VISIT_NOTES, World};
 use crate::harness::{Stack, Whose, root};
+use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use shared::access::Role;
 use shared::aws::Resource;
@@ -14,12 +16,13 @@ use shared::ids::{AccountId, PatientId};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use uuid::Uuid;
 use xtask::aws::Method;
 use xtask::tools::{Set, install};
 
 /// Those who ask, the worker, and those who look.
-struct Exports<'s> {
+pub struct Exports<'s> {
     stack: &'s Stack,
     request: Function,
     build: Function,
@@ -27,7 +30,7 @@ struct Exports<'s> {
 }
 
 impl<'s> Exports<'s> {
-    fn new(stack: &'s Stack) -> Self {
+    pub fn new(stack: &'s Stack) -> Self {
         Self {
             stack,
             request: Function::new(stack, "request-export"),
@@ -56,7 +59,7 @@ impl<'s> Exports<'s> {
     }
 
     /// Asks, builds, and looks at what came of it.
-    async fn made(&self, account: AccountId, patient: PatientId, wanted: &Value) -> Value {
+    pub async fn made(&self, account: AccountId, patient: PatientId, wanted: &Value) -> Value {
         let asked = self.ask(account, patient, wanted).await;
         let answer = body(&asked);
         assert_eq!(asked.status, 202, "{answer}");
@@ -66,7 +69,7 @@ impl<'s> Exports<'s> {
     }
 
     /// Downloads a file by its link, as a browser does.
-    async fn download(
+    pub async fn download(
         &self,
         account: AccountId,
         patient: PatientId,
@@ -97,7 +100,7 @@ fn by(account: AccountId, patient: PatientId) -> Request {
 }
 
 /// What other readers find in files.
-async fn read(exports: &[Value]) -> Vec<Value> {
+pub async fn read(exports: &[Value]) -> Vec<Value> {
     let programs = install(Set::Readers).await.unwrap();
     let mut python = Command::new(programs.join("python"))
         .arg(root().join("tests/portal/read_export.py"))
@@ -191,6 +194,14 @@ async fn resources_in_equal_resources_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn people_and_machines_can_read_it() {
     let world = World::around_sample("Mar\u{ed}a_Luisa").await;
+    // One visit that was, and one that will not be.
+    let visit = world.begun().await;
+    let notes = json!({"notes": VISIT_NOTES, "summary": SUMMARY});
+    let complete = world.step_by_provider(&visit).json(&notes);
+    world.done("complete-appointment", complete).await;
+    let cancelled = world.booked(free_hour()).await;
+    let cancel = world.step(&cancelled).json(&json!({"reason": "unwell"}));
+    world.done("cancel-appointment", cancel).await;
     let update = Function::new(&world.stack, "update-profile");
     let contact = json!({
         "phone": "555-010-0199", "email": null,
@@ -233,6 +244,21 @@ async fn people_and_machines_can_read_it() {
         .find(|identifier| identifier["type"]["coding"][0]["code"] == "MR");
     assert_eq!(mrn.unwrap()["value"], world.mrn);
 
+    // Another reader has found them valid already.
+    let resources = bundle["entry"].as_array().unwrap().iter();
+    let mut visits: Vec<_> = resources
+        .filter(|entry| entry["resource"]["resourceType"] == "Appointment")
+        .collect();
+    visits.sort_by_key(|entry| entry["resource"]["id"] != *visit);
+    let statuses = visits.iter().map(|entry| &entry["resource"]["status"]);
+    assert_eq!(statuses.collect::<Vec<_>>(), ["fulfilled", "cancelled"]);
+    let [was, was_not] = [0, 1].map(|at| &visits[at]["resource"]);
+    assert_eq!(was["comment"], SUMMARY);
+    assert_eq!(was["reasonCode"][0]["text"], REASON);
+    assert_eq!(was_not["cancelationReason"]["text"], "unwell");
+    let who = &was["participant"][0]["actor"]["reference"];
+    assert_eq!(*who, bundle["entry"][0]["fullUrl"]);
+
     let html = &found["html"];
     assert_eq!(html["errors"], json!([]));
     assert_eq!(html["lang"], "en");
@@ -258,10 +284,11 @@ async fn people_and_machines_can_read_it() {
             pdf["tags"]
         );
     }
-    assert_eq!(pdf["outline"].as_array().unwrap().len(), 19);
+    assert_eq!(pdf["outline"].as_array().unwrap().len(), 20);
     let size = std::fs::metadata(folder.path().join("pdf")).unwrap().len();
     assert!(size < 1_000_000, "{size}");
 
+    assert!(html["text"].as_str().unwrap().contains(REASON));
     for form in [html, pdf] {
         let text = form["text"].as_str().unwrap();
         let title = form["title"].as_str().unwrap();
@@ -271,10 +298,16 @@ async fn people_and_machines_can_read_it() {
             "Mar\u{ed}a Luisa",
             "1 <b>Main</b> Street",
             "Laboratory results",
+            "Appointments",
+            SUMMARY,
             "About this copy",
         ] {
             assert!(text.contains(told), "{told}");
         }
+        // What providers write for each other is no part of it, and that is told.
+        let notes = VISIT_NOTES.lines().next().unwrap();
+        assert!(!text.contains(notes), "{notes}");
+        assert!(text.contains("notes that providers wrote"));
     }
 
     let manifest = std::fs::read(folder.path().join("manifest")).unwrap();
@@ -388,7 +421,7 @@ async fn nobody_elses_copy() {
 
     // The object itself opens to nobody without a link.
     let bucket = &world.stack.names[&Resource::ExportsBucket];
-    let path = format!("/{bucket}/files/{}/{id}/html", world.patient);
+    let path = format!("/{bucket}/files/{}/{id}/1/html", world.patient);
     let answer = world.stack.root.plain(Method::GET, &path).send().await;
     assert_eq!(answer.unwrap().status(), 403);
 
@@ -414,19 +447,23 @@ async fn nobody_elses_copy() {
 /// A proxy gets a copy who may see everything in it; grants that lack something are not enough.
 #[tokio::test(flavor = "multi_thread")]
 async fn proxies() {
-    const ALL: [&str; 5] = [
+    const ALL: [&str; 6] = [
         "profile",
         "lab-results",
         "prescriptions",
         "health-record",
         "documents",
+        "appointments",
     ];
     let world = World::new().await;
     let making = Exports::new(&world.stack);
     let (some, _) = world.granted("some@example.org", &ALL[1..]).await;
+    let (unbooked, _) = world.granted("unbooked@example.org", &ALL[..5]).await;
     let (all, _) = world.granted("all@example.org", &ALL).await;
-    let refused = making.ask(some, world.patient, &json!({})).await;
-    assert_eq!(refused.status, 404);
+    for lacking in [some, unbooked] {
+        let refused = making.ask(lacking, world.patient, &json!({})).await;
+        assert_eq!(refused.status, 404);
+    }
     let made = making
         .made(all, world.patient, &json!({"formats": ["fhir"]}))
         .await;
@@ -464,7 +501,9 @@ async fn one_at_a_time_and_five_a_day() {
     let other = by(world.account, world.patient)
         .header("idempotency-key", "the-first-of-them")
         .json(&other);
-    assert_eq!(making.request.respond(other).await.status, 400);
+    let other = making.request.respond(other).await;
+    assert_eq!(other.status, 422);
+    assert_eq!(body(&other)["type"], "/problems/key-used-before");
     let second = making.ask(world.account, world.patient, &wanted).await;
     assert_eq!(body(&second)["type"], "/problems/export-running");
 
@@ -573,6 +612,64 @@ async fn three_tries() {
         let expected = if tries == 3 { "failed" } else { "ready" };
         assert_eq!(state["state"], expected, "{state}");
     }
+}
+
+/// A try that goes on beside the next one, or died half way, leaves the files of the next alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_try_has_files_of_its_own() {
+    let world = World::new().await;
+    let making = Exports::new(&world.stack);
+    let puts = AtomicUsize::new(0);
+    let second = move |call: &Call| {
+        call.actions == ["s3:PutObject"] && puts.fetch_add(1, Ordering::Relaxed) > 0
+    };
+    let torn = Function::recorded(&world.stack, "build-export", Recorder::failing(second));
+    let wanted = json!({"formats": ["fhir"]});
+    let asked = making.ask(world.account, world.patient, &wanted).await;
+    let id = body(&asked)["id"].clone();
+    let event = || Exports::event(world.patient, &id);
+    torn.handle(event()).await.unwrap_err();
+    making.build.handle(event()).await.unwrap();
+    let listed = making.list(world.account, world.patient).await.remove(0);
+    assert_eq!(listed["state"], "ready");
+    // The first try is slow, and not dead: it stores its file once more.
+    let bucket = &world.stack.names[&Resource::ExportsBucket];
+    let key = |attempt| {
+        format!(
+            "files/{}/{}/{attempt}/fhir",
+            world.patient,
+            id.as_str().unwrap()
+        )
+    };
+    for attempt in [1, 2] {
+        let path = format!("/{bucket}/{}", key(attempt));
+        let stored = world
+            .stack
+            .root
+            .request("s3", Method::GET, &path)
+            .send()
+            .await;
+        assert_eq!(stored.unwrap().status(), 200, "{attempt}");
+    }
+    let late = b"of the first try".to_vec();
+    world
+        .stack
+        .root
+        .put_object(bucket, &key(1), late)
+        .await
+        .unwrap();
+    let file = making
+        .download(world.account, world.patient, &id, "fhir")
+        .await;
+    let told = listed["files"].as_array().unwrap().iter();
+    let told = told.clone().find(|one| one["file"] == "fhir").unwrap();
+    let hash = digest(&SHA256, &file);
+    let sha256: String = hash
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    assert_eq!(told["sha256"], sha256);
 }
 
 /// The request stands and the worker was not told: the same request again tells it.

@@ -4,14 +4,18 @@
 use crate::harness::Whose;
 use crate::harness::function::Function;
 use crate::harness::messages::{Paths, base64url, envelope, envelope_of, pair, wrapped};
+use crate::harness::recorder::Recorder;
 use crate::harness::request::{With, body, signed_in};
-use crate::harness::world::World;
+use crate::harness::world::{World, call, specs};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde_json::{Value, json};
 use shared::access::Role;
+use shared::api::Category;
 use shared::api::bytes::Digest;
-use shared::api::message_keys::{Party, PublicKey, key_id};
+use shared::api::message_keys::{Party, Protection, PublicKey, key_id};
 use shared::aws::Resource;
-use shared::http::Request;
+use shared::http::{Request, Response};
+use shared::practice::Practice;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -152,11 +156,13 @@ async fn a_log_shows_every_key_in_its_order() {
     for (at, key) in log.iter().enumerate() {
         let public: PublicKey = serde_json::from_value(key["public_key"].clone()).unwrap();
         let number = u32::try_from(at + 1).unwrap();
+        let owner = Party::Account(world.account);
         let id = key_id(
-            Party::Account(world.account),
+            owner,
             number,
             &public,
             previous.as_ref(),
+            Protection::Portal,
         );
         assert_eq!(key["key_id"], json!(id));
         assert_eq!(key["previous"], json!(previous));
@@ -497,17 +503,440 @@ async fn a_proxy_reads_what_is_shared_and_as_long_as_granted() {
     assert_eq!(refusal, conflict("wrong-parties"));
 }
 
-/// A child's age is sealed under a key that no message function has: a parent's grant opens nothing.
+/// A child's age is sealed under a key that no message function has; the year of birth, which the grant
+/// keeps, says for long enough that the patient is a child.
 #[tokio::test]
-async fn a_parents_grant_opens_no_messages() {
+async fn a_parent_reads_a_childs_messages_until_the_year_of_an_adolescent() {
     let world = World::new().await;
     let thread = world.thread().await;
-    let (account, grant) = world.granted("parent@example.org", &["messages"]).await;
-    let (mut row, _) = world.stack.proxy_row(&grant.to_string()).await;
-    row["basis"] = json!({"S": "parental"});
+    let born = born(&world).await;
+    let grant = |categories: Value| {
+        let request = world.by_provider_about_patient().idempotent();
+        request.json(&json!({
+            "email": "parent@example.org", "name": "A Parent", "relationship": "parent",
+            "categories": categories,
+        }))
+    };
+    let this_year = practice(13).today(Timestamp::now()).year();
+    // The year in which the child may become an adolescent has begun, or not yet.
+    let [last, over] = [1, 0].map(|years| practice(this_year + years - born));
+    let granted = ask_of(
+        &world,
+        &last,
+        "grant-proxy",
+        grant(json!(["messages", "profile"])),
+    )
+    .await;
+    let answer = body(&granted);
+    assert_eq!(granted.status, 201, "{answer}");
+    assert_eq!(answer["in_effect"], json!(["profile", "messages"]));
+    let id = answer["id"].as_str().unwrap();
+    let (row, parent) = world.stack.proxy_row(id).await;
+    assert_eq!(
+        row["born"],
+        json!({"N": born.to_string()}),
+        "the year, and no day"
+    );
+    let key = world.key(signed_in(parent, Role::Patient), "account").await;
+    let share = async |practice: &Practice| {
+        let request = world.about_patient().thread(thread);
+        let keys = json!({"keys": [wrapped(&parent.to_string(), &key)]});
+        ask_of(&world, practice, "share-thread", request.json(&keys)).await
+    };
+    assert_eq!(share(&over).await.status, 409);
+    assert_eq!(share(&last).await.status, 200);
+    for (practice, status) in [(&last, 200), (&over, 404)] {
+        for id in ["list-threads", "get-message-keys", "read-thread"] {
+            let request = world.by_account(parent).thread(thread);
+            let response = ask_of(&world, practice, id, request).await;
+            assert_eq!(response.status, status, "{id}");
+        }
+        let message = json!({"message": envelope(thread, parent, 1, &key)});
+        let request = world.by_account(parent).thread(thread).idempotent();
+        let response = ask_of(&world, practice, "send-message", request.json(&message)).await;
+        let expected = if status == 200 { 201 } else { 404 };
+        assert_eq!(response.status, expected);
+    }
+    // What the list of proxies says of it is what holds.
+    for (practice, in_effect) in [(&last, true), (&over, false)] {
+        let of = ask_of(&world, practice, "list-proxies", world.about_patient()).await;
+        let categories = body(&of)["proxies"][0]["in_effect"].clone();
+        let has_messages = categories.as_array().unwrap().contains(&json!("messages"));
+        assert_eq!(has_messages, in_effect);
+    }
+    // A grant from before, or one that has nothing to do with messages, opens none.
+    let without = ask_of(&world, &last, "grant-proxy", grant(json!(["profile"]))).await;
+    assert_eq!(without.status, 201, "{}", body(&without));
+    let id = body(&without)["id"].as_str().unwrap().to_owned();
+    let (mut row, _) = world.stack.proxy_row(&id).await;
+    assert!(row["born"].is_null());
+    row["categories"] = json!({"S": "profile messages"});
     world.stack.put(Resource::PatientsTable, row).await;
-    let request = world.by_account(account).thread(thread);
-    assert_eq!(refused(&world, "read-thread", request).await, not_found());
+    let request = world.by_account(parent).thread(thread);
+    let response = ask_of(&world, &last, "read-thread", request).await;
+    assert_eq!(response.status, 404);
+}
+
+/// The year of the patient's birth.
+async fn born(world: &World) -> i16 {
+    let profile = done(world, "get-profile", world.about_patient()).await;
+    let date = profile["birth_date"].as_str().unwrap();
+    date[..4].parse().unwrap()
+}
+
+fn practice(adolescent_age: i16) -> Practice {
+    Practice::new("America/New_York", adolescent_age, 18).unwrap()
+}
+
+async fn ask_of(world: &World, practice: &Practice, id: &str, request: Request) -> Response {
+    let aws = world.stack.aws_of(&Recorder::default(), practice.clone());
+    let spec = specs().into_iter().find(|spec| spec.id == id).unwrap();
+    call(&aws, spec, request).await
+}
+
+/// A child has no account: a parent writes for them, and the practice to the parent.
+#[tokio::test]
+async fn a_thread_of_a_child_is_for_a_parent() {
+    let world = World::new().await;
+    let (parent, _) = world.granted("parent@example.org", &["messages"]).await;
+    let key = world.key(signed_in(parent, Role::Patient), "account").await;
+    let practice = world.key(world.by_provider(), "providers").await;
+    let parents = wrapped(&parent.to_string(), &key);
+    let practices = wrapped("providers", &practice);
+    let start = |by: Request, sender, key: &str, keys: Value| {
+        let thread = Uuid::new_v4();
+        by.idempotent().json(&json!({
+            "thread": thread,
+            "category": "other",
+            "subject": envelope(thread, sender, 0, key),
+            "message": envelope(thread, sender, 1, key),
+            "commitment": base64url(&[7; 32]),
+            "keys": keys,
+        }))
+    };
+    let by_parent = || world.by_account(parent);
+    let by_provider = || world.by_provider_about_patient();
+    let begun = start(by_parent(), parent, &key, json!([parents, practices]));
+    done(&world, "start-thread", begun).await;
+    let begun = start(
+        by_provider(),
+        world.provider,
+        &practice,
+        json!([parents, practices]),
+    );
+    done(&world, "start-thread", begun).await;
+    // The practice writes to nobody but itself; the parent does not leave the practice out.
+    for alone in [
+        start(by_provider(), world.provider, &practice, json!([practices])),
+        start(by_parent(), parent, &key, json!([parents])),
+    ] {
+        let refusal = refused(&world, "start-thread", alone).await;
+        assert_eq!(refusal, conflict("wrong-parties"));
+    }
+    // Once the patient has a key, nothing begins without it.
+    world.key(world.by_patient(), "account").await;
+    let late = start(by_parent(), parent, &key, json!([parents, practices]));
+    assert_eq!(
+        refused(&world, "start-thread", late).await,
+        conflict("wrong-parties")
+    );
+}
+
+/// Out of sight until something comes, for whoever hid it and nobody else.
+#[tokio::test]
+async fn a_thread_is_hidden_until_the_next_message() {
+    let world = World::new().await;
+    let thread = world.thread().await;
+    let hide = |by: Request, through: u64| by.thread(thread).json(&json!({"through": through}));
+    let listed = async |by: Request| {
+        let listed = done(&world, "list-threads", by).await;
+        let threads = listed["threads"].as_array().unwrap().clone();
+        let hidden = threads.iter().map(|thread| thread["hidden"].clone());
+        hidden.collect::<Vec<_>>()
+    };
+    let patient = || world.about_patient();
+    let all = || patient().query("hidden", "listed");
+    let hidden = done(&world, "hide-thread", hide(patient(), 1)).await;
+    assert_eq!(hidden["hidden"], true);
+    assert_eq!(listed(patient()).await, [] as [Value; 0]);
+    assert_eq!(listed(all()).await, [true]);
+    assert_eq!(listed(world.by_provider_about_patient()).await, [false]);
+    let inbox = done(&world, "list-inbox", world.by_provider()).await;
+    assert_eq!(inbox["threads"].as_array().unwrap().len(), 1);
+    done(&world, "hide-thread", hide(patient(), 0)).await;
+    assert_eq!(listed(patient()).await, [false]);
+    // A message that came meanwhile is seen: what is hidden is what there was.
+    done(&world, "send-message", world.answer(thread, 1).await).await;
+    let late = done(&world, "hide-thread", hide(patient(), 1)).await;
+    assert_eq!(late["hidden"], false);
+    done(&world, "hide-thread", hide(patient(), 2)).await;
+    assert_eq!(listed(patient()).await, [] as [Value; 0]);
+    done(&world, "send-message", world.answer(thread, 2).await).await;
+    assert_eq!(listed(patient()).await, [false]);
+    let response = world.ask("hide-thread", hide(patient(), 4)).await;
+    assert_eq!(response.status, 400);
+    assert_eq!(body(&response)["errors"][0]["pointer"], "/through");
+    // The practice hides nothing.
+    let request = hide(world.by_provider_about_patient(), 1);
+    assert_eq!(refused(&world, "hide-thread", request).await, not_found());
+    // And all of it is there.
+    let read = done(&world, "read-thread", patient().thread(thread)).await;
+    assert_eq!(read["messages"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_thread_says_until_when_it_is_kept() {
+    let world = World::new().await;
+    world.thread().await;
+    let sent = practice(13).today(Timestamp::now());
+    for (practice, years) in [(practice(13), 10), (practice(13).retaining(30), 30)] {
+        let response = ask_of(&world, &practice, "list-threads", world.about_patient()).await;
+        let until = sent.saturating_add(years.years());
+        let kept = &body(&response)["threads"][0]["kept_until"];
+        assert_eq!(*kept, until.to_string());
+    }
+}
+
+/// In strict mode the portal keeps what it cannot open, and says so in the log.
+#[tokio::test]
+async fn a_locked_key_is_kept_as_it_is() {
+    let world = World::new().await;
+    let (public, private) = pair();
+    let locked = base64url(&[9; 192]);
+    let strict = |protection: &str| {
+        let owner = world.by_patient().owner("account");
+        owner.json(&json!({
+            "public_key": public, "locked_key": locked, "protection": protection,
+        }))
+    };
+    let key = done(&world, "register-message-key", strict("passphrase")).await;
+    assert_eq!(key["protection"], "passphrase");
+    let again = done(&world, "register-message-key", strict("passphrase")).await;
+    assert_eq!(again, key);
+    // The id commits to it: the same key with another protection is another one.
+    let other = refused(&world, "register-message-key", strict("passkey")).await;
+    assert_eq!(other, conflict("key-log-moved"));
+    let bytes: PublicKey = serde_json::from_value(json!(public)).unwrap();
+    let owner = Party::Account(world.account);
+    let [as_told, plain] = [Protection::Passphrase, Protection::Portal]
+        .map(|protection| json!(key_id(owner, 1, &bytes, None, protection)));
+    assert_eq!(key["key_id"], as_told);
+    assert_ne!(key["key_id"], plain);
+
+    let unlock = world.by_patient().owner("account");
+    let unlock = unlock.json(&json!({"key_id": key["key_id"]}));
+    let unlocked = done(&world, "unlock-message-key", unlock).await;
+    assert_eq!(unlocked["locked_key"], locked);
+    assert_eq!(unlocked["protection"], "passphrase");
+    assert!(unlocked["private_key"].is_null());
+    let logs = done(&world, "get-message-keys", world.about_patient()).await;
+    assert_eq!(logs["parties"][0]["keys"][0]["protection"], "passphrase");
+    // KMS sealed it besides: what is in the table is not what the browser sent.
+    let rows = world.stack.items(Resource::MessagesTable).await;
+    assert!(!serde_json::to_string(&rows).unwrap().contains("CQkJCQkJ"));
+
+    // Out of it again, and what is neither.
+    let (next, secret) = pair();
+    let leaving = json!({"public_key": next, "private_key": secret, "previous": key["key_id"]});
+    let request = world.by_patient().owner("account").json(&leaving);
+    let plain = done(&world, "register-message-key", request).await;
+    assert_eq!(plain["protection"], "portal");
+    for (pointer, wrong) in [
+        ("/private_key", json!({"public_key": public})),
+        (
+            "/private_key",
+            json!({"public_key": public, "locked_key": locked}),
+        ),
+        (
+            "/private_key",
+            json!({
+                "public_key": public, "private_key": private, "locked_key": locked,
+            }),
+        ),
+        (
+            "/locked_key",
+            json!({"public_key": public, "protection": "passkey"}),
+        ),
+        (
+            "/locked_key",
+            json!({
+                "public_key": public, "private_key": private, "protection": "passphrase",
+            }),
+        ),
+        (
+            "/locked_key",
+            json!({
+                "public_key": public, "locked_key": base64url(&[9; 117]), "protection": "passphrase",
+            }),
+        ),
+        (
+            "/protection",
+            json!({
+                "public_key": public, "locked_key": locked, "protection": "password",
+            }),
+        ),
+    ] {
+        let request = world.by_patient().owner("account").json(&wrong);
+        let response = world.ask("register-message-key", request).await;
+        assert_eq!(response.status, 400, "{wrong}");
+        assert_eq!(body(&response)["errors"][0]["pointer"], pointer, "{wrong}");
+    }
+}
+
+/// The privacy officer reads for an hour, after saying to whom it goes and why.
+#[tokio::test]
+async fn messages_are_disclosed_to_whom_is_named_and_for_an_hour() {
+    let world = World::new().await;
+    let thread = world.thread().await;
+    let [_, practice] = world.both_keys().await;
+    let officer = || world.by_officer().patient(world.patient);
+    let unlock = || {
+        let request = world.by_officer().owner("providers");
+        request.json(&json!({"key_id": practice}))
+    };
+    let read = || officer().thread(thread);
+    let forbidden = (403, "forbidden".to_owned());
+    assert_eq!(refused(&world, "read-thread", read()).await, not_found());
+    assert_eq!(
+        refused(&world, "unlock-message-key", unlock()).await,
+        forbidden
+    );
+    // Somebody else says so, or somebody who signed in long ago.
+    let mut others = world.disclosure();
+    others.claims = world.by_provider().since(0).claims;
+    assert_eq!(
+        refused(&world, "disclose-messages", others).await,
+        not_found()
+    );
+    let stale = world.disclosure().since(16 * 60);
+    let stale = refused(&world, "disclose-messages", stale).await;
+    assert_eq!(stale.1, "sign-in-again");
+
+    let key = "one-disclosure-key";
+    let once = || {
+        let mut request = world.disclosure();
+        request
+            .headers
+            .insert("idempotency-key", key.parse().unwrap());
+        request
+    };
+    let disclosing = done(&world, "disclose-messages", once()).await;
+    // The answer got lost.
+    assert_eq!(done(&world, "disclose-messages", once()).await, disclosing);
+    let mut other: Value = serde_json::from_slice(&once().body).unwrap();
+    other["recipient"] = "Somebody else".into();
+    let reused = refused(&world, "disclose-messages", once().json(&other)).await;
+    assert_eq!(reused, (422, "key-used-before".to_owned()));
+
+    let listed = done(&world, "list-threads", officer()).await;
+    assert_eq!(listed["threads"][0]["keys"][0]["party"], "providers");
+    let conversation = done(&world, "read-thread", read()).await;
+    assert_eq!(conversation["messages"].as_array().unwrap().len(), 1);
+    let unlocked = done(&world, "unlock-message-key", unlock()).await;
+    assert!(unlocked["private_key"].is_string());
+    done(&world, "get-message-keys", officer()).await;
+    // To read, and for nothing else; of this patient, and nobody else; by this officer.
+    for (id, request) in [
+        ("close-thread", read()),
+        ("mark-thread-read", read().json(&json!({"through": 1}))),
+        (
+            "share-thread",
+            read().json(&json!({"keys": [wrapped("providers", &practice)]})),
+        ),
+        ("get-profile", officer()),
+    ] {
+        assert_eq!(refused(&world, id, request).await, not_found(), "{id}");
+    }
+    let register = world.registration(world.by_officer(), "providers").await;
+    assert_eq!(
+        refused(&world, "register-message-key", register).await,
+        forbidden
+    );
+    let (neighbour, _) = world.another().await;
+    let theirs = world.by_officer().patient(neighbour);
+    assert_eq!(refused(&world, "list-threads", theirs).await, not_found());
+    let colleague = world
+        .stack
+        .account(Role::PrivacyOfficer, Whose::Nobody)
+        .await;
+    let by_colleague = || signed_in(colleague, Role::PrivacyOfficer);
+    let theirs = by_colleague().patient(world.patient).thread(thread);
+    assert_eq!(refused(&world, "read-thread", theirs).await, not_found());
+    let body_of_key = json!({"key_id": practice});
+    let theirs = by_colleague().owner("providers").json(&body_of_key);
+    assert_eq!(
+        refused(&world, "unlock-message-key", theirs).await,
+        forbidden
+    );
+
+    // Every access carries the disclosure.
+    let records = world.stack.audit().await;
+    let of = |operation: &str| {
+        let mut records = records.iter().filter(|record| {
+            record["operation"] == operation
+                && record["outcome"] == "success"
+                && record["actor"] == world.officer.to_string()
+        });
+        records.next_back().unwrap().clone()
+    };
+    for id in [
+        "disclose-messages",
+        "list-threads",
+        "read-thread",
+        "unlock-message-key",
+    ] {
+        let record = of(id);
+        assert_eq!(record["grant"], disclosing["disclosure"], "{id}");
+        assert_eq!(record["via"], "disclosure", "{id}");
+        assert_eq!(record["purpose"], "HLEGAL", "{id}");
+    }
+    assert_eq!(of("read-thread")["resource"], thread.to_string());
+
+    // The patient is told to whom and why; a parent or proxy is not even told that it was.
+    let accounting = world.about_patient().query("of", "disclosures");
+    let accounting = done(&world, "list-record-access", accounting).await;
+    let accesses = accounting["accesses"].as_array().unwrap();
+    let begun = accesses
+        .iter()
+        .find(|one| one["what"]["operation"] == "disclose-messages");
+    let why = &begun.unwrap()["why"];
+    assert_eq!(why["disclosure"]["purpose"], "judicial-proceeding");
+    assert_eq!(why["disclosure"]["recipient"], "CANARY-941 county court");
+    assert_eq!(why["disclosure"]["address"], "CANARY-942 Court Street");
+    assert_eq!(why["disclosure"]["statement"], "CANARY-940 is a witness");
+    assert!(why["text"].is_string());
+    let read_by_officer = accesses
+        .iter()
+        .find(|one| one["what"]["operation"] == "read-thread");
+    assert_eq!(
+        read_by_officer.unwrap()["why"]["disclosure"],
+        why["disclosure"]
+    );
+    assert!(accesses.iter().all(|one| one["why"]["via"] == "disclosure"));
+    let all = Category::ALL.map(Category::as_str);
+    let (trusted, _) = world.granted("trusted@example.org", &all).await;
+    for of in ["anyone", "disclosures"] {
+        let request = world.by_account(trusted).query("of", of);
+        let told = done(&world, "list-record-access", request).await;
+        assert!(!told.to_string().contains("isclos"), "{told}");
+    }
+
+    // After the hour it is over, here and there.
+    for table in [Resource::PatientsTable, Resource::MessagesTable] {
+        for mut row in world.stack.scan(table).await {
+            let key = ["pk", "sk"].map(|name| row[name]["S"].as_str().unwrap().to_owned());
+            if key.iter().any(|part| part.contains("DISCLOSURE#")) {
+                let past = Timestamp::now() - SignedDuration::from_secs(1);
+                row["until"] = json!({"S": past.to_string()});
+                world.stack.put(table, row).await;
+            }
+        }
+    }
+    assert_eq!(refused(&world, "read-thread", read()).await, not_found());
+    assert_eq!(
+        refused(&world, "unlock-message-key", unlock()).await,
+        forbidden
+    );
 }
 
 #[tokio::test]

@@ -200,6 +200,25 @@ async fn what_cannot_be_shown_is_not_hidden() {
     assert_eq!(one(&half)["can_request_refill"], true);
     assert_eq!(one(&not)["do_not_take"], true);
     assert_eq!(one(&not)["can_request_refill"], false);
+    // Nor does it take the pages with it that show the newest.
+    let allergy = json!({"resourceType": "AllergyIntolerance", "code": "CANARY-77"});
+    let time = "2024-03-01T00:00:00.000Z";
+    let allergy = world.entry(&format!("ALLERGY#{time}"), &allergy).await;
+    for (id, by) in [
+        ("get-dashboard", world.by_patient()),
+        ("get-patient-summary", world.by_provider()),
+    ] {
+        let page = world.done(id, by.patient(world.patient)).await;
+        let shown = page["active_prescriptions"]["newest"].as_array().unwrap();
+        assert_eq!(shown.len(), 3);
+        for one in shown {
+            assert_eq!(one["unreadable"], one["id"] == *broken, "{id}: {one}");
+        }
+        if id == "get-patient-summary" {
+            let shown = &page["allergies"]["newest"];
+            assert_eq!(*shown, json!([{"id": allergy, "unreadable": true}]));
+        }
+    }
     for id in [broken, not] {
         let response = send(&world, "request-refill", world.ask_for(&id)).await;
         assert_eq!(kind(&response), "409 \"/problems/prescription-not-active\"");

@@ -474,9 +474,8 @@ async fn an_invitation_that_fails_half_way_is_gone_on_with() {
     let mut other: Value = serde_json::from_slice(&request().body).unwrap();
     other["categories"] = json!(["profile", "messages"]);
     let response = ask(&world, GRANT, request().json(&other)).await;
-    assert_eq!(response.status, 400);
-    let problem = body(&response);
-    assert_eq!(problem["errors"][0]["pointer"], "header/idempotency-key");
+    assert_eq!(response.status, 422);
+    assert_eq!(body(&response)["type"], "/problems/key-used-before");
     assert_eq!(listed(&world).await, [grant]);
 }
 
@@ -806,7 +805,7 @@ async fn an_adolescent_says_who_acts_for_them() {
     let request = parental(&world, "parent@example.org");
     let response = ask_in(&world, EAST, GRANT, request).await;
     let answer = body(&response);
-    // A parent is known, and sees nothing until there are appointments to make.
+    // A parent to whom the appointments were not granted is known, and sees nothing.
     assert_eq!(response.status, 201, "{answer}");
     assert_eq!(
         (&answer["state"], &answer["in_effect"]),

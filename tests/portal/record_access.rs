@@ -1,12 +1,12 @@
 //! Who looked: every access to a patient's record is in the patient's list once, in plain words, with
 //! who, why and how it ended; and what became of those that the patient reported.
 
-use crate::harness::Whose;
 use crate::harness::function::Function;
 use crate::harness::recorder::Recorder;
 use crate::harness::request::{With, body, signed_in};
 use crate::harness::world::{NOTE, REPORT, World, call, specs, token_specs};
-use jiff::{Timestamp, ToSpan};
+use crate::harness::{Whose, sample};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde_json::{Value, json};
 use shared::access::Role;
 use shared::api::record_access::{Kind, ground};
@@ -16,6 +16,7 @@ use shared::aws::Resource;
 use shared::http::{Request, Response};
 use shared::ids::{AccountId, PatientId};
 use shared::practice::Practice;
+use shared::store::sortable;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -508,6 +509,64 @@ async fn of_some_people_and_some_days() {
     }
     let backwards = days(today.to_string(), yesterday.to_string()).await;
     assert_eq!(body(&backwards)["errors"][0]["pointer"], "query/to");
+}
+
+/// A cursor stands in a URL: it does not grow with what is behind it. Hundreds of imports which brought
+/// nothing new, and as many that failed before they began.
+#[tokio::test(flavor = "multi_thread")]
+async fn hundreds_of_imports_fit_into_a_cursor() {
+    let world = World::new().await;
+    let (name, file) = sample("Luigi_Wiegand");
+    world.stack.import(&name, file).await;
+    let rows = world.stack.scan(Resource::AuditTable).await.into_iter();
+    let pk = format!("PATIENT#{}", world.patient);
+    let mut rows = rows.filter(|row| row["pk"]["S"] == *pk && row["reason"]["S"] == "unchanged");
+    let unchanged = rows
+        .next()
+        .expect("a record of an import that changed nothing");
+    assert_eq!(unchanged["outcome"]["S"], "success");
+    let newest = listed(&world).await.remove(0);
+    assert_eq!(
+        newest["outcome"]["text"],
+        "It was done. There was nothing new in it."
+    );
+    let earlier = Timestamp::now() - SignedDuration::from_hours(1);
+    for number in 0..300_i64 {
+        let at = earlier + SignedDuration::from_millis(number);
+        let id = Uuid::new_v4();
+        let mut row = unchanged.clone();
+        row["sk"]["S"] = format!("{}#{id}", sortable(at)).into();
+        row["at"]["S"] = at.to_string().into();
+        row["id"]["S"] = id.to_string().into();
+        row["request_id"]["S"] = Uuid::new_v4().to_string().into();
+        if number % 2 == 0 {
+            row["outcome"]["S"] = "failure".into();
+            row["reason"]["S"] = "unavailable".into();
+        }
+        world.stack.put(Resource::AuditTable, row).await;
+    }
+    // Both of the files that came are called the same here.
+    let all = requests(&world).await.len() + 1;
+    let function = Function::new(&world.stack, LIST);
+    for (of, limit) in [("anyone", "50"), ("providers", "1")] {
+        let (mut listed, mut cursor) = (0, None::<String>);
+        loop {
+            let mut request = by(world.account, world.patient);
+            request = request.query("of", of).query("limit", limit);
+            if let Some(cursor) = &cursor {
+                assert!(cursor.len() < 1500, "{}", cursor.len());
+                request = request.query("cursor", cursor);
+            }
+            let page = body(&function.respond(request).await);
+            listed += page["accesses"].as_array().unwrap().len();
+            cursor = page["next_cursor"].as_str().map(str::to_owned);
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let expected = if of == "anyone" { all } else { 0 };
+        assert_eq!(listed, expected, "{of}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

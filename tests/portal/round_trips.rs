@@ -1,22 +1,31 @@
 //! The AWS calls of every operation: how many wait for each other, and that they are what the
 //! operation declares that it needs.
 
+use crate::access_matrix::permits_parents;
 use crate::documents::inspection;
+use crate::harness::channels::{batch, handshake};
 use crate::harness::function::{Function, trigger};
 use crate::harness::letter::Letter;
-use crate::harness::recorder::{Call, KMS_KEY, Recorder};
+use crate::harness::recorder::{Call, KMS_KEY, Recorder, Rows};
 use crate::harness::request::{With, body, signed_in};
-use crate::harness::world::{World, http_specs, is_about_a_patient, specs, token_specs};
+use crate::harness::schedule::{day, hour};
+use crate::harness::world::{
+    World, calendar_at, http_specs, is_about_a_patient, specs, token_specs,
+};
 use crate::harness::{Stack, Whose, sample};
-use jiff::SignedDuration;
+use crate::template::{lets, statements};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use shared::access::Role;
 use shared::api::{Method, Trigger};
 use shared::aws::{Capability, Resource};
-use shared::http::Request;
+use shared::http::{Request, Response};
+use shared::practice::Practice;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// What one request did.
 struct Run {
@@ -31,8 +40,15 @@ async fn respond(function: &Function, request: Request) -> Run {
     function.recorder.reset();
     let response = function.respond(request).await;
     assert!(response.status.is_success(), "{}", body(&response));
+    run_of(function, &response)
+}
+
+fn run_of(function: &Function, response: &Response) -> Run {
+    // A handshake is answered with nothing.
+    let is_json = response.media_type == "application/json" && !response.body.is_empty();
+    let links = is_json.then(|| links(&body(response)));
     Run {
-        links: links(&body(&response)),
+        links: links.unwrap_or_default(),
         ..run(&function.recorder)
     }
 }
@@ -76,6 +92,9 @@ fn told(run: &Run) -> String {
     lines.collect()
 }
 
+/// Who is measured besides, and not told of in the table: their data key comes before the permission.
+const PARENT: &str = "parent";
+
 /// By operation and caller: a function's first request and its second.
 type Runs = BTreeMap<(&'static str, &'static str), [Run; 2]>;
 
@@ -118,6 +137,8 @@ async fn measured() -> Measured {
         "list-refill-requests",
         "list-amendments",
         "list-documents",
+        "list-appointments",
+        "list-waitlist",
     ] {
         let function = Function::new(&world.stack, id);
         let spec = specs().into_iter().find(|spec| spec.id == id).unwrap();
@@ -159,15 +180,75 @@ async fn measured() -> Measured {
     let cold = handle(&function, event()).await;
     let warm = handle(&function, event()).await;
     runs.insert(("import-records", "service"), [cold, warm]);
+    reading_calendars(&world, &mut runs).await;
+    reminding(&world, &mut runs).await;
     inspecting(&world, &mut runs).await;
     exporting(&world, &mut runs).await;
+    parents(&world, &mut runs).await;
     adopting(&world, &mut runs).await;
     approving(&world, &mut runs).await;
     reconciling(&world, &mut runs).await;
+    finding(&world, &mut runs).await;
+    offering(&world, &mut runs).await;
+    telling(&world, &mut runs).await;
     Measured {
         stack: world.stack,
         runs,
     }
+}
+
+/// The patient's own calendar, and a parent's, who has to know how old the child is.
+async fn reading_calendars(world: &World, runs: &mut Runs) {
+    let mut grant = world.grant("parent-with-a-calendar@example.org", &["appointments"]);
+    grant.claims = signed_in(world.provider, Role::Provider).claims;
+    let mut body: serde_json::Value = serde_json::from_slice(&grant.body).unwrap();
+    body["relationship"] = "parent".into();
+    body.as_object_mut().unwrap().remove("until");
+    let granted = world.done("grant-proxy", grant.json(&body)).await;
+    let granted = granted["id"].as_str().unwrap();
+    let (_, parent) = world.stack.proxy_row(granted).await;
+    for (caller, account) in [("own", world.account), ("parent", parent)] {
+        let by = || signed_in(account, Role::Patient).patient(world.patient);
+        let opened = world.done("open-calendar", by()).await;
+        let path = opened["path"].as_str().unwrap();
+        let function = Function::new(&world.stack, "read-calendar");
+        let cold = respond(&function, calendar_at(path)).await;
+        let warm = respond(&function, calendar_at(path)).await;
+        runs.insert(("read-calendar", caller), [cold, warm]);
+    }
+}
+
+/// One reminder by mail, then one by text message.
+async fn reminding(world: &World, runs: &mut Runs) {
+    let link = json!({
+        "pk": {"S": format!("ACCOUNT-OF#{}", world.patient)}, "sk": {"S": "ACCOUNT"},
+        "account": {"S": world.account.to_string()},
+    });
+    world.stack.put(Resource::PatientsTable, link).await;
+    let mut measured = Vec::new();
+    let now = Arc::new(Mutex::new(Timestamp::UNIX_EPOCH));
+    let recorder = Recorder::default();
+    let clock = Arc::clone(&now);
+    let aws = world.stack.aws(&recorder);
+    let service = send_reminders::service_at(&aws, move || *clock.lock().unwrap());
+    let function = Function::of(recorder, service.unwrap());
+    for (channel, start) in [("email", hour(300 * 24 + 15)), ("sms", hour(310 * 24 + 15))] {
+        world.booked(start).await;
+        let whose = || world.by_patient().patient(world.patient);
+        let profile = Function::new(&world.stack, "get-profile");
+        let version = profile.respond(whose()).await.etag.unwrap();
+        let change = whose().header("if-match", &format!("\"{version}\""));
+        let change = change.json(&json!({
+            "phone": "+1 617 555 0123", "email": "reminded@example.org",
+            "notifications": {"appointments": channel},
+        }));
+        world.done("update-profile", change).await;
+        *now.lock().unwrap() = start - SignedDuration::from_hours(23);
+        measured.push(handle(&function, json!({"source": "aws.events"})).await);
+    }
+    let warm = measured.pop().unwrap();
+    let cold = measured.pop().unwrap();
+    runs.insert(("send-reminders", "service"), [cold, warm]);
 }
 
 /// A copy is made and fetched, and another.
@@ -192,6 +273,49 @@ async fn exporting(world: &World, runs: &mut Runs) {
     runs.insert(("build-export", "service"), [measured.pop().unwrap(), warm]);
     let warm = fetched.pop().unwrap();
     runs.insert(("get-export", "patient"), [fetched.pop().unwrap(), warm]);
+}
+
+/// Whatever the policy permits a child's parent, done by one. How old the child is, is sealed: there is
+/// a data key before there is a permission, whether or not the operation opens anything.
+async fn parents(world: &World, runs: &mut Runs) {
+    let (parent, _) = world.a_parent().await;
+    for spec in token_specs() {
+        if !is_about_a_patient(spec) || !permits_parents(spec) {
+            continue;
+        }
+        // What opens nothing, as the operations on messages, never knows that the patient is a child.
+        if !spec.needs.contains(&Capability::UnwrapDataKeys) {
+            continue;
+        }
+        let practice = Practice::new("America/New_York", 13, 18).unwrap();
+        let recorder = Recorder::default();
+        let service = bootstrap::service(spec.id).unwrap();
+        let service = service(&world.stack.aws_of(&recorder, practice)).unwrap();
+        let function = Function::of(recorder, service);
+        let mut measured = Vec::new();
+        for _ in 0..2 {
+            let mut request = world.allowed(spec).await;
+            request.claims = signed_in(parent, Role::Patient).claims;
+            // To a proxy there are no other proxies.
+            if spec.id == "revoke-proxy" {
+                let (other, grant) = world.a_parent().await;
+                request = signed_in(other, Role::Patient)
+                    .patient(world.patient)
+                    .proxy(grant);
+            }
+            function.recorder.reset();
+            let response = function.respond(request).await;
+            assert!(
+                response.status.is_success(),
+                "{} of a parent: {}",
+                spec.id,
+                body(&response)
+            );
+            measured.push(run_of(&function, &response));
+        }
+        let warm = measured.pop().unwrap();
+        runs.insert((spec.id, PARENT), [measured.pop().unwrap(), warm]);
+    }
 }
 
 /// A colleague is added and removed, twice.
@@ -288,6 +412,81 @@ async fn reconciling(world: &World, runs: &mut Runs) {
     runs.insert(("reconcile-accounts", "service"), [cold, warm]);
 }
 
+/// The open slots of a specialty: its providers first, then their time.
+async fn finding(world: &World, runs: &mut Runs) {
+    let id = "list-open-slots";
+    let function = Function::new(&world.stack, id);
+    let day = day(hour(0));
+    let request = || {
+        let request = world.by_patient().query("specialty", "family-medicine");
+        let request = request.query("type", "visit");
+        request.query("from", &day).query("to", &day)
+    };
+    let cold = respond(&function, request()).await;
+    let warm = respond(&function, request()).await;
+    runs.insert((id, "by specialty"), [cold, warm]);
+}
+
+/// What is open is offered to somebody who waits; then nobody waits for anything else.
+async fn offering(world: &World, runs: &mut Runs) {
+    world.waits().await;
+    let function = Function::new(&world.stack, "offer-openings");
+    let event = || json!({"source": "aws.events"});
+    let cold = handle(&function, event()).await;
+    let warm = handle(&function, event()).await;
+    runs.insert(("offer-openings", "service"), [cold, warm]);
+    // Who leaves gives back what was offered.
+    let list = world.by_patient().patient(world.patient);
+    let places = world.done("list-waitlist", list).await;
+    let place = &places["places"][0];
+    assert!(place["offer"].is_object(), "{places}");
+    let mut leave = world.by_patient().patient(world.patient);
+    let id = place["id"].as_str().unwrap().to_owned();
+    leave.path.push(("place".to_owned(), id));
+    let function = Function::new(&world.stack, "leave-waitlist");
+    let cold = respond(&function, leave).await;
+    let mut again = world.by_patient().patient(world.patient);
+    again.path.push(("place".to_owned(), world.waits().await));
+    let warm = respond(&function, again).await;
+    runs.insert(("leave-waitlist", "offered"), [cold, warm]);
+}
+
+/// Somebody connects, is told of a message over a connection that is gone by then, and disconnects.
+async fn telling(world: &World, runs: &mut Runs) {
+    world.link_accounts().await;
+    let ids = [
+        "connect-channel",
+        "deliver-events",
+        "disconnect-channel",
+        "send-notices",
+    ];
+    let functions = ids.map(|id| Function::new(&world.stack, id));
+    let [connects, delivers, disconnects, notifies] = &functions;
+    let mut measured = [const { Vec::new() }; 4];
+    for connection in ["one=", "two="] {
+        let ticket = world.ticket(world.by_patient()).await;
+        measured[0].push(respond(connects, handshake(&ticket, connection)).await);
+        let wrote = world.answered(Uuid::new_v4());
+        measured[1].push(handle(delivers, batch(&[wrote])).await);
+        let gone = json!({"requestContext": {"connectionId": "three="}});
+        world.connected(world.by_patient(), "three=").await;
+        measured[2].push(handle(disconnects, gone).await);
+        world.pass(300).await;
+        measured[3].push(handle(notifies, json!({})).await);
+    }
+    for (id, runs_of_it) in ids.into_iter().zip(measured) {
+        let caller = if id == "connect-channel" {
+            "patient"
+        } else {
+            "service"
+        };
+        let Ok(both) = runs_of_it.try_into() else {
+            panic!("{id}")
+        };
+        runs.insert((id, caller), both);
+    }
+}
+
 /// As what the caller of a request signed in.
 fn role(request: &Request) -> &'static str {
     let groups = &request.claims.as_ref().unwrap().groups;
@@ -315,8 +514,17 @@ fn depths(measured: &Measured) {
     let mut table = String::new();
     for ((id, caller), [cold, warm]) in &measured.runs {
         // An import takes as many as its file has resources, a copy as many as the record has pages, a
-        // comparison as many as there are users.
-        if ["import-records", "build-export", "reconcile-accounts"].contains(id) {
+        // comparison as many as there are users, an event as many as there are who hear of it,
+        // reminders and notices as many as are due.
+        let uncounted = [
+            "import-records",
+            "build-export",
+            "reconcile-accounts",
+            "deliver-events",
+            "send-notices",
+            "send-reminders",
+        ];
+        if uncounted.contains(id) || *caller == PARENT {
             continue;
         }
         writeln!(
@@ -335,19 +543,29 @@ fn depths(measured: &Measured) {
     add-token-claims        service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
     allow-break-glass       privacy-officer cold 3 deep, 3 calls; warm 3 deep, 3 calls
     assign-thread           provider        cold 2 deep, 4 calls; warm 2 deep, 4 calls
+    book-appointment        patient         cold 3 deep, 11 calls; warm 2 deep, 10 calls
     break-glass             provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
+    cancel-appointment      patient         cold 3 deep, 6 calls; warm 2 deep, 5 calls
     change-care-team        adding          cold 4 deep, 5 calls; warm 3 deep, 4 calls
     change-care-team        provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
     close-thread            patient         cold 2 deep, 4 calls; warm 2 deep, 4 calls
+    complete-appointment    provider        cold 3 deep, 5 calls; warm 2 deep, 4 calls
+    confirm-appointment     provider        cold 3 deep, 5 calls; warm 2 deep, 4 calls
     confirm-email-change    patient         cold 6 deep, 9 calls; warm 6 deep, 9 calls
-    delete-document         patient         cold 3 deep, 4 calls; warm 3 deep, 4 calls
+    connect-channel         patient         cold 2 deep, 3 calls; warm 2 deep, 3 calls
+    delete-document         patient         cold 4 deep, 5 calls; warm 4 deep, 5 calls
+    disclose-messages       privacy-officer cold 3 deep, 4 calls; warm 2 deep, 3 calls
+    disconnect-channel      service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
     end-session             patient         cold 2 deep, 2 calls; warm 2 deep, 2 calls
     find-patient            provider        cold 6 deep, 8 calls; warm 5 deep, 7 calls
     get-access-concern      privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
     get-account             patient         cold 2 deep, 2 calls; warm 2 deep, 2 calls
+    get-appointment         patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    get-availability        provider        cold 3 deep, 3 calls; warm 3 deep, 3 calls
+    get-calendar            patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     get-care-team           patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-care-team           provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
-    get-dashboard           patient         cold 2 deep, 6 calls; warm 2 deep, 5 calls
+    get-dashboard           patient         cold 2 deep, 7 calls; warm 2 deep, 6 calls
     get-document            patient         cold 2 deep, 7 calls; warm 2 deep, 6 calls
     get-export              patient         cold 2 deep, 4 calls; warm 2 deep, 4 calls
     get-lab-result          patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
@@ -355,20 +573,28 @@ fn depths(measured: &Measured) {
     get-lab-trend           patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     get-lab-trend           provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
     get-message-keys        patient         cold 3 deep, 6 calls; warm 3 deep, 6 calls
-    get-patient-summary     provider        cold 2 deep, 8 calls; warm 2 deep, 7 calls
+    get-patient-summary     provider        cold 2 deep, 9 calls; warm 2 deep, 8 calls
     get-profile             patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     get-profile             provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
     grant-proxy             patient         cold 7 deep, 8 calls; warm 5 deep, 6 calls
-    hold-lab-result         provider        cold 3 deep, 5 calls; warm 2 deep, 4 calls
+    hide-thread             patient         cold 2 deep, 4 calls; warm 2 deep, 4 calls
+    hold-lab-result         provider        cold 3 deep, 6 calls; warm 2 deep, 5 calls
+    hold-slot               patient         cold 3 deep, 9 calls; warm 2 deep, 8 calls
     inspect-upload          service         cold 5 deep, 5 calls; warm 5 deep, 5 calls
     invite-user             admin           cold 6 deep, 8 calls; warm 6 deep, 8 calls
     invite-user             approving       cold 5 deep, 7 calls; warm 7 deep, 9 calls
     issue-activation        admin           cold 7 deep, 8 calls; warm 6 deep, 7 calls
+    join-waitlist           patient         cold 3 deep, 7 calls; warm 2 deep, 6 calls
+    leave-waitlist          offered         cold 3 deep, 5 calls; warm 2 deep, 4 calls
+    leave-waitlist          patient         cold 3 deep, 5 calls; warm 2 deep, 4 calls
     list-access-concerns    privacy-officer cold 3 deep, 3 calls; warm 3 deep, 3 calls
     list-amendments         patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-amendments         provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    list-appointments       patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    list-appointments       provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-documents          patient         cold 2 deep, 7 calls; warm 2 deep, 6 calls
     list-documents          provider        cold 2 deep, 7 calls; warm 2 deep, 6 calls
+    list-events             patient         cold 2 deep, 4 calls; warm 2 deep, 4 calls
     list-health-record      patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-health-record      provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
     list-inbox              provider        cold 5 deep, 9 calls; warm 5 deep, 10 calls
@@ -379,38 +605,53 @@ fn depths(measured: &Measured) {
     list-open-amendments    privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
     list-open-amendments    provider        cold 5 deep, 6 calls; warm 4 deep, 5 calls
     list-open-refills       provider        cold 5 deep, 7 calls; warm 4 deep, 6 calls
+    list-open-slots         by specialty    cold 3 deep, 5 calls; warm 3 deep, 5 calls
+    list-open-slots         patient         cold 2 deep, 4 calls; warm 2 deep, 4 calls
     list-prescriptions      patient         cold 2 deep, 6 calls; warm 2 deep, 5 calls
     list-prescriptions      provider        cold 2 deep, 6 calls; warm 2 deep, 5 calls
     list-profile-changes    patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    list-providers          patient         cold 2 deep, 3 calls; warm 2 deep, 3 calls
     list-proxied-patients   patient         cold 5 deep, 5 calls; warm 4 deep, 4 calls
     list-proxies            patient         cold 2 deep, 4 calls; warm 2 deep, 3 calls
     list-proxies            provider        cold 2 deep, 4 calls; warm 2 deep, 3 calls
-    list-record-access      patient         cold 2 deep, 8 calls; warm 2 deep, 7 calls
+    list-record-access      patient         cold 2 deep, 9 calls; warm 2 deep, 8 calls
     list-refill-requests    patient         cold 2 deep, 6 calls; warm 2 deep, 5 calls
     list-refill-requests    provider        cold 2 deep, 6 calls; warm 2 deep, 5 calls
+    list-schedule           provider        cold 5 deep, 5 calls; warm 4 deep, 4 calls
     list-sessions           patient         cold 2 deep, 3 calls; warm 2 deep, 3 calls
     list-threads            patient         cold 2 deep, 4 calls; warm 2 deep, 4 calls
     list-threads            provider        cold 2 deep, 4 calls; warm 2 deep, 4 calls
     list-users              admin           cold 4 deep, 9 calls; warm 4 deep, 9 calls
+    list-waiting-patients   provider        cold 5 deep, 6 calls; warm 4 deep, 5 calls
+    list-waitlist           patient         cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    list-waitlist           provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
+    mark-no-show            provider        cold 3 deep, 5 calls; warm 2 deep, 4 calls
     mark-thread-read        provider        cold 2 deep, 5 calls; warm 2 deep, 5 calls
+    offer-openings          service         cold 9 deep, 10 calls; warm 2 deep, 2 calls
+    open-calendar           patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
+    open-channel            patient         cold 3 deep, 3 calls; warm 3 deep, 3 calls
+    read-calendar           own             cold 3 deep, 5 calls; warm 3 deep, 5 calls
     read-thread             patient         cold 2 deep, 5 calls; warm 2 deep, 5 calls
     record-sign-in          service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
     register-message-key    patient         cold 3 deep, 4 calls; warm 3 deep, 4 calls
     release-lab-result      provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
     report-access-concern   patient         cold 4 deep, 6 calls; warm 3 deep, 5 calls
-    request-amendment       patient         cold 3 deep, 6 calls; warm 2 deep, 5 calls
+    request-amendment       patient         cold 3 deep, 5 calls; warm 2 deep, 4 calls
     request-email-change    patient         cold 5 deep, 7 calls; warm 5 deep, 7 calls
-    request-export          patient         cold 4 deep, 5 calls; warm 4 deep, 5 calls
+    request-export          patient         cold 5 deep, 6 calls; warm 4 deep, 5 calls
     request-refill          patient         cold 3 deep, 7 calls; warm 2 deep, 6 calls
     request-upload          patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
-    reset-user-mfa          admin           cold 4 deep, 4 calls; warm 4 deep, 4 calls
+    reschedule-appointment  patient         cold 4 deep, 12 calls; warm 3 deep, 11 calls
+    reset-user-mfa          admin           cold 5 deep, 5 calls; warm 5 deep, 5 calls
     resolve-access-concern  privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
     review-amendment        privacy-officer cold 3 deep, 5 calls; warm 2 deep, 4 calls
     review-break-glass      privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
     review-document         provider        cold 2 deep, 3 calls; warm 2 deep, 3 calls
     review-refill           provider        cold 3 deep, 6 calls; warm 2 deep, 5 calls
+    revoke-calendar         patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
     revoke-proxy            patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
     send-message            patient         cold 2 deep, 5 calls; warm 2 deep, 5 calls
+    set-availability        provider        cold 3 deep, 5 calls; warm 3 deep, 5 calls
     share-thread            patient         cold 2 deep, 5 calls; warm 2 deep, 5 calls
     sign-out-everywhere     patient         cold 3 deep, 3 calls; warm 3 deep, 3 calls
     sign-out-user           admin           cold 3 deep, 3 calls; warm 3 deep, 3 calls
@@ -444,7 +685,10 @@ fn depths(measured: &Measured) {
             _ if *id == "list-proxied-patients" => 5,
             // Who the patient's proxies are stands in the patient's rows; then come their keys.
             _ if *id == "get-message-keys" => 3,
+            // Whose the address is comes before everything else.
+            PARENT if *id == "read-calendar" => 4,
             "patient" if reads => 2,
+            PARENT if reads => 3,
             "provider" if is_about_a_patient(spec) => 3,
             _ => continue,
         };
@@ -466,18 +710,26 @@ fn depths(measured: &Measured) {
 
 /// The actions that an operation used, and on what.
 fn used(measured: &Measured, id: &str) -> BTreeSet<(String, Resource)> {
+    let uses = uses(measured, id).into_iter();
+    uses.map(|(action, resource, _)| (action, resource))
+        .collect()
+}
+
+/// The same with the rows that each was about.
+fn uses(measured: &Measured, id: &str) -> Vec<(String, Resource, Rows)> {
     let runs = measured.runs.iter().filter(|((run, _), _)| *run == id);
     let runs: Vec<_> = runs.flat_map(|(_, runs)| runs).collect();
     let calls = runs.iter().flat_map(|run| &run.calls);
     let links = runs.iter().flat_map(|run| &run.links);
     calls
-        .flat_map(|call| call.actions.iter().zip(&call.resources))
-        .chain(links.map(|(action, name)| (action, name)))
-        .map(|(action, name)| {
+        .flat_map(|call| call.actions.iter().zip(&call.resources).zip(&call.rows))
+        .map(|((action, name), rows)| (action, name, rows.clone()))
+        .chain(links.map(|(action, name)| (action, name, Rows::default())))
+        .map(|(action, name, rows)| {
             let mut names = measured.stack.names.iter();
             let resource = names.find(|(_, known)| *known == name);
             let (resource, _) = resource.unwrap_or_else(|| panic!("{id}: {action} on {name}"));
-            (action.clone(), *resource)
+            (action.clone(), *resource, rows)
         })
         .collect()
 }
@@ -487,18 +739,26 @@ fn allows(capability: Capability, action: &str, resource: Resource) -> bool {
 }
 
 fn nothing_but_what_is_declared(measured: &Measured) {
+    let statements = statements();
+    let mut refused = BTreeSet::new();
     for spec in specs() {
-        for (action, resource) in used(measured, spec.id) {
-            let declared = spec.needs.iter();
+        for (action, resource, rows) in uses(measured, spec.id) {
+            let declared = spec.needs.iter().copied();
+            let declared = declared.filter(|capability| allows(*capability, &action, resource));
+            let declared: Vec<_> = declared.collect();
             assert!(
-                declared
-                    .copied()
-                    .any(|capability| allows(capability, &action, resource)),
+                !declared.is_empty(),
                 "{} does not declare {action} on {resource:?}",
                 spec.id
             );
+            // The emulator asks no policy, so their conditions are asked here.
+            let mut declared = declared.iter();
+            if !declared.any(|capability| lets(&statements[&format!("{capability:?}")].1, &rows)) {
+                refused.insert(format!("{} {action} {resource:?} {rows:?}", spec.id));
+            }
         }
     }
+    assert!(refused.is_empty(), "no policy permits {refused:#?}");
 }
 
 fn nothing_declared_that_is_not_used(measured: &Measured) {

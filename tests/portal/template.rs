@@ -1,8 +1,9 @@
 //! The template against the code, both ways: operations, routes, environment, permissions, events.
 
+use crate::harness::recorder::Rows;
 use crate::harness::root;
 use crate::harness::world::specs;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::access::Subject;
 use shared::api::{Auth, Operation, Spec, Trigger, Visitor, visit_all};
 use shared::aws::{Capability, Resource};
@@ -10,10 +11,11 @@ use shared::http::Request;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The stacks in which capabilities stand.
-const POLICIES: [&str; 3] = [
+const POLICIES: [&str; 4] = [
     "infra/access.yaml",
     "infra/identity.yaml",
     "infra/mail.yaml",
+    "infra/realtime.yaml",
 ];
 
 fn stack(file: &str) -> Value {
@@ -55,8 +57,40 @@ fn output(value: &Value) -> &str {
     path.rsplit('.').next().unwrap()
 }
 
+/// Does a statement let its holder do this with these rows? As IAM decides it: where there is a
+/// condition, every partition and every attribute is one of those that it names.
+pub fn lets(statement: &Value, rows: &Rows) -> bool {
+    let condition = &statement["Condition"];
+    let like = |patterns: &Value, names: &BTreeSet<String>| {
+        let patterns = strings(patterns);
+        names.iter().all(|name| {
+            patterns
+                .iter()
+                .any(|pattern| match pattern.strip_suffix('*') {
+                    Some(beginning) => name.starts_with(beginning),
+                    None => name == pattern,
+                })
+        })
+    };
+    for (key, names) in [
+        ("dynamodb:LeadingKeys", &rows.partitions),
+        ("dynamodb:Attributes", &rows.attributes),
+    ] {
+        for operator in ["ForAllValues:StringLike", "ForAllValues:StringEquals"] {
+            let patterns = &condition[operator][key];
+            if !patterns.is_null() && !like(patterns, names) {
+                return false;
+            }
+        }
+        if condition["Null"][key] == "false" && names.is_empty() {
+            return false;
+        }
+    }
+    true
+}
+
 /// Every statement of every managed policy, by its Sid, with the policy it stands in.
-fn statements() -> BTreeMap<String, (String, Value)> {
+pub fn statements() -> BTreeMap<String, (String, Value)> {
     let mut all = BTreeMap::new();
     for file in POLICIES {
         let template = stack(file);
@@ -139,6 +173,72 @@ fn every_route_is_the_one_declared() {
     );
 }
 
+/// Of the WebSocket API, what a browser sends reaches no function: its route invokes nothing.
+#[test]
+fn every_route_of_a_socket_is_the_one_declared() {
+    let template = stack("infra/realtime.yaml");
+    let root = stack("template.yaml");
+    let parameters = &root["Resources"]["Realtime"]["Properties"]["Parameters"];
+    let mut routes: BTreeMap<&str, &Value> = resources(&template, "AWS::ApiGatewayV2::Route")
+        .map(|(_, route)| {
+            let route = &route["Properties"];
+            (route["RouteKey"].as_str().unwrap(), route)
+        })
+        .collect();
+    let integration = |route: &Value| {
+        let target = route["Target"]["Fn::Sub"].as_str().unwrap();
+        let id = target.strip_prefix("integrations/${").unwrap();
+        template["Resources"][id.trim_end_matches('}')]["Properties"].clone()
+    };
+    for spec in specs() {
+        let Trigger::Socket { route } = spec.trigger else {
+            continue;
+        };
+        let uri = integration(routes.remove(route).unwrap())["IntegrationUri"].to_string();
+        let named = parameters.as_object().unwrap().iter();
+        let mut named = named.filter(|(_, value)| value["Fn::GetAtt"][0] == pascal(spec.id));
+        let (parameter, _) = named.next().unwrap();
+        assert!(uri.contains(&format!("${{{parameter}}}")), "{}", spec.id);
+        let mut permissions = resources(&template, "AWS::Lambda::Permission");
+        let permitted = permissions.any(|(_, permission)| {
+            let permission = &permission["Properties"];
+            let source = permission["SourceArn"].to_string();
+            permission["FunctionName"]["Ref"] == parameter.as_str()
+                && source.contains(&format!("${{Channels}}/portal/{route}\""))
+        });
+        assert!(permitted, "{}", spec.id);
+    }
+    let (left, heartbeat) = routes.pop_first().unwrap();
+    assert_eq!((left, routes.len()), ("$default", 0));
+    assert_eq!(integration(heartbeat)["IntegrationType"], "MOCK");
+}
+
+/// Who is told of changes is told their keys: no stream has anything else of a record or a message.
+#[test]
+fn streams_for_browsers_have_keys_alone() {
+    let data = stack("infra/data.yaml");
+    let template = stack("template.yaml");
+    let events = &template["Resources"]["DeliverEvents"]["Properties"]["Events"];
+    let mut streams = 0;
+    for (name, event) in events.as_object().unwrap() {
+        let event = &event["Properties"];
+        let table = output(&event["Stream"]).replace("StreamArn", "Table");
+        let stream = &data["Resources"][&table]["Properties"]["StreamSpecification"];
+        assert_eq!(stream["StreamViewType"], "KEYS_ONLY", "{name}");
+        assert_eq!(
+            strings(&event["FunctionResponseTypes"]),
+            ["ReportBatchItemFailures"]
+        );
+        assert_eq!(event["BisectBatchOnFunctionError"], true, "{name}");
+        assert_eq!(
+            output(&event["DestinationConfig"]["OnFailure"]["Destination"]),
+            "DeliveryFailuresArn"
+        );
+        streams += 1;
+    }
+    assert_eq!(streams, 3);
+}
+
 #[test]
 fn every_environment_is_what_the_capabilities_reach() {
     let template = stack("template.yaml");
@@ -204,6 +304,13 @@ fn every_capability_is_a_statement_with_its_exact_actions() {
         let granted: BTreeSet<&str> = strings(&statement["Action"]).into_iter().collect();
         let declared: BTreeSet<&str> = capability.actions().iter().copied().collect();
         assert_eq!(granted, declared, "{capability:?}");
+        // A phone is no resource: what may be published to is anything but what is one.
+        if capability == Capability::SendTexts {
+            assert!(statement["Resource"].is_null());
+            let not = &statement["NotResource"]["Fn::Sub"];
+            assert_eq!(not, "arn:${AWS::Partition}:sns:*:*:*");
+            continue;
+        }
         let reach = statement["Resource"].to_string();
         let named = match capability.resource() {
             Resource::AccountsTable => "AccountsTableArn",
@@ -213,6 +320,8 @@ fn every_capability_is_a_statement_with_its_exact_actions() {
             Resource::DirectoryTable => "DirectoryTableArn",
             Resource::ScheduleTable => "ScheduleTableArn",
             Resource::MessagesTable => "MessagesTableArn",
+            Resource::ChannelsTable => "ChannelsTableArn",
+            Resource::ChannelApi => "${Channels}/portal",
             Resource::AuditTable => "AuditTableArn",
             Resource::MessageKey => "MessageKeyArn",
             Resource::PhiKey => "PhiKeyArn",
@@ -220,6 +329,7 @@ fn every_capability_is_a_statement_with_its_exact_actions() {
             Resource::DataKey => "DataKeyArn",
             Resource::UserPool => "UserPool.Arn",
             Resource::MailSender => "identity/${Sender}",
+            Resource::TextSender => panic!("{capability:?}"),
             Resource::ImportBucket => "ImportBucketName",
             Resource::QuarantineBucket => "QuarantineBucketName",
             Resource::DocumentsBucket => "DocumentsBucketName",
@@ -227,7 +337,8 @@ fn every_capability_is_a_statement_with_its_exact_actions() {
         };
         let arns = reach.matches("Arn").count()
             + reach.matches("BucketName").count()
-            + reach.matches("identity/${Sender}").count();
+            + reach.matches("identity/${Sender}").count()
+            + reach.matches("${Channels}/portal").count();
         assert!(
             reach.contains(named) || reach.contains("\"UserPool\",\"Arn\""),
             "{capability:?}: {reach}"
@@ -256,6 +367,146 @@ fn no_policy_has_a_wildcard_action_and_only_tracing_a_wildcard_resource() {
             }
         }
     }
+}
+
+/// Whoever reaches a table reaches the partitions that it is for, and says which: a call without keys
+/// meets no condition on them. `ForAllValues` alone would let it pass.
+#[test]
+fn every_policy_names_the_partitions_that_it_is_for() {
+    const UNBOUNDED: [(&str, &str); 9] = [
+        ("ReadAccounts", "every kind of row of the table"),
+        (
+            "ReadDueAppointments",
+            "the partition of the index is a day, and it has keys alone",
+        ),
+        (
+            "ReadWaitlist",
+            "the partition of the index is what somebody waits for",
+        ),
+        (
+            "ReadPanels",
+            "the partition of the index is a practitioner's id",
+        ),
+        (
+            "ReadSchedules",
+            "the partition of the index is a practitioner's id",
+        ),
+        ("ReadInbox", "the index has what is open, and nothing else"),
+        (
+            "ReadDirectory",
+            "every kind of row, none of which is about a patient",
+        ),
+        ("WriteDirectory", "the same"),
+        (
+            "WriteAudit",
+            "every kind of partition, and rows are put once",
+        ),
+    ];
+    let mut unbounded = BTreeSet::new();
+    for (sid, (_, statement)) in statements() {
+        let mut actions = strings(&statement["Action"]).into_iter();
+        if !actions.any(|action| action.starts_with("dynamodb:")) {
+            continue;
+        }
+        let condition = &statement["Condition"];
+        let keys = &condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+        if keys.is_null() {
+            unbounded.insert(sid);
+            continue;
+        }
+        for pattern in strings(keys) {
+            assert!(!pattern.starts_with('*'), "{sid}: {pattern}");
+        }
+        for operator in ["ForAllValues:StringLike", "ForAllValues:StringEquals"] {
+            for key in condition[operator].as_object().into_iter().flatten() {
+                assert_eq!(condition["Null"][key.0], "false", "{sid}: {}", key.0);
+            }
+        }
+    }
+    let reasons = UNBOUNDED.map(|(sid, _)| sid.to_owned());
+    assert_eq!(unbounded, BTreeSet::from(reasons));
+}
+
+/// A row of a patient's may be made into what the capability is for, and into nothing else.
+#[test]
+fn every_policy_that_writes_into_a_patients_partition_names_the_attributes() {
+    const UNBOUNDED: [(&str, &str); 4] = [
+        (
+            "WritePatients",
+            "the importer makes patients, whatever a row of theirs has",
+        ),
+        ("WriteRecords", "the same of entries"),
+        ("RequestExports", "reads its rows as well, whole"),
+        (
+            "WriteMessages",
+            "a thread's row has an attribute for each of its keys",
+        ),
+    ];
+    let mut unbounded = BTreeSet::new();
+    for (sid, (_, statement)) in statements() {
+        let condition = &statement["Condition"];
+        let keys = &condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+        let writes = strings(&statement["Action"]).into_iter().any(|action| {
+            let verbs = ["Put", "Update", "Delete", "BatchWrite"];
+            verbs
+                .iter()
+                .any(|verb| action.starts_with(&format!("dynamodb:{verb}")))
+        });
+        let is_patients = !keys.is_null() && strings(keys).contains(&"PATIENT#*");
+        let names = &condition["ForAllValues:StringEquals"]["dynamodb:Attributes"];
+        if writes && is_patients && names.is_null() {
+            unbounded.insert(sid);
+        }
+    }
+    let reasons = UNBOUNDED.map(|(sid, _)| sid.to_owned());
+    assert_eq!(unbounded, BTreeSet::from(reasons));
+}
+
+/// What a function gives up on waits in a queue of its own, which its role may put it into.
+#[test]
+fn whatever_a_function_gives_up_on_is_kept() {
+    let (template, failures) = (stack("template.yaml"), stack("infra/failures.yaml"));
+    let access = stack("infra/access.yaml");
+    let mut kept = BTreeSet::new();
+    for spec in specs() {
+        let function = &template["Resources"][pascal(spec.id)]["Properties"];
+        let streams = function["Events"].as_object().into_iter().flatten();
+        let streams = streams.filter(|(_, event)| event["Type"] == "DynamoDB");
+        let streams = streams.map(|(_, event)| &event["Properties"]);
+        let retries = [&function["EventInvokeConfig"]].into_iter();
+        let retries = retries.filter(|one| !one.is_null()).chain(streams);
+        let queues: BTreeSet<_> = retries
+            .map(|retries| {
+                let destination = &retries["DestinationConfig"]["OnFailure"];
+                assert_eq!(destination["Type"], "SQS", "{}", spec.id);
+                output(&destination["Destination"])
+            })
+            .collect();
+        assert!(queues.len() <= 1, "{}", spec.id);
+        let Some(queue) = queues.first() else {
+            continue;
+        };
+        let arn = &failures["Outputs"][queue]["Value"]["Fn::GetAtt"];
+        let named = queue.strip_suffix("Arn").unwrap();
+        assert!(arn.to_string().contains(&format!("{named}\"")) || *arn == format!("{named}.Arn"));
+        let role = &template["Resources"][format!("{}Role", pascal(spec.id))]["Properties"];
+        let mut policies = role["ManagedPolicyArns"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(output);
+        let run = policies.find(|policy| policy.starts_with("Run")).unwrap();
+        let statements = &access["Resources"][run]["Properties"]["PolicyDocument"]["Statement"];
+        let mut statements = statements.as_array().unwrap().iter();
+        let sends = statements
+            .find(|one| one["Action"] == "sqs:SendMessage")
+            .unwrap();
+        assert_eq!(sends["Resource"]["Ref"], *queue, "{}", spec.id);
+        kept.insert((*queue).to_owned());
+    }
+    let outputs = failures["Outputs"].as_object().unwrap().keys();
+    let queues = outputs.filter(|name| name.ends_with("Arn")).cloned();
+    assert_eq!(kept, queues.collect());
 }
 
 /// Nobody between patient and practice reads messages: of all functions, one may seal private keys and
@@ -295,7 +546,7 @@ fn message_functions_open_nothing() {
             }
         }
     }
-    assert_eq!(handles_messages, 9);
+    assert_eq!(handles_messages, 10);
     let keys = stack("infra/keys.yaml");
     let statements = &keys["Resources"]["MessageKey"]["Properties"]["KeyPolicy"]["Statement"];
     let usage = &statements[1];
@@ -304,6 +555,60 @@ fn message_functions_open_nothing() {
         let bound = &usage["Condition"]["Null"][format!("kms:EncryptionContext:{part}")];
         assert_eq!(bound, "false", "{part}");
     }
+}
+
+/// Nothing of messages is ever deleted, and nothing expires: no function is given it, and the table
+/// denies it to everybody else.
+#[test]
+fn messages_are_kept() {
+    const KEPT: [&str; 5] = ["PATIENT#*", "THREAD#*", "KEYS#*", "KEYS-OF#*", "PRIVATE#*"];
+    for (sid, (_, statement)) in statements() {
+        let arn = statement["Resource"].to_string();
+        if !arn.contains("MessagesTableArn") {
+            continue;
+        }
+        let harmless = ["GetItem", "Query", "PutItem"].map(|name| format!("dynamodb:{name}"));
+        let mut actions = strings(&statement["Action"]).into_iter();
+        if actions.all(|action| harmless.contains(&action.to_owned())) {
+            continue;
+        }
+        let keys = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+        for key in strings(keys) {
+            assert!(!KEPT.contains(&key), "{sid}: {key}");
+        }
+    }
+    let template = stack("infra/data.yaml");
+    let table = &template["Resources"]["MessagesTable"];
+    assert_eq!(table["DeletionPolicy"], "RetainExceptOnCreate");
+    let table = &table["Properties"];
+    assert!(table["TimeToLiveSpecification"].is_null());
+    let statements = table["ResourcePolicy"]["PolicyDocument"]["Statement"]
+        .as_array()
+        .unwrap();
+    let denied = |action: &str| {
+        let mut denying = statements.iter().filter(|statement| {
+            let everybody = statement["Effect"] == "Deny" && statement["Principal"] == "*";
+            everybody && strings(&statement["Action"]).contains(&action)
+        });
+        denying.next().unwrap_or_else(|| panic!("{action}"))
+    };
+    for action in [
+        "BatchWriteItem",
+        "DeleteItem",
+        "PartiQLDelete",
+        "PartiQLUpdate",
+        "UpdateItem",
+    ] {
+        let condition = &denied(&format!("dynamodb:{action}"))["Condition"];
+        let keys = &condition["ForAnyValue:StringLike"]["dynamodb:LeadingKeys"];
+        assert_eq!(strings(keys), KEPT);
+    }
+    assert!(denied("dynamodb:UpdateTimeToLive")["Condition"].is_null());
+    let root = stack("template.yaml");
+    let years = &root["Parameters"]["RetentionYears"];
+    assert!(years["MinValue"].as_i64() >= Some(6), "{years}");
+    let variables = &root["Globals"]["Function"]["Environment"]["Variables"];
+    assert_eq!(variables["RETENTION_YEARS"]["Ref"], "RetentionYears");
 }
 
 /// Nobody may change or remove an audit record: no role is given it, and the table denies it.
@@ -375,7 +680,7 @@ fn data_at_rest_is_encrypted_recoverable_and_protected() {
             tables += 1;
         }
     }
-    assert_eq!(tables, 7);
+    assert_eq!(tables, 9);
     let identity = stack("infra/identity.yaml");
     let (_, pool) = resources(&identity, "AWS::Cognito::UserPool")
         .next()
@@ -396,6 +701,88 @@ fn data_at_rest_is_encrypted_recoverable_and_protected() {
     assert_eq!(client["AccessTokenValidity"], 5);
     assert_eq!(client["RefreshTokenValidity"], 12);
     assert_eq!(client["TokenValidityUnits"]["RefreshToken"], "hours");
+}
+
+/// Passkeys are for whoever says for which domain, and only those that verify their user: with less
+/// they would be one factor of the two that everybody has to have. Without a domain there are none.
+#[test]
+fn passkeys_count_as_both_factors_or_are_not_offered() {
+    let identity = stack("infra/identity.yaml");
+    let offered = &identity["Conditions"]["HasPasskeys"]["Fn::Not"][0]["Fn::Equals"];
+    assert_eq!(*offered, json!([{"Ref": "PasskeyDomain"}, ""]));
+    let template = stack("template.yaml");
+    assert_eq!(template["Parameters"]["PasskeyDomain"]["Default"], "");
+    let nested = &template["Resources"]["Identity"]["Properties"]["Parameters"];
+    assert_eq!(nested["PasskeyDomain"], json!({"Ref": "PasskeyDomain"}));
+    let pool = &identity["Resources"]["UserPool"]["Properties"];
+    let client = &identity["Resources"]["UserPoolClient"]["Properties"];
+    let nothing = json!({"Ref": "AWS::NoValue"});
+    for (setting, with, without) in [
+        (
+            &pool["WebAuthnRelyingPartyID"],
+            json!({"Ref": "PasskeyDomain"}),
+            nothing.clone(),
+        ),
+        (
+            &pool["WebAuthnUserVerification"],
+            json!("required"),
+            nothing.clone(),
+        ),
+        (
+            &pool["WebAuthnFactorConfiguration"],
+            json!("MULTI_FACTOR_WITH_USER_VERIFICATION"),
+            nothing,
+        ),
+        (
+            &pool["Policies"]["SignInPolicy"]["AllowedFirstAuthFactors"],
+            json!(["PASSWORD", "WEB_AUTHN"]),
+            json!(["PASSWORD"]),
+        ),
+        (
+            &client["ExplicitAuthFlows"],
+            json!(["ALLOW_USER_SRP_AUTH", "ALLOW_USER_AUTH"]),
+            json!(["ALLOW_USER_SRP_AUTH"]),
+        ),
+    ] {
+        assert_eq!(*setting, json!({"Fn::If": ["HasPasskeys", with, without]}));
+    }
+    assert_eq!(pool["EnabledMfas"], json!(["SOFTWARE_TOKEN_MFA"]));
+}
+
+/// The address of a calendar is its secret (45 CFR 164.312(a)(1)): no log and no trace has it.
+#[test]
+fn the_addresses_of_calendars_are_written_nowhere() {
+    let template = stack("template.yaml");
+    let api = &template["Resources"]["PortalApi"]["Properties"];
+    let format = api["AccessLogSetting"]["Format"].as_str().unwrap();
+    assert!(format.contains("$context.resourcePath"));
+    for named in [
+        "$context.path",
+        "$context.customDomain",
+        "$context.protocol",
+    ] {
+        assert!(!format.contains(named), "{named}");
+    }
+    let route = specs().into_iter().find(|spec| spec.id == "read-calendar");
+    let Trigger::Http { path, .. } = route.unwrap().trigger else {
+        panic!("no route");
+    };
+    let settings = api["MethodSettings"].as_array().unwrap().iter();
+    let mut settings =
+        settings.filter(|one| one["ResourcePath"] == format!("/{}", path.replace('/', "~1")));
+    let setting = settings.next().unwrap();
+    assert_eq!(setting["LoggingLevel"], "OFF");
+    assert_eq!(setting["DataTraceEnabled"], false);
+    assert!(setting["ThrottlingRateLimit"].as_u64() <= Some(50));
+    let logs = stack("infra/logs.yaml");
+    let rule = &logs["Resources"]["UntracedCalendars"]["Properties"]["SamplingRule"];
+    let pattern = rule["URLPath"].as_str().unwrap().trim_matches('*');
+    assert!(path.starts_with(pattern));
+    assert_eq!(
+        (&rule["FixedRate"], &rule["ReservoirSize"]),
+        (&0.into(), &0.into())
+    );
+    assert_eq!(rule["Priority"], 1);
 }
 
 /// The same of files (45 CFR 164.312(a)(2)(iv), (e)(1)), and that copies do not linger (164.310(d)(2)(i)).
@@ -439,31 +826,76 @@ fn files_are_encrypted_private_and_do_not_linger() {
 /// is, and on its way it is encrypted.
 #[test]
 fn every_alarm_reaches_the_privacy_officer() {
+    /// What is counted, and nobody has to look at once.
+    const QUIET: [(&str, &str); 5] = [
+        ("AccountsMended", "it is in order again"),
+        (
+            "EventsDelayed",
+            "the stream gives them again; what stays waits in the queue, which tells",
+        ),
+        (
+            "EventsNotPosted",
+            "the browser finds what it missed when it looks",
+        ),
+        ("RemindersSent", "they were to be sent"),
+        ("ImportsRefused", "the report of the import says what to do"),
+    ];
     let template = stack("infra/alarms.yaml");
     let ids: Vec<_> = specs().iter().map(|spec| spec.id).collect();
-    let mut alarms = 0;
+    let mut alarms = BTreeSet::new();
     for (name, alarm) in resources(&template, "AWS::CloudWatch::Alarm") {
         let alarm = &alarm["Properties"];
-        assert_eq!(alarm["Namespace"], "Portal", "{name}");
+        assert_eq!(alarm["Threshold"], 1, "{name}");
+        assert_eq!(alarm["AlarmActions"][0]["Ref"], "Alarms", "{name}");
+        alarms.insert(name.to_owned());
         let metric = alarm["MetricName"].as_str().unwrap();
         let dimension = &alarm["Dimensions"][0];
+        // What a function gave up on waits in a queue, which counts for itself.
+        if alarm["Namespace"] == "AWS/SQS" {
+            assert_eq!(metric, "ApproximateNumberOfMessagesVisible", "{name}");
+            assert_eq!(dimension["Name"], "QueueName", "{name}");
+            let output = format!("{name}Name");
+            assert_eq!(dimension["Value"]["Ref"], output.as_str(), "{name}");
+            let failures = stack("infra/failures.yaml");
+            let queue = &failures["Resources"][name];
+            assert_eq!(queue["Type"], "AWS::SQS::Queue", "{name}");
+            let told = &failures["Outputs"][&output]["Value"]["Fn::GetAtt"];
+            assert_eq!(told, &json!([name, "QueueName"]), "{name}");
+            continue;
+        }
+        assert_eq!(alarm["Namespace"], "Portal", "{name}");
         assert_eq!(dimension["Name"], "operation", "{name}");
         let operation = dimension["Value"].as_str().unwrap();
         assert!(ids.contains(&operation), "{name}");
-        // Every operation counts its failures; whatever else is counted, one operation does.
-        let code = if metric == "Failures" {
-            root().join("shared/src/telemetry/mod.rs")
-        } else {
-            assert_eq!(metric, name);
-            root().join(format!("functions/{operation}/src/lib.rs"))
+        // Every operation counts its failures, and what failed after it; whatever else is counted, one
+        // operation does.
+        let code = match metric {
+            "Failures" => root().join("shared/src/telemetry/mod.rs"),
+            "FollowUpsFailed" => root().join("shared/src/http/pipeline.rs"),
+            _ => {
+                assert_eq!(metric, name);
+                root().join(format!("functions/{operation}/src/lib.rs"))
+            }
         };
         let code = std::fs::read_to_string(code).unwrap();
         assert!(code.contains(&format!("\"{metric}\"")), "{name}");
-        assert_eq!(alarm["Threshold"], 1, "{name}");
-        assert_eq!(alarm["AlarmActions"][0]["Ref"], "Alarms", "{name}");
-        alarms += 1;
     }
-    assert!(alarms >= 3);
+    // And the other way round.
+    for spec in specs() {
+        let folder = root().join(format!("functions/{}/src", spec.id));
+        for file in std::fs::read_dir(folder).unwrap() {
+            let file = file.unwrap().path();
+            if file.extension().is_none_or(|end| end != "rs") {
+                continue;
+            }
+            let code = std::fs::read_to_string(file).unwrap();
+            for counted in code.split("telemetry::count(").skip(1) {
+                let metric = counted.split('"').nth(1).unwrap();
+                let quiet = QUIET.iter().any(|(name, _)| *name == metric);
+                assert_ne!(alarms.contains(metric), quiet, "{metric} of {}", spec.id);
+            }
+        }
+    }
     let topic = &template["Resources"]["Alarms"]["Properties"];
     assert_eq!(topic["KmsMasterKeyId"]["Ref"], "AlarmKeyArn");
 }
@@ -520,17 +952,26 @@ fn every_event_is_taken() {
         fn operation<Op: Operation>(&mut self) {
             let id = Op::SPEC.id;
             let event = std::fs::read_to_string(root().join(format!("events/{id}.json"))).unwrap();
-            let request = Request::from_lambda(lambda_http::request::from_str(&event).unwrap());
+            let request = match Op::SPEC.trigger {
+                Trigger::Socket { .. } => {
+                    Request::from_socket(&serde_json::from_str(&event).unwrap())
+                }
+                _ => Request::from_lambda(lambda_http::request::from_str(&event).unwrap()),
+            };
             assert!(
                 Op::parse(&request).is_ok(),
                 "{id}: {:?}",
                 Op::parse(&request).err()
             );
             assert!(Op::Subject::named(&request).is_ok(), "{id}");
-            let Trigger::Http { auth, .. } = Op::SPEC.trigger else {
-                panic!("{id}")
-            };
-            assert_eq!(request.claims.is_some(), auth == Auth::Token, "{id}");
+            let by_token = matches!(
+                Op::SPEC.trigger,
+                Trigger::Http {
+                    auth: Auth::Token,
+                    ..
+                }
+            );
+            assert_eq!(request.claims.is_some(), by_token, "{id}");
             assert!(!request.request_id.is_empty(), "{id}");
             self.0 += 1;
         }

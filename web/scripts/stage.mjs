@@ -2,7 +2,7 @@
 // customHttp.yml. Amplify Hosting runs it after the build; see amplify.yml.
 import { readFileSync, writeFileSync } from 'node:fs';
 
-const wanted = ['API_ORIGIN', 'SIGN_IN_ORIGIN', 'UPLOADS_ORIGIN', 'USER_POOL_ID', 'USER_POOL_CLIENT_ID'];
+const wanted = ['API_ORIGIN', 'SIGN_IN_ORIGIN', 'UPLOADS_ORIGIN', 'CHANNEL_ORIGIN', 'USER_POOL_ID', 'USER_POOL_CLIENT_ID'];
 const missing = wanted.filter((name) => !process.env[name]);
 if (missing.length > 0) {
   console.error(`not set: ${missing.join(', ')}`);
@@ -11,7 +11,7 @@ if (missing.length > 0) {
 const env = process.env;
 writeFileSync(
   new URL('../site/config.json', import.meta.url),
-  JSON.stringify({ api: env.API_ORIGIN, userPoolId: env.USER_POOL_ID, userPoolClientId: env.USER_POOL_CLIENT_ID }),
+  JSON.stringify({ api: env.API_ORIGIN, channel: `${env.CHANNEL_ORIGIN}/portal`, userPoolId: env.USER_POOL_ID, userPoolClientId: env.USER_POOL_CLIENT_ID }),
 );
 const headers = new URL('../../customHttp.yml', import.meta.url);
 const text = readFileSync(headers, 'utf8');

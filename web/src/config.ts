@@ -4,6 +4,8 @@ import * as v from 'valibot';
 const Config = v.object({
   /** Where the API is, without a slash at its end. */
   api: v.string(),
+  /** Where the WebSocket API is; without one nothing is told by itself. */
+  channel: v.nullish(v.string()),
   /** Cognito's address; none for AWS's own. */
   signIn: v.optional(v.string()),
   userPoolId: v.string(),

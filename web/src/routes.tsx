@@ -51,6 +51,15 @@ const documents = createRoute({ ...within, path: '/documents', component: lazyRo
 const document_ = createRoute({ ...within, path: '/documents/$document', component: lazyRouteComponent(() => import('./screens/documents/OneDocument'), 'OneDocument') });
 const copies = createRoute({ ...within, path: '/copies', component: lazyRouteComponent(() => import('./screens/exports/Copies'), 'Copies') });
 const whoLooked = createRoute({ ...within, path: '/who-looked', component: lazyRouteComponent(() => import('./screens/access/WhoLooked'), 'WhoLooked') });
+const appointments = createRoute({
+  ...within,
+  path: '/appointments',
+  validateSearch: (search): { shown?: 'waitlist' } => (search['shown'] === 'waitlist' ? { shown: 'waitlist' } : {}),
+  component: lazyRouteComponent(() => import('./screens/appointments/Appointments'), 'Appointments'),
+});
+const newAppointment = createRoute({ ...within, path: '/appointments/new', component: lazyRouteComponent(() => import('./screens/appointments/NewAppointment'), 'NewAppointment') });
+const joinWaitlist = createRoute({ ...within, path: '/appointments/waitlist', component: lazyRouteComponent(() => import('./screens/appointments/JoinWaitlist'), 'JoinWaitlist') });
+const appointment = createRoute({ ...within, path: '/appointments/$appointment', component: lazyRouteComponent(() => import('./screens/appointments/OneAppointment'), 'OneAppointment') });
 const profile = createRoute({ ...within, path: '/profile', component: lazyRouteComponent(() => import('./screens/profile/Profile'), 'Profile') });
 
 export const router = createRouter({
@@ -60,6 +69,7 @@ export const router = createRouter({
     forgotten,
     shell.addChildren([
       home, security, labResults, labResult, prescriptions, healthRecord, section, documents, document_, copies, whoLooked, profile,
+      appointments, newAppointment, joinWaitlist, appointment,
     ]),
   ]),
   // Every read is in the audit log: nothing is read before somebody asks for it.

@@ -49,10 +49,22 @@ pub fn router(portal: &Portal) -> Result<Router> {
         .with_state(Arc::new(site)))
 }
 
+/// Where the stage's channels are: at the emulator.
+fn channel(portal: &Portal) -> Option<String> {
+    let api = portal.outputs.get("ChannelApiId")?;
+    let origin = socket(&portal.emulator);
+    Some(format!("{origin}/_aws/execute-api/{api}/portal"))
+}
+
+fn socket(origin: &str) -> String {
+    origin.replacen("http", "ws", 1)
+}
+
 /// What the app has to know of the stage. Sign-in and the API are at the app's own address.
 fn config(portal: &Portal) -> String {
     json!({
         "api": portal.address,
+        "channel": channel(portal),
         "signIn": format!("{}/cognito/", portal.address),
         "userPoolId": portal.user_pool_id,
         "userPoolClientId": portal.user_pool_client_id,
@@ -78,11 +90,12 @@ struct Header {
     value: String,
 }
 
-/// Reads customHttp.yml. Files go to and come from `emulator`, where the buckets are.
+/// Reads customHttp.yml. Files and events go to and come from `emulator`.
 fn rules(text: &str, emulator: &str) -> Result<Vec<Rule>> {
     let text = text
         .replace(" ${API_ORIGIN} ${SIGN_IN_ORIGIN}", "")
-        .replace("${UPLOADS_ORIGIN}", emulator);
+        .replace("${UPLOADS_ORIGIN}", emulator)
+        .replace("${CHANNEL_ORIGIN}", &socket(emulator));
     let file: File = serde_saphyr::from_str(&text)?;
     let mut rules = Vec::new();
     for pattern in file.custom_headers {
@@ -181,7 +194,7 @@ mod tests {
         let policy = headers["content-security-policy"].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none';"), "{policy}");
         assert!(
-            policy.contains("connect-src 'self' http://127.0.0.1:1;"),
+            policy.contains("connect-src 'self' http://127.0.0.1:1 ws://127.0.0.1:1;"),
             "{policy}"
         );
         assert!(

@@ -26,6 +26,7 @@ pub const NOT_EMULATED: &[&str] = &[
     "AWS::WAFv2::IPSet",
     "AWS::WAFv2::LoggingConfiguration",
     "AWS::WAFv2::WebACLAssociation",
+    "AWS::XRay::SamplingRule",
 ];
 
 /// Reads a template. Short forms become long ones (`!Ref x` is `{"Ref": "x"}`), as CloudFormation

@@ -18,7 +18,7 @@ pub enum Set {
     Sam,
     /// cargo-lambda and zig, for `sam build`.
     Build,
-    /// Readers of FHIR, PDF and HTML, for the tests of the export.
+    /// Readers of FHIR, PDF, HTML and calendars, for the tests of what the portal writes.
     Readers,
 }
 
@@ -109,7 +109,7 @@ async fn install_packages(name: &str, path: &str) -> Result<()> {
         .args(["ci", "--no-audit", "--no-fund"]);
     run(&mut npm, &folder()?.join(format!("{name}.log")))
         .await
-        .context("Node.js 20 or newer, with npm, is needed")?;
+        .context("Node.js 20.10 or newer, with npm, is needed")?;
     fs::write(&stamp, wanted)?;
     drop(lock);
     Ok(())

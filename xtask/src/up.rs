@@ -31,14 +31,14 @@ pub async fn run(home: &Path, port: Option<u16>) -> Result<()> {
     let mut steps = Steps::new(STEPS);
 
     // Until the emulator runs there is nothing to take down: dropping the work ends it.
-    let (built, mut emulator) = tokio::select! {
-        started = start(&home, &mut steps) => started?,
+    let (listener, built, mut emulator) = tokio::select! {
+        started = start(&home, port, &mut steps) => started?,
         () = &mut stop => return Ok(()),
     };
     let aws = Aws::new(emulator.endpoint())?;
     let log = emulator.log().to_owned();
     let outcome = tokio::select! {
-        outcome = work(&home, &aws, &built, port, &mut steps) => outcome,
+        outcome = work(&home, &aws, &built, listener, &mut steps) => outcome,
         ended = emulator.ended() => match ended {
             Ok(status) => Err(anyhow!(
                 "the emulator ended by itself ({status}); {}", tools::end_of(&log))),
@@ -52,7 +52,13 @@ pub async fn run(home: &Path, port: Option<u16>) -> Result<()> {
     outcome
 }
 
-async fn start(home: &Home, steps: &mut Steps) -> Result<(Built, Emulator)> {
+async fn start(
+    home: &Home,
+    port: Option<u16>,
+    steps: &mut Steps,
+) -> Result<(TcpListener, Built, Emulator)> {
+    // First of all: the emulator and the buckets have to know the app's origin.
+    let listener = listen(port).await?;
     steps.begin("Install the emulator and the SAM CLI");
     tokio::try_join!(tools::install(Set::Emulator), tools::install(Set::Sam))?;
     steps.begin("Build the functions");
@@ -60,18 +66,21 @@ async fn start(home: &Home, steps: &mut Steps) -> Result<(Built, Emulator)> {
     steps.begin("Build the app");
     tools::install_web().await?;
     steps.begin("Start the emulator");
-    Ok((built, Emulator::start(home, None).await?))
+    let emulator = Emulator::start(home, None, &address(&listener)?).await?;
+    Ok((listener, built, emulator))
 }
 
 async fn work(
     home: &Home,
     aws: &Aws,
     built: &Built,
-    port: Option<u16>,
+    listener: TcpListener,
     steps: &mut Steps,
 ) -> Result<()> {
     steps.begin("Deploy template.yaml");
-    let deployed = stack::deploy(home, aws, built, &workspace().join("template.yaml")).await?;
+    let address = address(&listener)?;
+    let template = workspace().join("template.yaml");
+    let deployed = stack::deploy(home, aws, built, &template, &address).await?;
     for (id, kind) in &deployed.left_out {
         steps.note(&format!("left out, not emulated: {kind} ({id})"));
     }
@@ -79,9 +88,8 @@ async fn work(
         steps.note("unchanged since the last time");
     }
 
-    let listener = listen(port).await?;
     let portal = Portal {
-        address: format!("http://{}", listener.local_addr()?),
+        address,
         region: REGION.to_owned(),
         user_pool_id: deployed.output("UserPoolId")?.to_owned(),
         user_pool_client_id: deployed.output("UserPoolClientId")?.to_owned(),
@@ -130,6 +138,10 @@ async fn listen(port: Option<u16>) -> Result<TcpListener> {
             Err(_) => Ok(at(0).await?),
         },
     }
+}
+
+fn address(listener: &TcpListener) -> Result<String> {
+    Ok(format!("http://{}", listener.local_addr()?))
 }
 
 fn announce(portal: &Portal, accounts: &[sample::Account], home: &Home) {

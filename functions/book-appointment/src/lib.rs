@@ -5,33 +5,42 @@ use shared::Fault;
 use shared::access::{Access, Unproven};
 use shared::api::appointments::{
     Acting, Appointment, BookAppointment, KeyedBooking, Particulars, Status, Transition, deceased,
-    overlapping,
+    overlapping, too_many_appointments,
 };
 use shared::api::profile::Profile;
 use shared::aws::Aws;
-use shared::booking::{Chooser, span};
+use shared::booking::{Chooser, most_appointments, span};
 use shared::http::{Changed, Problem, Revise, revises};
 use shared::ids::PatientId;
 use shared::phi::{Opener, Phi};
+use shared::practice::Practice;
 use shared::serve::Service;
 use shared::slots::Quantum;
-use shared::store::{Appointments, Booked, HeldSlot, NewState, Offer, SealedRow, Taken, Taking};
+use shared::store::{
+    Appointments, Booked, Entry, HeldSlot, Kept, NewState, Offer, Roster, SealedRow, Taken, Taking,
+};
 
 struct Handler {
     appointments: Appointments,
+    practice: Practice,
 }
 
-/// What is offered, what is taken of the patient, what is kept for them, and the appointment that
-/// this very request made before.
+/// What is offered, what is taken of the patient, what is kept for them, how many appointments they
+/// have, and the one that this very request made before.
 struct Found {
     offer: Option<Offer>,
     taken: Taken,
     hold: Option<HeldSlot>,
+    waitlist: Vec<Entry>,
+    roster: Roster,
     former: Option<SealedRow>,
 }
 
 impl Revise<BookAppointment> for Handler {
     type Found = Found;
+
+    /// Another request of the same patient's, or the very same one, may have come first.
+    const ATTEMPTS: u32 = 2;
 
     async fn find(
         &self,
@@ -40,18 +49,21 @@ impl Revise<BookAppointment> for Handler {
     ) -> Result<Found, Problem> {
         let asked = &booking.asked;
         let span = span(asked.start);
-        let (offer, taken, hold, former) = tokio::try_join!(
-            self.appointments
-                .schedule
-                .offer(asked.practitioner, span.clone()),
+        let schedule = &self.appointments.schedule;
+        let (offer, taken, hold, waitlist, roster, former) = tokio::try_join!(
+            schedule.offer(asked.practitioner, span.clone()),
             self.appointments.taken_of(whose, span.start..span.start),
             self.appointments.hold_of(whose),
+            schedule.waitlist_of(whose, Timestamp::now()),
+            self.appointments.roster_of(whose),
             self.appointments.booked(whose, booking.id),
         )?;
         Ok(Found {
             offer,
             taken,
             hold,
+            waitlist,
+            roster,
             former,
         })
     }
@@ -64,6 +76,8 @@ impl Revise<BookAppointment> for Handler {
             offer,
             taken,
             hold,
+            waitlist,
+            roster,
             former,
         }: Found,
         KeyedBooking { id, asked }: KeyedBooking,
@@ -74,7 +88,7 @@ impl Revise<BookAppointment> for Handler {
             if particulars.asked != asked {
                 return Err(Problem::key_used_before());
             }
-            let answer = Appointment::new(&Booked::from_row(&row)?, &particulars);
+            let answer = Appointment::new(&Booked::from_row(&row)?, &particulars, opener);
             return Ok(Changed::done(Vec::new(), Phi::new(answer)).regarding(id.to_string()));
         }
         let now = Timestamp::now();
@@ -82,8 +96,12 @@ impl Revise<BookAppointment> for Handler {
         if Profile::open(patient, opener)?.deceased {
             return Err(deceased());
         }
+        let most = most_appointments(access.caller(), patient, &self.practice);
+        if most.is_some_and(|most| roster.count(now) >= most) {
+            return Err(too_many_appointments());
+        }
         let chooser = Chooser {
-            hold: hold.as_ref(),
+            kept: Kept::all(hold.as_ref(), &waitlist, now),
             own: None,
             now,
         };
@@ -126,12 +144,14 @@ impl Revise<BookAppointment> for Handler {
             particulars: &particulars,
         };
         let taking = Taking {
-            hold: chosen.hold,
+            kept: chosen.kept,
             gone: &chosen.gone,
+            roster: &roster,
+            most,
             now,
         };
         let writes = self.appointments.book(access, opener, new, taking)?;
-        let answer = Appointment::new(&booked, &particulars);
+        let answer = Appointment::new(&booked, &particulars, opener);
         Ok(Changed::done(writes, Phi::new(answer)).regarding(id.to_string()))
     }
 }
@@ -141,6 +161,7 @@ pub fn service(aws: &Aws) -> Result<Service, Fault> {
         aws,
         Handler {
             appointments: Appointments::new(aws)?,
+            practice: aws.practice().clone(),
         },
     )
 }

@@ -1,7 +1,8 @@
 //! The record as a FHIR R4 Bundle of type collection
-//! (<https://hl7.org/fhir/R4/bundle.html#references>): the patient, every entry, and whoever of the
-//! directory they refer to. What refers to something in the bundle does so by its `fullUrl`.
+//! (<https://hl7.org/fhir/R4/bundle.html#references>): the patient, every entry, every appointment, and
+//! whoever of the directory they refer to. What refers to something in the bundle does so by its `fullUrl`.
 
+use crate::appointment;
 use crate::record::WholeRecord;
 use crate::references::{Target, replaced};
 use crate::{Handler, Stop};
@@ -141,6 +142,13 @@ pub(crate) async fn make(
         listed: HashMap::new(),
     };
     places.patient_url = places.place(&patient, id)?;
+    let appointments = record.appointments.iter();
+    let appointments = appointments
+        .map(|detail| {
+            let resource = appointment::resource(detail, &places.patient_url)?;
+            Ok((detail.appointment.id.uuid(), resource))
+        })
+        .collect::<Result<Vec<_>, Fault>>()?;
     let mut placed = vec![(places.patient_url.clone(), patient.as_str())];
     let mut medications = HashSet::new();
     for entry in &record.entries {
@@ -153,6 +161,9 @@ pub(crate) async fn make(
             let portal = portal_id(id, "Medication", named.id.as_deref().unwrap_or_default());
             placed.push((places.place(medication, portal)?, medication));
         }
+    }
+    for (id, resource) in &appointments {
+        placed.push((places.place(resource, *id)?, resource));
     }
     places.kinds.insert("Medication".to_owned());
     let directory = listed(handler, &mut places, &placed).await?;
@@ -250,7 +261,14 @@ async fn look_up(handler: &Handler, reference: &str) -> Result<Option<(Uuid, Str
             return Ok(Some(row));
         }
     }
-    Ok(None)
+    // By the portal's own id, as appointments have it.
+    match (Target::of(reference), kinds) {
+        (Target::Literal { base: None, id, .. }, [kind]) => match uuid(id) {
+            Some(id) => handler.directory.resource_of(kind, id).await,
+            None => Ok(None),
+        },
+        _ => Ok(None),
+    }
 }
 
 /// The type, if the directory has it.

@@ -1,12 +1,13 @@
 //! Makes the copy of a record that somebody asked for.
 //!
 //! ```text
-//! notification -> begin -> record -> bundle, page -> html, pdf -> manifest -> bucket -> ready
+//! notification -> begin -> record -> bundle (appointment, patient), page -> html, pdf -> manifest -> bucket -> ready
 //! ```
 //!
-//! It may be begun again at any time: files are written over, and the row says which try counts.
+//! It may be begun again at any time: each try has files of its own, and the row says which try counts.
 //! A copy is whole or there is none: what cannot be read ends it as failed, never with a gap.
 
+mod appointment;
 mod bundle;
 mod html;
 mod manifest;

@@ -2,12 +2,13 @@
 //! of what people read.
 
 use crate::bundle::Bundle;
-use crate::page::title;
+use crate::page::{APPOINTMENTS, title};
 use crate::pdf::Pdf;
-use crate::record::WholeRecord;
+use crate::record::{self, WholeRecord};
 use jiff::Timestamp;
 use serde::Serialize;
 use shared::Fault;
+use shared::api::appointments::Status;
 use shared::api::exports::{FileMade, Wanted};
 use shared::api::profile::Profile;
 use shared::ids::{AccountId, ExportId, PatientId};
@@ -29,7 +30,7 @@ pub(crate) struct Manifest {
     #[serde(skip_serializing_if = "Option::is_none")]
     fhir: Option<Resources>,
     /// How resources of the FHIR file differ from what the practice sent.
-    differences: [&'static str; 3],
+    differences: [&'static str; 4],
     missing: Vec<Missing>,
 }
 
@@ -90,6 +91,15 @@ impl Manifest {
             entries: record.of(Some(section)),
             left_out: record.left_out.get(section.prefix()).copied().unwrap_or(0),
         });
+        let booked = Counted {
+            section: APPOINTMENTS,
+            entries: record.appointments.len(),
+            left_out: record
+                .left_out
+                .get(record::APPOINTMENTS)
+                .copied()
+                .unwrap_or(0),
+        };
         let mut missing = vec![
             Missing {
                 what: "files that were handed in through the portal".to_owned(),
@@ -117,6 +127,14 @@ impl Manifest {
                 why: "your care team keeps them back for a time; Lab results says until when",
             });
         }
+        let mut appointments = record.appointments.iter();
+        if appointments.any(|detail| detail.appointment.status == Status::Completed) {
+            missing.push(Missing {
+                what: "notes that providers wrote for each other about appointments".to_owned(),
+                count: None,
+                why: "the practice gives them out when you ask for them",
+            });
+        }
         if !record.complete {
             missing.push(Missing {
                 what: "entries that have not arrived yet".to_owned(),
@@ -139,13 +157,14 @@ impl Manifest {
                 birth_date: profile.birth_date.clone(),
             },
             wanted: begun.wanted.clone(),
-            sections: sections.into(),
+            sections: sections.into_iter().chain([booked]).collect(),
             entered_in_error: record.of(None),
             fhir: None,
             differences: [
                 "social security numbers are left out; the portal does not store them",
                 "references lead to the fullUrl of their target, where that is in the bundle",
                 "telecom, address and language of the patient are what the patient entered last",
+                "appointments were made in the portal, and are resources of its own",
             ],
             missing,
         }

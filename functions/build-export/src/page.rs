@@ -3,7 +3,10 @@
 use crate::record::{Entry, WholeRecord};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::Value;
+use shared::api::appointments::AppointmentDetail;
 use shared::api::profile::Profile;
 use shared::fhir::medication::Prescription;
 use shared::fhir::observation::{self, Component, Observation, ReferenceRange};
@@ -31,6 +34,9 @@ pub(crate) struct Note {
     pub(crate) title: String,
     pub(crate) text: String,
 }
+
+/// What the section of appointments is called.
+pub(crate) const APPOINTMENTS: &str = "Appointments";
 
 /// What a section is called.
 pub(crate) const fn title(section: Section) -> &'static str {
@@ -111,6 +117,9 @@ impl Page {
             }
             notes.extend(texts(section, &json));
         }
+        let (appointments, summaries) = appointments(&record.appointments);
+        tables.push(appointments);
+        notes.extend(summaries);
         Self {
             title: format!("Health record of {}", profile.name),
             facts: facts(profile),
@@ -118,6 +127,39 @@ impl Page {
             notes,
         }
     }
+}
+
+/// What was booked in the portal, and what providers wrote for the patient about it.
+fn appointments(details: &[AppointmentDetail]) -> (Table, Vec<Note>) {
+    let mut rows = Vec::new();
+    let mut notes = Vec::new();
+    for detail in details.iter().rev() {
+        let told = &detail.appointment;
+        let at = |time: Timestamp| {
+            let zone = TimeZone::get(&told.time_zone).unwrap_or(TimeZone::UTC);
+            let time = time.to_zoned(zone);
+            time.strftime("%Y-%m-%d %H:%M %:z").to_string()
+        };
+        rows.push(vec![
+            at(told.start),
+            at(told.end),
+            format!("{} ({})", told.type_name, told.modality.as_str()),
+            told.practitioner_name.clone().unwrap_or_default(),
+            told.location.clone().unwrap_or_default(),
+            told.reason.clone().unwrap_or_default(),
+            told.status.as_str().to_owned(),
+        ]);
+        notes.extend(detail.summary.clone().map(|text| Note {
+            title: format!("Summary of the appointment, {}", at(told.start)),
+            text,
+        }));
+    }
+    let table = Table {
+        title: APPOINTMENTS,
+        columns: &["From", "To", "Kind", "With", "Where", "Reason", "Status"],
+        rows,
+    };
+    (table, notes)
 }
 
 fn facts(profile: &Profile) -> Vec<Fact> {

@@ -3,6 +3,7 @@
 use crate::{Handler, Stop};
 use jiff::Timestamp;
 use shared::Fault;
+use shared::api::appointments::AppointmentDetail;
 use shared::api::exports::{Failure, Step, Wanted};
 use shared::api::text::Date;
 use shared::ids::RecordId;
@@ -14,6 +15,9 @@ use std::collections::BTreeMap;
 /// The most JSON that one copy is made of. All forms of it are in memory, of 1 GB, one after the
 /// other.
 const MAX_BYTES: usize = 96 * 1024 * 1024;
+
+/// What stands for appointments among the sections' prefixes.
+pub(crate) const APPOINTMENTS: &str = "APPOINTMENT#";
 
 /// An entry of the record.
 pub(crate) struct Entry {
@@ -32,6 +36,8 @@ pub(crate) struct Entry {
 pub(crate) struct WholeRecord {
     /// By section and clinical time, oldest first.
     pub(crate) entries: Vec<Entry>,
+    /// What was booked in the portal, by its beginning, the earliest first.
+    pub(crate) appointments: Vec<AppointmentDetail>,
     /// Outside of the days that were asked for, by the sections' prefixes.
     pub(crate) left_out: BTreeMap<&'static str, usize>,
     /// Results that a provider keeps back for a time, and reports of them.
@@ -73,9 +79,11 @@ impl Range {
     /// Whether the clinical time of a sort key is among them. What has no time always is.
     fn holds(&self, sk: &str) -> bool {
         let time = sk.rsplit('#').nth(1).filter(|time| *time != TIME_UNKNOWN);
-        let Some(time) = time.and_then(|time| time.parse::<Timestamp>().ok()) else {
-            return true;
-        };
+        let time = time.and_then(|time| time.parse::<Timestamp>().ok());
+        time.is_none_or(|time| self.has(time))
+    }
+
+    fn has(&self, time: Timestamp) -> bool {
         self.from.is_none_or(|from| from <= time) && self.end.is_none_or(|end| time < end)
     }
 }
@@ -91,11 +99,25 @@ pub(crate) async fn read(
     );
     let mut record = WholeRecord {
         entries: Vec::new(),
+        appointments: Vec::new(),
         left_out: BTreeMap::new(),
         held: 0,
         complete: opener.context().import_state() == ImportState::Complete,
     };
     let (mut bytes, mut after) = (0, None);
+    for row in handler.record.appointments(begun).await? {
+        // Nobody's eyes but the patient's: what providers wrote for each other stays with them.
+        let detail = AppointmentDetail::open(&row, opener)?;
+        if !range.has(detail.appointment.start) {
+            *record.left_out.entry(APPOINTMENTS).or_default() += 1;
+            continue;
+        }
+        bytes += detail.summary.as_ref().map_or(0, String::len);
+        record.appointments.push(detail);
+    }
+    record
+        .appointments
+        .sort_by_key(|detail| (detail.appointment.start, detail.appointment.id.uuid()));
     loop {
         let page = handler.record.entries(begun, after.as_deref()).await?;
         for row in page.rows {

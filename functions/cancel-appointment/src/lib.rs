@@ -12,7 +12,7 @@ use shared::http::{Changed, Problem, Revise, revises};
 use shared::phi::{Opener, Phi};
 use shared::practice::Practice;
 use shared::serve::Service;
-use shared::store::{Appointments, Booked, NewState, SealedRow};
+use shared::store::{Appointments, Booked, NewState, SealedRow, kept_until};
 
 struct Handler {
     appointments: Appointments,
@@ -20,21 +20,26 @@ struct Handler {
 }
 
 impl Revise<CancelAppointment> for Handler {
-    type Found = Option<SealedRow>;
+    /// The appointment, and whether anybody waits for what becomes free.
+    type Found = (Option<SealedRow>, bool);
 
     async fn find(
         &self,
         whose: &Unproven<AppointmentOf>,
         _: &VersionedCancellation,
-    ) -> Result<Option<SealedRow>, Problem> {
-        Ok(self.appointments.appointment(whose).await?)
+    ) -> Result<(Option<SealedRow>, bool), Problem> {
+        let found = tokio::try_join!(
+            self.appointments.appointment(whose),
+            self.appointments.schedule.somebody_waits(),
+        )?;
+        Ok(found)
     }
 
     async fn revise(
         &self,
         access: &Access<AppointmentOf>,
         opener: &Opener,
-        found: Option<SealedRow>,
+        (found, somebody_waits): (Option<SealedRow>, bool),
         VersionedCancellation { version, reason }: VersionedCancellation,
     ) -> Result<Changed<AppointmentDetail>, Problem> {
         let row = found.ok_or(Problem::not_found())?;
@@ -66,7 +71,10 @@ impl Revise<CancelAppointment> for Handler {
             booked: &booked,
             particulars: &particulars,
         };
-        let writes = self.appointments.cancel(access, opener, &former, new)?;
+        let keeping = somebody_waits.then(|| kept_until(now));
+        let writes = self
+            .appointments
+            .cancel(access, opener, &former, new, keeping)?;
         let answer = AppointmentDetail::new(booked, particulars, opener);
         Ok(Changed::done(writes, Phi::new(answer)))
     }

@@ -38,9 +38,14 @@ impl Change<ConfirmEmailChange> for Handler {
             self.changes.take_attempt(account),
             self.users.address(account),
         )?;
-        let (Some(pending), Some(email)) = (pending, address.requested) else {
+        let (Some(pending), Some(requested)) = (pending, address.requested) else {
             return Ok(Changed::refused(Vec::new(), codes_refused()));
         };
+        // An earlier request may have reached the pool last: what cannot be made up for is not begun.
+        if !pending.is_about(&requested) {
+            return Ok(Changed::refused(Vec::new(), codes_refused()));
+        }
+        let email = requested.email;
         let id = account.to_string();
         let proof = self.index.mac(Term::EmailChange {
             account: &id,

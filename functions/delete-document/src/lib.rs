@@ -14,12 +14,13 @@ use shared::store::{DocumentFiles, Documents, file_key};
 use std::sync::Arc;
 
 struct Handler {
-    documents: Documents,
+    documents: Arc<Documents>,
     files: Arc<DocumentFiles>,
 }
 
 impl Change<DeleteDocument> for Handler {
-    /// The row first: from then on nobody gets at the file, whether it could be removed or not.
+    /// The row first: from then on nobody gets at the file, whether it could be removed or not. The
+    /// row forgets itself once it was; until then the same request tries again.
     async fn change(
         &self,
         access: &Access<PatientId>,
@@ -28,14 +29,18 @@ impl Change<DeleteDocument> for Handler {
     ) -> Result<Changed<Deleted>, Problem> {
         let now = Timestamp::now();
         let write = self.documents.delete(access, document, stays(), now)?;
-        let files = Arc::clone(&self.files);
-        let key = file_key(access.patient(), document);
+        let (documents, files) = (Arc::clone(&self.documents), Arc::clone(&self.files));
+        let patient = access.patient();
         let gone = Phi::new(Deleted { file: "gone" });
         Ok(Changed::done(vec![write], gone)
             .regarding(document.to_string())
-            .follow_up(async move { files.remove(&key).await }, |_| Deleted {
-                file: "pending",
-            }))
+            .follow_up(
+                async move {
+                    files.remove(&file_key(patient, document)).await?;
+                    documents.forget(patient, document, now).await
+                },
+                |_| Deleted { file: "pending" },
+            ))
     }
 }
 
@@ -52,7 +57,7 @@ pub fn service(aws: &Aws) -> Result<Service, Fault> {
     changes::<DeleteDocument>(
         aws,
         Handler {
-            documents: Documents::new(aws)?,
+            documents: Arc::new(Documents::new(aws)?),
             files: Arc::new(DocumentFiles::new(aws)?),
         },
     )

@@ -1,8 +1,12 @@
 //! Reads a patient's dashboard: what is new, what is next.
 
+use jiff::Timestamp;
 use shared::Fault;
 use shared::access::Unproven;
-use shared::api::dashboard::{Dashboard, GetDashboard, NewResults, Prescription, Prescriptions};
+use shared::api::appointments::Appointment;
+use shared::api::dashboard::{
+    Dashboard, GetDashboard, NewResults, Prescription, Prescriptions, has_appointments,
+};
 use shared::api::lab_results::LabResult;
 use shared::api::profile::Profile;
 use shared::aws::Aws;
@@ -10,7 +14,7 @@ use shared::http::{Problem, Read, reads};
 use shared::ids::PatientId;
 use shared::phi::{Opener, Sealed};
 use shared::serve::Service;
-use shared::store::{Entries, Records, Section};
+use shared::store::{Appointments, Entries, Records, Section};
 
 /// How many entries are counted.
 const COUNTED: u8 = 50;
@@ -18,8 +22,12 @@ const COUNTED: u8 = 50;
 /// How many entries are shown.
 const SHOWN: usize = 5;
 
+/// How many appointments are shown.
+const NEXT: usize = 3;
+
 struct Handler {
     records: Records,
+    appointments: Appointments,
 }
 
 impl Read<GetDashboard> for Handler {
@@ -29,20 +37,24 @@ impl Read<GetDashboard> for Handler {
         (): (),
     ) -> Result<Sealed<Dashboard>, Problem> {
         let patient = whose.patient();
-        let (results, prescriptions) = tokio::join!(
+        let (results, prescriptions, appointments) = tokio::try_join!(
             self.records
                 .latest_arrivals(whose, Section::LabResults, COUNTED),
             self.records
                 .newest(whose, Section::ActivePrescriptions, None, COUNTED),
-        );
-        let (results, prescriptions) = (results?, prescriptions?);
+            self.appointments.next(whose, Timestamp::now()),
+        )?;
         Ok(Sealed::new(move |opener| {
             let profile = Profile::open(patient, opener)?;
+            let next = has_appointments(patient, opener).then(|| {
+                let next = appointments.iter().take(NEXT);
+                next.map(|row| Appointment::open(row, opener)).collect()
+            });
             Ok(Dashboard {
                 name: profile.name,
                 mrn: profile.mrn,
                 record_complete: profile.record_complete,
-                appointments: Vec::new(),
+                appointments: next.transpose()?,
                 unread_messages: 0,
                 new_results: new_results(results, opener)?,
                 active_prescriptions: Prescriptions {
@@ -90,6 +102,7 @@ pub fn service(aws: &Aws) -> Result<Service, Fault> {
         aws,
         Handler {
             records: Records::new(aws)?,
+            appointments: Appointments::new(aws)?,
         },
     )
 }

@@ -49,7 +49,10 @@ impl Read<GetExport> for Handler {
             return Err(Problem::not_found());
         }
         // Signed here, without asking S3; it leaves with the answer, or not at all.
-        let download = self.bucket.link(whose, id, file, Timestamp::now()).await?;
+        let download = self
+            .bucket
+            .link(whose, &export, file, Timestamp::now())
+            .await?;
         Ok(Sealed::unkeyed(move |opener| {
             let export = export.now(opener.context(), Timestamp::now());
             let still_there = !export.files.is_empty();

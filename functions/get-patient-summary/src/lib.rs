@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use shared::Fault;
 use shared::access::Unproven;
+use shared::api::appointments::Appointment;
 use shared::api::dashboard::{Prescription, Prescriptions};
 use shared::api::lab_results::LabResult;
 use shared::api::profile::Profile;
@@ -12,7 +13,7 @@ use shared::http::{Problem, Read, reads};
 use shared::ids::PatientId;
 use shared::phi::{Opener, Sealed};
 use shared::serve::Service;
-use shared::store::{Entries, Records, SealedRow, Section};
+use shared::store::{Appointments, Entries, Records, SealedRow, Section};
 
 /// How many entries are counted.
 const COUNTED: u8 = 100;
@@ -22,21 +23,25 @@ const SHOWN: u8 = 5;
 
 struct Handler {
     records: Records,
+    appointments: Appointments,
 }
 
 impl Read<GetPatientSummary> for Handler {
     async fn read(&self, whose: &Unproven<PatientId>, (): ()) -> Result<Sealed<Summary>, Problem> {
         let patient = whose.patient();
         let newest = |section, limit| self.records.newest(whose, section, None, limit);
-        let (allergies, conditions, prescriptions, results) = tokio::try_join!(
+        let (allergies, conditions, prescriptions, results, appointments) = tokio::try_join!(
             newest(Section::Allergies, COUNTED),
             newest(Section::Conditions, COUNTED),
             newest(Section::ActivePrescriptions, COUNTED),
             newest(Section::LabResults, SHOWN),
+            self.appointments.next(whose, Timestamp::now()),
         )?;
         Ok(Sealed::new(move |opener| {
             let profile = Profile::open(patient, opener)?;
             let now = Timestamp::now();
+            let next = appointments.first();
+            let next = next.map(|row| Appointment::open(row, opener));
             let team = opener.context().care_team().iter();
             Ok(Summary {
                 id: profile.id,
@@ -54,6 +59,7 @@ impl Read<GetPatientSummary> for Handler {
                 },
                 newest_results: first(&results, |row| LabResult::open(row, opener))?,
                 care_team: team.filter(|member| member.is_current(now)).count(),
+                next_appointment: next.transpose()?,
             })
         }))
     }
@@ -81,6 +87,7 @@ pub fn service(aws: &Aws) -> Result<Service, Fault> {
         aws,
         Handler {
             records: Records::new(aws)?,
+            appointments: Appointments::new(aws)?,
         },
     )
 }

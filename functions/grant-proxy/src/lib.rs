@@ -4,10 +4,10 @@ use http::StatusCode;
 use jiff::{Timestamp, ToSpan};
 use shared::Fault;
 use shared::access::{Access, Role};
-use shared::api::Operation;
 use shared::api::profile::Profile;
 use shared::api::proxies::{GrantProxy, Granted, KeyedProxy, Person, granted_by_another, may_end};
 use shared::api::text::Date;
+use shared::api::{Category, Operation};
 use shared::aws::Aws;
 use shared::http::{Change, Changed, Problem, changes};
 use shared::identity::{User, Users};
@@ -125,6 +125,12 @@ impl Change<GrantProxy> for Handler {
             grant: Uuid::new_v5(&patient.uuid(), name.as_bytes()),
             account,
             basis,
+            born: match basis {
+                Basis::Parental if new.categories.has(Category::Messages) => {
+                    Profile::year_of_birth(opener)?
+                }
+                _ => None,
+            },
             categories: new.categories.names(),
             until,
             granted_at: now,
@@ -136,7 +142,7 @@ impl Change<GrantProxy> for Handler {
                 && former.until == proxy.until
                 && Person::open(former, opener)? == person;
             if !is_same {
-                return Err(key_used_before());
+                return Err(Problem::key_used_before());
             }
             let answer = Granted::new(patient, former, person, age, &self.practice, now)?;
             let grant = proxy.grant.to_string();
@@ -246,13 +252,6 @@ const fn too_many_proxies() -> Problem {
         "too-many-proxies",
         "Ten people can act for a patient",
         "End a grant that is not needed any more, or one that has expired, and try again.",
-    )
-}
-
-fn key_used_before() -> Problem {
-    Problem::field(
-        "header/idempotency-key",
-        "must be new: another request came with it",
     )
 }
 

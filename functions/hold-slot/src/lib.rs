@@ -3,17 +3,20 @@
 use jiff::{SignedDuration, Timestamp};
 use shared::Fault;
 use shared::access::{Access, Unproven};
-use shared::api::appointments::{Held, HoldSlot, Slot, deceased, overlapping};
+use shared::api::appointments::{
+    Held, HoldSlot, Slot, deceased, overlapping, too_many_appointments,
+};
 use shared::api::profile::Profile;
 use shared::api::text::Instant;
 use shared::aws::Aws;
-use shared::booking::{Chooser, span};
+use shared::booking::{Chooser, most_appointments, span};
 use shared::http::{Changed, Problem, Revise, revises};
 use shared::ids::{HoldId, PatientId};
 use shared::phi::{Opener, Phi};
+use shared::practice::Practice;
 use shared::serve::Service;
 use shared::slots::Quantum;
-use shared::store::{Appointments, HeldSlot, Offer, Taken};
+use shared::store::{Appointments, HeldSlot, Offer, Roster, Taken};
 use uuid::Uuid;
 
 /// How long a time is kept.
@@ -21,6 +24,7 @@ const KEPT: SignedDuration = SignedDuration::from_mins(10);
 
 struct Handler {
     appointments: Appointments,
+    practice: Practice,
 }
 
 /// What is offered, what is taken of the patient, and what is kept for them.
@@ -28,6 +32,7 @@ struct Found {
     offer: Option<Offer>,
     taken: Taken,
     former: Option<HeldSlot>,
+    roster: Roster,
 }
 
 impl Revise<HoldSlot> for Handler {
@@ -35,17 +40,19 @@ impl Revise<HoldSlot> for Handler {
 
     async fn find(&self, whose: &Unproven<PatientId>, slot: &Slot) -> Result<Found, Problem> {
         let span = span(slot.start.0);
-        let (offer, taken, former) = tokio::try_join!(
+        let (offer, taken, former, roster) = tokio::try_join!(
             self.appointments
                 .schedule
                 .offer(slot.practitioner, span.clone()),
             self.appointments.taken_of(whose, span.start..span.start),
             self.appointments.hold_of(whose),
+            self.appointments.roster_of(whose),
         )?;
         Ok(Found {
             offer,
             taken,
             former,
+            roster,
         })
     }
 
@@ -57,6 +64,7 @@ impl Revise<HoldSlot> for Handler {
             offer,
             taken,
             former,
+            roster,
         }: Found,
         Slot {
             practitioner,
@@ -68,8 +76,12 @@ impl Revise<HoldSlot> for Handler {
         if Profile::open(access.patient(), opener)?.deceased {
             return Err(deceased());
         }
+        let most = most_appointments(access.caller(), access.patient(), &self.practice);
+        if most.is_some_and(|most| roster.count(now) >= most) {
+            return Err(too_many_appointments());
+        }
         let chooser = Chooser {
-            hold: None,
+            kept: Vec::new(),
             own: former.as_ref().map(|former| former.id.uuid()),
             now,
         };
@@ -105,6 +117,7 @@ pub fn service(aws: &Aws) -> Result<Service, Fault> {
         aws,
         Handler {
             appointments: Appointments::new(aws)?,
+            practice: aws.practice().clone(),
         },
     )
 }

@@ -20,6 +20,7 @@ use shared::fhir::patient::Patient;
 use shared::fhir::{self, PatientRecord, Subject};
 use shared::ids::{PatientId, RecordId, SeriesId};
 use shared::phi::{DataKey, Term, blind_id, digest};
+use shared::store::accesses::{BEGUN, UNCHANGED};
 use shared::store::{
     BATCH, Change, Item, Member, NewEntry, NewPatient, Standing, Stored, StoredEntry,
 };
@@ -229,7 +230,7 @@ async fn opened(round: &Round<'_>, patient: PatientId) -> Result<Whose, Fault> {
 /// The audit record that a patient's part of the file is about to be written.
 fn begun(round: &Round<'_>, patient: PatientId) -> Record {
     Record {
-        reason: Some("begun"),
+        reason: Some(BEGUN),
         ..round.record.about(patient, Outcome::Success)
     }
 }
@@ -308,6 +309,10 @@ async fn write(
             )
             .await?;
     } else {
+        let record = Record {
+            reason: Some(UNCHANGED),
+            ..record
+        };
         imports.audit().write(&record).await?;
     }
     Ok(true)

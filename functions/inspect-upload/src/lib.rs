@@ -5,8 +5,9 @@
 //! notification -> claim -> bytes and their checksum -> child process -> documents bucket -> row -> quarantine emptied
 //! ```
 //!
-//! The bytes that were looked at are the bytes that are kept, whatever is at the key by then. An event
-//! that comes twice finds the upload settled, or taken by another inspection.
+//! What was looked at is written anew and kept, whatever is at the key by then. An event that comes
+//! twice finds the upload settled, or taken by another inspection; whatever came in behind a settled
+//! upload is removed. An inspection that dies lets go of its upload: the same event takes it again.
 
 mod child;
 mod notification;
@@ -18,8 +19,8 @@ pub use child::{is_child, run_child};
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use child::{Inspector, Passed};
-use jiff::{SignedDuration, Timestamp};
+use child::Inspector;
+use jiff::Timestamp;
 use serde_json::Value;
 use shared::api::documents::{INSPECT_UPLOAD, MAX_FILE, Rejection};
 use shared::audit::{Outcome, Record};
@@ -28,13 +29,10 @@ use shared::event::{Handle, Handled, events};
 use shared::ids::{DocumentId, PatientId};
 use shared::serve::Service;
 use shared::store::{
-    Claim, Claimed, DocumentFiles, Documents, Opened, Quarantine, Write, file_key,
+    Claim, Claimed, DocumentFiles, Documents, KeptFile, Opened, Quarantine, Write, file_key,
 };
 use shared::{Fault, Reason};
 use std::path::PathBuf;
-
-/// After so long an inspection that has not ended has died: Lambda gives it a minute.
-const DEAD_AFTER: SignedDuration = SignedDuration::from_secs(90);
 
 struct Handler {
     documents: Documents,
@@ -52,7 +50,9 @@ impl Handle for Handler {
         record.patient = Some(patient);
         record.resource = Some(document.to_string());
         let now = Timestamp::now();
-        let claim = self.documents.claim(patient, document, DEAD_AFTER, now);
+        let claim = self
+            .documents
+            .claim(patient, document, &record.request_id, now);
         let claimed = match claim.await? {
             Claim::Taken(claimed) => claimed,
             Claim::Settled => return Ok(handled(Vec::new(), Some("settled"))),
@@ -65,7 +65,7 @@ impl Handle for Handler {
             }
         };
         let verdict = self.inspect(patient, document, &claimed).await?;
-        let reason = verdict.err().map(Rejection::as_str);
+        let reason = verdict.as_ref().err().copied().map(Rejection::as_str);
         let write =
             self.documents
                 .settle(patient, document, &claimed, verdict, Timestamp::now())?;
@@ -94,13 +94,13 @@ fn handled(writes: Vec<Write>, reason: Option<&'static str>) -> Handled {
 }
 
 impl Handler {
-    /// Judges a file, and keeps it if it passes: how long it is then.
+    /// Judges a file, and keeps what it is anew if it passes: what that is.
     async fn inspect(
         &self,
         patient: PatientId,
         document: DocumentId,
         claimed: &Claimed,
-    ) -> Result<Result<u64, Rejection>, Fault> {
+    ) -> Result<Result<KeptFile, Rejection>, Fault> {
         let key = file_key(patient, document);
         let limit = usize::try_from(MAX_FILE).unwrap_or(usize::MAX);
         let bytes = match self.quarantine.read(&key, limit).await? {
@@ -109,26 +109,33 @@ impl Handler {
             Opened::Gone => return Ok(Err(Rejection::NotInspected)),
         };
         // S3 held the upload to both; nothing else stands between the patient's file and this one.
-        let digest = digest::digest(&digest::SHA256, &bytes);
-        if bytes.len() as u64 != claimed.size || STANDARD.encode(digest) != claimed.sha256 {
+        if bytes.len() as u64 != claimed.size || sha256(&bytes) != claimed.sha256 {
             return Ok(Err(Rejection::Altered));
         }
         let content_type = claimed.content_type;
         let bytes = match self.inspector.inspect(content_type, &bytes).await? {
-            Ok(Passed::AsItIs) => bytes,
-            Ok(Passed::Anew(bytes)) => bytes,
+            Ok(anew) => anew,
             Err(rejection) => return Ok(Err(rejection)),
         };
-        let stored = bytes.len() as u64;
+        let kept = KeptFile {
+            size: bytes.len() as u64,
+            sha256: sha256(&bytes),
+        };
         let extension = content_type.extension();
         self.files
             .put(&key, content_type.as_str(), extension, &self.kms_key, bytes)
             .await?;
-        Ok(Ok(stored))
+        Ok(Ok(kept))
     }
 }
 
+fn sha256(bytes: &[u8]) -> String {
+    STANDARD.encode(digest::digest(&digest::SHA256, bytes))
+}
+
 pub fn service(aws: &Aws) -> Result<Service, Fault> {
+    child::close_to_others()
+        .map_err(|_| Fault::Misconfigured("the process cannot be closed to others"))?;
     let program = std::env::current_exe()
         .map_err(|_| Fault::Misconfigured("the program does not know where it is"))?;
     service_by(aws, program)

@@ -1,6 +1,7 @@
 //! Pictures: decoded within limits and encoded anew, so that nothing is left but the pixels. Place,
 //! time and device of a photo go, and so does whatever else was hidden in the file.
 
+use crate::child::MAX_PASSED;
 use image::codecs::jpeg::{JpegDecoder, JpegEncoder};
 use image::codecs::png::{PngDecoder, PngEncoder};
 use image::{DynamicImage, ImageDecoder, ImageError, ImageResult, Limits};
@@ -15,9 +16,6 @@ const MAX_PIXEL_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The longest side, in pixels.
 const MAX_SIDE: u32 = 20_000;
-
-/// The largest file that comes out, in bytes.
-pub(crate) const MAX_ENCODED: usize = 32 * 1024 * 1024;
 
 /// Hardly to be told from the original, and seldom larger.
 const JPEG_QUALITY: u8 = 90;
@@ -69,7 +67,7 @@ fn encoded(
     picture.apply_orientation(orientation);
     let mut out = Vec::new();
     encode(&picture, &mut out).map_err(reason)?;
-    if out.len() > MAX_ENCODED {
+    if out.len() > MAX_PASSED {
         return Err(Rejection::TooManyPixels);
     }
     Ok(out)

@@ -10,11 +10,13 @@ use shared::api::threads::{ListInbox, MOST_IN_INBOX, Threads as Answer};
 use shared::aws::Aws;
 use shared::http::{Change, Changed, Problem, changes};
 use shared::phi::{Opener, Phi};
+use shared::practice;
 use shared::serve::Service;
 use shared::store::{Inbox, PatientContext};
 
 struct Handler {
     inbox: Inbox,
+    practice: practice::Practice,
 }
 
 impl Change<ListInbox> for Handler {
@@ -35,7 +37,8 @@ impl Change<ListInbox> for Handler {
             .inbox
             .list(access, Group::Providers, treats, after, page.limit)
             .await?;
-        let threads = found.threads.iter().map(|row| row.view(caller));
+        let threads = found.threads.iter();
+        let threads = threads.map(|row| row.view(caller, &self.practice));
         let answer = Answer {
             threads: threads.collect::<Result<_, _>>()?,
             next_cursor: found
@@ -52,6 +55,7 @@ pub fn service(aws: &Aws) -> Result<Service, Fault> {
         aws,
         Handler {
             inbox: Inbox::new(aws)?,
+            practice: aws.practice().clone(),
         },
     )
 }

@@ -5,7 +5,7 @@ use shared::Fault;
 use shared::access::{Access, OwnAccount};
 use shared::api::page::Page;
 use shared::api::profile::Profile;
-use shared::api::proxies::{ListProxiedPatients, ProxiedPatient, ProxiedPatients};
+use shared::api::proxies::{ListProxiedPatients, ProxiedPatient, ProxiedPatients, in_effect};
 use shared::aws::Aws;
 use shared::http::{Change, Changed, Problem, changes};
 use shared::ids::ProxyId;
@@ -54,7 +54,12 @@ impl Handler {
             proxy: ProxyId::new(proxy.grant),
             name: Profile::open(one.patient, &one.opener)?.name,
             basis: proxy.basis.as_str(),
-            categories: proxy.categories.clone(),
+            categories: in_effect(
+                proxy,
+                one.opener.context().age(),
+                &self.practice,
+                Timestamp::now(),
+            ),
             until: proxy.until.map(|until| self.practice.last_day(until)),
         })
     }

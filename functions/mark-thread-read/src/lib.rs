@@ -48,7 +48,7 @@ impl Revise<MarkThreadRead> for Handler {
         // Somebody else of the party may have read on.
         if through > row.read_through(party) {
             row.mark_read(party, through, sent.of(party), Timestamp::now());
-            writes.push(self.threads.change(access, &row)?);
+            writes = self.threads.read_on(access, &row)?;
         }
         let answer = Marked {
             thread,

@@ -8,6 +8,7 @@ use shared::aws::Aws;
 use shared::http::{Problem, Read, reads};
 use shared::ids::PatientId;
 use shared::phi::Sealed;
+use shared::practice::Practice;
 use shared::serve::Service;
 use shared::store::Threads;
 
@@ -16,6 +17,7 @@ const MOST: u8 = 50;
 
 struct Handler {
     threads: Threads,
+    practice: Practice,
 }
 
 impl Read<ReadThread> for Handler {
@@ -29,11 +31,12 @@ impl Read<ReadThread> for Handler {
             self.threads.messages(whose, thread, after, MOST),
         );
         let (row, messages) = (row?.ok_or(Problem::not_found())?, messages?);
+        let practice = self.practice.clone();
         Ok(Sealed::unkeyed(move |opener| {
             let caller = opener.caller().ok_or(Fault::Defect("a read of nobody"))?;
             let read = messages.last().map_or(after, |last| last.sequence);
             Ok(Conversation {
-                thread: row.view(caller)?,
+                thread: row.view(caller, &practice)?,
                 more: read < row.last,
                 messages,
             })
@@ -46,6 +49,7 @@ pub fn service(aws: &Aws) -> Result<Service, Fault> {
         aws,
         Handler {
             threads: Threads::new(aws)?,
+            practice: aws.practice().clone(),
         },
     )
 }

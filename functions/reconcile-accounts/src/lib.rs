@@ -10,10 +10,10 @@ use shared::api::users::RECONCILE_ACCOUNTS;
 use shared::audit::{Audit, Outcome, Record};
 use shared::aws::Aws;
 use shared::event::{Handle, Handled, events};
-use shared::identity::{Listed, Page, User, Users};
+use shared::identity::{Listed, Page, Requested, User, Users};
 use shared::ids::AccountId;
 use shared::serve::Service;
-use shared::store::{AccountRow, Accounts, Administrators, EmailChanges, Status};
+use shared::store::{AccountRow, Accounts, Administrators, EmailChange, EmailChanges, Status};
 use shared::telemetry;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -48,7 +48,9 @@ enum Drift {
     Misaligned,
     /// Proved that an address is theirs, and has the former one still.
     AddressPending,
-    /// Asked for an address, and let the codes run out.
+    /// Proved that an address is theirs, and somebody else has it meanwhile.
+    AddressTaken,
+    /// Asked for an address and let the codes run out, or the pool keeps another than was proven.
     AddressForgotten,
     /// Signed in once, or made by nobody knows whom, and without an account.
     Unknown,
@@ -206,6 +208,7 @@ impl Handler {
             Drift::Abandoned => ("abandoned", true),
             Drift::Misaligned => ("misaligned", true),
             Drift::AddressPending => ("address-pending", true),
+            Drift::AddressTaken => ("address-taken", true),
             Drift::AddressForgotten => ("address-forgotten", true),
             Drift::Unknown => ("unknown", false),
         };
@@ -219,11 +222,9 @@ impl Handler {
         let mended = match drift {
             Drift::Abandoned => self.remove(&listed.user).await,
             Drift::Misaligned => self.realign(account).await.map(|()| true),
-            Drift::AddressPending => self.readdress(&listed).await,
-            Drift::AddressForgotten => {
-                let forgotten = self.users.request_address(account, None).await;
-                forgotten.map(|()| true)
-            }
+            Drift::AddressPending => self.readdress(account).await,
+            Drift::AddressTaken => self.give_up(account).await,
+            Drift::AddressForgotten => self.forget(&listed).await,
             Drift::Unknown => Ok(false),
         };
         if mending && !matches!(mended, Ok(true)) {
@@ -256,13 +257,44 @@ impl Handler {
         Ok(true)
     }
 
-    async fn readdress(&self, listed: &Listed) -> Result<bool, Fault> {
-        let Some(email) = &listed.address.requested else {
+    /// Carries a change out as it stands now: the user was looked at a while ago, and much may have
+    /// happened since.
+    async fn readdress(&self, account: AccountId) -> Result<bool, Fault> {
+        let Some((_, requested)) = self.proven(account).await? else {
             return Ok(false);
         };
-        let account = listed.user.account;
-        self.users.change_address(account, email).await?;
+        self.users.change_address(account, &requested.email).await?;
         Ok(true)
+    }
+
+    /// Forgets a change that cannot be carried out: the row first, or a next run would not know of it.
+    async fn give_up(&self, account: AccountId) -> Result<bool, Fault> {
+        let Some((change, _)) = self.proven(account).await? else {
+            return Ok(false);
+        };
+        if !self.changes.forget(account, &change).await? {
+            return Ok(false);
+        }
+        self.users.request_address(account, None).await?;
+        Ok(true)
+    }
+
+    /// Forgets an address that was asked for, unless another was since.
+    async fn forget(&self, listed: &Listed) -> Result<bool, Fault> {
+        let account = listed.user.account;
+        if self.users.address(account).await? != listed.address {
+            return Ok(false);
+        }
+        self.users.request_address(account, None).await?;
+        Ok(true)
+    }
+
+    /// The confirmed change of an account, if the pool still keeps the address that it is about.
+    async fn proven(&self, account: AccountId) -> Result<Option<(EmailChange, Requested)>, Fault> {
+        let (change, address) =
+            tokio::try_join!(self.changes.of(account), self.users.address(account))?;
+        let proven = change.zip(address.requested);
+        Ok(proven.filter(|(change, requested)| change.confirmed && change.is_about(requested)))
     }
 
     /// To the row as it is now: an administrator may have changed it since it was looked at.
@@ -294,16 +326,22 @@ impl Handler {
         if !aligned {
             return Ok(Some(Drift::Misaligned));
         }
-        if listed.address.requested.is_none() {
+        let Some(requested) = &listed.address.requested else {
             return Ok(None);
+        };
+        match self.changes.of(row.account).await? {
+            Some(change) if change.confirmed && change.is_about(requested) => {
+                let owner = self.users.find(&requested.email).await?;
+                let is_taken = owner.is_some_and(|owner| owner.account != row.account);
+                Ok(Some(if is_taken {
+                    Drift::AddressTaken
+                } else {
+                    Drift::AddressPending
+                }))
+            }
+            Some(change) if !change.confirmed && change.is_open(Timestamp::now()) => Ok(None),
+            _ => Ok(Some(Drift::AddressForgotten)),
         }
-        let change = self.changes.of(row.account).await?;
-        let now = Timestamp::now();
-        Ok(match change {
-            Some(change) if change.confirmed => Some(Drift::AddressPending),
-            Some(change) if change.is_open(now) => None,
-            _ => Some(Drift::AddressForgotten),
-        })
     }
 }
 

@@ -40,6 +40,7 @@ impl Revise<RegisterMessageKey> for Handler {
         if let Some(last) = log.last()
             && last.public_key == new.public_key
             && last.previous == new.previous
+            && last.protection == new.protection
         {
             // This request was here before, and its answer got lost.
             let changed = Changed::done(Vec::new(), Phi::new(last.clone()));
@@ -52,12 +53,14 @@ impl Revise<RegisterMessageKey> for Handler {
             return Err(too_many_keys());
         }
         let number = u32::try_from(log.len() + 1).map_err(|_| Fault::Defect("a key's number"))?;
-        let id = key_id(owner, number, &new.public_key, new.previous.as_ref())
+        let previous = new.previous.as_ref();
+        let id = key_id(owner, number, &new.public_key, previous, new.protection)
             .ok_or(Fault::Defect("the id of a key"))?;
-        let sealed = self.private.seal(owner, &id, &new.private_key).await?;
+        let sealed = self.private.seal(owner, &id, &new.secret).await?;
         let key = LoggedKey {
             key_id: id,
             public_key: new.public_key,
+            protection: new.protection,
             previous: new.previous,
             registered_at: Timestamp::now(),
         };

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use shared::Fault;
 use shared::access::{Access, Unproven};
+use shared::api::Operation;
 use shared::api::amendments::{
-    Amendment, AmendmentRequest, KeyedAmendment, RequestAmendment, amendment_closed,
-    too_many_amendments,
+    Amendment, AmendmentRequest, KeyedAmendment, RequestAmendment, too_many_amendments,
 };
 use shared::aws::Aws;
 use shared::http::{Changed, Problem, Revise, revises};
@@ -13,73 +13,59 @@ use shared::ids::{AmendmentId, PatientId};
 use shared::phi::{Opener, Phi};
 use shared::practice::Practice;
 use shared::serve::Service;
-use shared::store::{Asked, Requests, SealedRow};
+use shared::store::{Accounts, Allowance, Requests};
 
-/// So many requests of a patient may wait at once: people have to read them.
-const AT_MOST: usize = 20;
-
-/// How many of a patient's requests are looked at for that.
-const NEWEST: u8 = 100;
+/// How often somebody may ask in half a day, answered or not.
+const ALLOWANCE: Allowance = Allowance {
+    requests: 30,
+    window: 43_200,
+};
 
 struct Handler {
+    accounts: Accounts,
     amendments: Requests<Amendment>,
     practice: Practice,
 }
 
-struct Found {
-    newest: Vec<SealedRow>,
-    /// What the account asked for with the same key.
-    before: Option<AmendmentId>,
-}
-
 impl Revise<RequestAmendment> for Handler {
-    type Found = Found;
+    /// What the account asked for with the same key.
+    type Found = Option<AmendmentId>;
 
     async fn find(
         &self,
         whose: &Unproven<PatientId>,
         input: &KeyedAmendment,
-    ) -> Result<Found, Problem> {
-        let (newest, before) = tokio::join!(
-            self.amendments.newest(whose, None, NEWEST),
-            self.amendments
-                .keyed(whose, input.account, &input.idempotency_key),
-        );
-        Ok(Found {
-            newest: newest?.rows,
-            before: before?,
-        })
+    ) -> Result<Option<AmendmentId>, Problem> {
+        let (account, key) = (input.account, &input.idempotency_key);
+        Ok(self.amendments.keyed(whose, account, key).await?)
     }
 
     async fn revise(
         &self,
         access: &Access<PatientId>,
         opener: &Opener,
-        found: Found,
+        before: Option<AmendmentId>,
         input: KeyedAmendment,
     ) -> Result<Changed<AmendmentRequest>, Problem> {
         let now = Timestamp::now();
         let (new, key) = (input.amendment, &input.idempotency_key);
-        let (writes, amendment) = if let Some(before) = found.before {
+        let (writes, amendment) = if let Some(before) = before {
             let amendment = self.amendments.again(access, opener, before).await?;
             if !amendment.is(&new) {
                 return Err(Problem::key_used_before());
             }
             (Vec::new(), amendment)
         } else {
-            let mut waiting = 0;
-            for row in &found.newest {
-                let asked = Requests::<Amendment>::open(row, opener)?.asked;
-                waiting += usize::from(asked.is_open());
-            }
-            if waiting >= AT_MOST {
-                return Err(too_many_amendments());
-            }
             let amendment = Amendment::requested(access, opener, new, &self.practice, now)?;
-            let taken = amendment_closed();
-            let writes = self
+            let too_many = too_many_amendments();
+            let mut writes = self
                 .amendments
-                .raise(access, opener, &amendment, key, &taken)?;
+                .raise(access, opener, &amendment, key, &too_many)?;
+            let operation = RequestAmendment::SPEC.id;
+            writes.push(
+                self.accounts
+                    .turn(access.account(), operation, ALLOWANCE, now)?,
+            );
             (writes, amendment)
         };
         let id = amendment.id.to_string();
@@ -92,6 +78,7 @@ pub fn service(aws: &Aws) -> Result<Service, Fault> {
     revises::<RequestAmendment>(
         aws,
         Handler {
+            accounts: Accounts::new(aws)?,
             amendments: Requests::new(aws)?,
             practice: aws.practice().clone(),
         },

@@ -9,7 +9,7 @@ use shared::api::email_change::{NewAddress, RequestEmailChange, RequestedEmailCh
 use shared::api::text::MailCode;
 use shared::aws::{Aws, Resource};
 use shared::http::{Change, Changed, Problem, changes};
-use shared::identity::Users;
+use shared::identity::{Requested, Users};
 use shared::ids::AccountId;
 use shared::mail::Mailer;
 use shared::phi::{BlindIndex, Opener, Phi, Term};
@@ -72,9 +72,13 @@ impl Change<RequestEmailChange> for Handler {
                 .map_err(|_| Fault::Defect("an expiry"))?,
             sent: true,
         };
+        let requested = Requested {
+            proof: change.proof,
+            email: email.into(),
+        };
         let mails = Mails {
             to_old: (address.email, old),
-            to_new: (email.into(), new),
+            to_new: (requested, new),
         };
         let sending = send(self.users.clone(), self.mailer.clone(), account, mails);
         Ok(Changed::done(writes, Phi::new(answer)).follow_up(sending, not_sent))
@@ -84,7 +88,7 @@ impl Change<RequestEmailChange> for Handler {
 /// Who gets which code.
 struct Mails {
     to_old: (String, MailCode),
-    to_new: (String, MailCode),
+    to_new: (Requested, MailCode),
 }
 
 async fn send(
@@ -97,7 +101,7 @@ async fn send(
     let [old_text, new_text] = [&to_old.1, &to_new.1].map(text);
     tokio::try_join!(
         mailer.send(&to_old.0, SUBJECT, &old_text),
-        mailer.send(&to_new.0, SUBJECT, &new_text),
+        mailer.send(&to_new.0.email, SUBJECT, &new_text),
     )?;
     Ok(())
 }

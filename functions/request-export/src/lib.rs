@@ -31,12 +31,7 @@ impl Change<RequestExport> for Handler {
         let shelf = self.exports.before(access).await?;
         let (writes, export) = match shelf.export(id) {
             Some(known) if known.wanted == keyed.wanted => (Vec::new(), known.clone()),
-            Some(_) => {
-                return Err(Problem::field(
-                    "header/idempotency-key",
-                    "must be new for each request; another was sent with this one",
-                ));
-            }
+            Some(_) => return Err(Problem::key_used_before()),
             None => {
                 if shelf.running().is_some() {
                     return Err(running());

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use shared::Fault;
 use shared::access::{Access, Unproven};
+use shared::api::Operation;
 use shared::api::prescriptions::{Group, Prescription};
 use shared::api::refills::{
     KeyedRefill, Refill, RefillRequest, RequestRefill, prescription_not_active, refill_open,
@@ -12,10 +13,17 @@ use shared::http::{Changed, Problem, Revise, revises};
 use shared::ids::{PatientId, RefillId};
 use shared::phi::{Opener, Phi};
 use shared::serve::Service;
-use shared::store::{Records, Requests, SealedRow, Section};
+use shared::store::{Accounts, Allowance, Records, Requests, SealedRow, Section, Write};
 use std::collections::HashMap;
 
+/// How often somebody may ask in half a day: requests that are withdrawn and asked again count too.
+const ALLOWANCE: Allowance = Allowance {
+    requests: 30,
+    window: 43_200,
+};
+
 struct Handler {
+    accounts: Accounts,
     records: Records,
     refills: Requests<Refill>,
 }
@@ -78,20 +86,22 @@ impl Revise<RequestRefill> for Handler {
             return Err(prescription_not_active());
         }
         let note = new.note.map(Into::into);
-        let refill = Refill::requested(access, opener, &prescription, note, Timestamp::now())?;
+        let now = Timestamp::now();
+        let refill = Refill::requested(access, opener, &prescription, note, now)?;
         let key = &input.idempotency_key;
-        let writes = self
+        let mut writes = self
             .refills
             .raise(access, opener, &refill, key, &refill_open())?;
+        let operation = RequestRefill::SPEC.id;
+        writes.push(
+            self.accounts
+                .turn(access.account(), operation, ALLOWANCE, now)?,
+        );
         Ok(answer(writes, refill, true))
     }
 }
 
-fn answer(
-    writes: Vec<shared::store::Write>,
-    refill: Refill,
-    prescription_active: bool,
-) -> Changed<RefillRequest> {
+fn answer(writes: Vec<Write>, refill: Refill, prescription_active: bool) -> Changed<RefillRequest> {
     let id = refill.id.to_string();
     let answer = RefillRequest {
         refill,
@@ -104,6 +114,7 @@ pub fn service(aws: &Aws) -> Result<Service, Fault> {
     revises::<RequestRefill>(
         aws,
         Handler {
+            accounts: Accounts::new(aws)?,
             records: Records::new(aws)?,
             refills: Requests::new(aws)?,
         },

@@ -96,10 +96,13 @@ impl Change<RequestUpload> for Handler {
 }
 
 fn used_before() -> Problem {
-    Problem::field(
-        "header/idempotency-key",
-        "must be new: another file came with it, or this one has arrived",
-    )
+    Problem {
+        detail:
+            "Another file came with it, or this one has arrived: look at the documents, and send \
+                 what is not there with a new Idempotency-Key."
+                .into(),
+        ..Problem::key_used_before()
+    }
 }
 
 pub fn service(aws: &Aws) -> Result<Service, Fault> {

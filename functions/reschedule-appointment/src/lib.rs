@@ -15,20 +15,27 @@ use shared::phi::{Opener, Phi};
 use shared::practice::Practice;
 use shared::serve::Service;
 use shared::slots::Quantum;
-use shared::store::{Appointments, Booked, HeldSlot, NewState, Offer, SealedRow, Taken, Taking};
+use shared::store::{
+    Appointments, Booked, Entry, HeldSlot, Kept, NewState, Offer, Roster, SealedRow, Taken, Taking,
+    kept_until,
+};
 
 struct Handler {
     appointments: Appointments,
     practice: Practice,
 }
 
-/// The appointment, what its provider offers, what is taken of the patient and kept for them.
+/// The appointment, what its provider offers, what is taken of the patient and kept for them, their
+/// appointments, and whether anybody waits for what becomes free.
 struct Found {
     row: SealedRow,
     former: Booked,
     offer: Option<Offer>,
     taken: Taken,
     hold: Option<HeldSlot>,
+    waitlist: Vec<Entry>,
+    roster: Roster,
+    somebody_waits: bool,
 }
 
 impl Revise<RescheduleAppointment> for Handler {
@@ -41,23 +48,29 @@ impl Revise<RescheduleAppointment> for Handler {
     ) -> Result<Option<Found>, Problem> {
         let span = span(new.start);
         let patient = whose.whose();
-        let (row, taken, hold) = tokio::try_join!(
+        let schedule = &self.appointments.schedule;
+        let (row, taken, hold, waitlist, roster, somebody_waits) = tokio::try_join!(
             self.appointments.appointment(whose),
             self.appointments.taken_of(&patient, span.start..span.start),
             self.appointments.hold_of(&patient),
+            schedule.waitlist_of(&patient, Timestamp::now()),
+            self.appointments.roster_of(&patient),
+            schedule.somebody_waits(),
         )?;
         let Some(row) = row else {
             return Ok(None);
         };
         // Only the appointment says whose time it takes.
         let former = Booked::from_row(&row)?;
-        let schedule = &self.appointments.schedule;
         Ok(Some(Found {
             offer: schedule.offer(former.practitioner, span).await?,
             row,
             former,
             taken,
             hold,
+            waitlist,
+            roster,
+            somebody_waits,
         }))
     }
 
@@ -74,6 +87,9 @@ impl Revise<RescheduleAppointment> for Handler {
             offer,
             taken,
             hold,
+            waitlist,
+            roster,
+            somebody_waits,
         } = found.ok_or(Problem::not_found())?;
         let now = Timestamp::now();
         let patient = access.patient();
@@ -95,7 +111,7 @@ impl Revise<RescheduleAppointment> for Handler {
         }
         let own = former.id.uuid();
         let chooser = Chooser {
-            hold: hold.as_ref(),
+            kept: Kept::all(hold.as_ref(), &waitlist, now),
             own: Some(own),
             now,
         };
@@ -125,13 +141,16 @@ impl Revise<RescheduleAppointment> for Handler {
             particulars: &particulars,
         };
         let taking = Taking {
-            hold: chosen.hold,
+            kept: chosen.kept,
             gone: &chosen.gone,
+            roster: &roster,
+            most: None,
             now,
         };
+        let keeping = somebody_waits.then(|| kept_until(now));
         let writes = self
             .appointments
-            .reschedule(access, opener, &former, new, taking)?;
+            .reschedule(access, opener, &former, new, taking, keeping)?;
         let answer = AppointmentDetail::new(moved, particulars, opener);
         Ok(Changed::done(writes, Phi::new(answer)))
     }

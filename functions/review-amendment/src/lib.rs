@@ -1,8 +1,9 @@
-//! Answers a request to amend the record: accepts it, denies it, or says why it takes longer.
+//! Answers a request to amend the record: accepts it, denies it, says why it takes longer, or links the
+//! disagreement with a denial to what it is about.
 
 use jiff::Timestamp;
 use shared::Fault;
-use shared::access::{Access, Role, Unproven};
+use shared::access::{Access, Unproven};
 use shared::api::amendments::{
     Amendment, AmendmentRequest, Review, ReviewAmendment, amendment_closed,
 };
@@ -35,26 +36,16 @@ impl Revise<ReviewAmendment> for Handler {
         access: &Access<PatientId>,
         opener: &Opener,
         found: Option<SealedRow>,
-        Review { amendment, verdict }: Review,
+        review: Review,
     ) -> Result<Changed<AmendmentRequest>, Problem> {
-        let row = found.ok_or(Problem::not_found())?;
-        let former = Requests::<Amendment>::open(&row, opener)?;
-        // The policy lets the care team answer; what is not clinical is the privacy officer's.
-        let is_officer = access.caller().row.role == Role::PrivacyOfficer;
-        if !is_officer && !former.asked.part.is_clinical() {
-            let refused = Changed::refused(Vec::new(), Problem::forbidden());
-            return Ok(refused.regarding(amendment.to_string()));
-        }
-        let now = Timestamp::now();
-        let next = former
-            .asked
-            .reviewed(access, opener, verdict, &self.practice, now)?;
-        let taken = amendment_closed();
-        let writes = self
-            .amendments
-            .advance(access, opener, &former, &next, &taken)?;
-        let answer = AmendmentRequest::new(next, &self.practice, now);
-        Ok(Changed::done(writes, Phi::new(answer)).regarding(amendment.to_string()))
+        let (now, practice) = (Timestamp::now(), &self.practice);
+        let (writes, next) =
+            self.amendments
+                .step(access, opener, found, &amendment_closed(), |former| {
+                    former.reviewed(access, opener, review.verdict, practice, now)
+                })?;
+        let answer = AmendmentRequest::new(next, practice, now);
+        Ok(Changed::done(writes, Phi::new(answer)))
     }
 }
 

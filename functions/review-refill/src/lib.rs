@@ -45,20 +45,19 @@ impl Revise<ReviewRefill> for Handler {
         found: Found,
         review: Review,
     ) -> Result<Changed<Refill>, Problem> {
-        let row = found.row.ok_or(Problem::not_found())?;
-        let former = Requests::<Refill>::open(&row, opener)?;
+        let Found { row, active } = found;
         let (state, reason) = (review.decision.state(), review.reason.map(Into::into));
-        let refill = former
-            .asked
-            .after(access, opener, state, reason, Timestamp::now())?;
-        if review.decision == Decision::Approved && !found.active.contains(&refill.prescription) {
-            return Err(prescription_not_active());
-        }
-        let taken = refill_closed();
-        let writes = self
-            .refills
-            .advance(access, opener, &former, &refill, &taken)?;
-        Ok(Changed::done(writes, Phi::new(refill)).regarding(review.refill.to_string()))
+        let (writes, refill) =
+            self.refills
+                .step(access, opener, row, &refill_closed(), |former| {
+                    let next = former.after(access, opener, state, reason, Timestamp::now())?;
+                    let lasts = active.contains(&next.prescription);
+                    if review.decision == Decision::Approved && !lasts {
+                        return Err(prescription_not_active());
+                    }
+                    Ok(next)
+                })?;
+        Ok(Changed::done(writes, Phi::new(refill)))
     }
 }
 

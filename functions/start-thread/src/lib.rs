@@ -70,23 +70,23 @@ impl Revise<StartThread> for Handler {
         if found.thread.is_some() {
             return Err(thread_taken());
         }
-        // Everybody who takes part can read it from the start.
-        let patient = found.patient.ok_or(wrong_parties())?;
+        // Everybody who takes part can read it from the start. A child has no key of their own, and
+        // then it is for a parent.
         let sender = Party::of(access.caller());
         let keys = new.keys.0;
-        for party in [
-            Party::Account(patient),
-            Party::Group(Group::Providers),
-            sender,
-        ] {
-            if !keys.iter().any(|key| key.party == party) {
-                return Err(wrong_parties());
-            }
+        let practice = Party::Group(Group::Providers);
+        let has = |party| keys.iter().any(|key| key.party == party);
+        let is_for_the_patient = match found.patient {
+            Some(patient) => has(Party::Account(patient)),
+            None => keys.iter().any(|key| key.party != practice),
+        };
+        if !is_for_the_patient || !has(practice) || !has(sender) {
+            return Err(wrong_parties());
         }
         may_share(
             access.patient(),
             opener.context(),
-            Some(patient),
+            found.patient,
             &keys,
             now,
         )?;

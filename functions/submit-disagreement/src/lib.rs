@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use shared::Fault;
 use shared::access::{Access, Unproven};
+use shared::api::Operation;
 use shared::api::amendments::{
     Amendment, AmendmentRequest, Dispute, SubmitDisagreement, amendment_closed,
 };
@@ -12,9 +13,16 @@ use shared::ids::PatientId;
 use shared::phi::{Opener, Phi};
 use shared::practice::Practice;
 use shared::serve::Service;
-use shared::store::{Requests, SealedRow};
+use shared::store::{Accounts, Allowance, Requests, SealedRow};
+
+/// How often somebody may disagree in half a day.
+const ALLOWANCE: Allowance = Allowance {
+    requests: 30,
+    window: 43_200,
+};
 
 struct Handler {
+    accounts: Accounts,
     amendments: Requests<Amendment>,
     practice: Practice,
 }
@@ -35,21 +43,21 @@ impl Revise<SubmitDisagreement> for Handler {
         access: &Access<PatientId>,
         opener: &Opener,
         found: Option<SealedRow>,
-        Dispute {
-            amendment,
-            statement,
-        }: Dispute,
+        dispute: Dispute,
     ) -> Result<Changed<AmendmentRequest>, Problem> {
-        let row = found.ok_or(Problem::not_found())?;
-        let former = Requests::<Amendment>::open(&row, opener)?;
         let now = Timestamp::now();
-        let next = former.asked.disputed(access, opener, statement, now)?;
-        let taken = amendment_closed();
-        let writes = self
-            .amendments
-            .advance(access, opener, &former, &next, &taken)?;
+        let (mut writes, next) =
+            self.amendments
+                .step(access, opener, found, &amendment_closed(), |former| {
+                    former.disputed(access, opener, dispute.statement, now)
+                })?;
+        let operation = SubmitDisagreement::SPEC.id;
+        writes.push(
+            self.accounts
+                .turn(access.account(), operation, ALLOWANCE, now)?,
+        );
         let answer = AmendmentRequest::new(next, &self.practice, now);
-        Ok(Changed::done(writes, Phi::new(answer)).regarding(amendment.to_string()))
+        Ok(Changed::done(writes, Phi::new(answer)))
     }
 }
 
@@ -57,6 +65,7 @@ pub fn service(aws: &Aws) -> Result<Service, Fault> {
     revises::<SubmitDisagreement>(
         aws,
         Handler {
+            accounts: Accounts::new(aws)?,
             amendments: Requests::new(aws)?,
             practice: aws.practice().clone(),
         },

@@ -31,19 +31,14 @@ impl Revise<WithdrawRefill> for Handler {
         access: &Access<PatientId>,
         opener: &Opener,
         found: Option<SealedRow>,
-        id: RefillId,
+        _: RefillId,
     ) -> Result<Changed<Refill>, Problem> {
-        let row = found.ok_or(Problem::not_found())?;
-        let former = Requests::<Refill>::open(&row, opener)?;
-        let now = Timestamp::now();
-        let refill = former
-            .asked
-            .after(access, opener, State::Withdrawn, None, now)?;
-        let taken = refill_closed();
-        let writes = self
-            .refills
-            .advance(access, opener, &former, &refill, &taken)?;
-        Ok(Changed::done(writes, Phi::new(refill)).regarding(id.to_string()))
+        let (writes, refill) =
+            self.refills
+                .step(access, opener, found, &refill_closed(), |former| {
+                    former.after(access, opener, State::Withdrawn, None, Timestamp::now())
+                })?;
+        Ok(Changed::done(writes, Phi::new(refill)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The caller: what the access token says, and what the account row says about it now.
 
 use crate::ids::{AccountId, SessionId};
-use crate::store::{AccountRow, Status};
+use crate::store::AccountRow;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -133,6 +133,16 @@ impl Claims {
     }
 }
 
+/// A sign-in, as what outlasts its requests remembers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignIn {
+    /// What the account was for.
+    pub role: Role,
+    /// In seconds since the epoch.
+    pub signed_in_at: i64,
+    pub session: SessionId,
+}
+
 /// Somebody who is signed in, with an account that may be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
@@ -145,14 +155,30 @@ pub struct Caller {
 impl Caller {
     /// The caller behind a token, if the account row still stands behind it.
     pub fn verified(claims: &Claims, row: Option<AccountRow>) -> Option<Self> {
-        let row = row.filter(|row| row.status == Status::Active)?;
+        let role = row.as_ref()?.role;
+        // The role was taken away or changed since the token was issued.
+        if !claims.groups.iter().any(|group| group == role.group()) {
+            return None;
+        }
+        let sign_in = SignIn {
+            role,
+            signed_in_at: claims.auth_time,
+            session: claims.session(),
+        };
+        Self::by_sign_in(&sign_in, row)
+    }
+
+    /// The same of a sign-in that somebody remembered.
+    pub fn by_sign_in(sign_in: &SignIn, row: Option<AccountRow>) -> Option<Self> {
+        let row = row.filter(|row| row.acts_as(sign_in.role))?;
         // Seconds are all that a token knows: a sign-in within the second of the sign-out is
         // refused as well.
-        if row.signed_out_at.is_some_and(|at| claims.auth_time <= at) {
+        let signed_in_at = sign_in.signed_in_at;
+        if row.signed_out_at.is_some_and(|at| signed_in_at <= at) {
             return None;
         }
         // Somebody signed out of this one session.
-        let session = claims.session();
+        let session = sign_in.session;
         if row
             .sessions
             .iter()
@@ -160,15 +186,20 @@ impl Caller {
         {
             return None;
         }
-        // The role was taken away or changed since the token was issued.
-        if !claims.groups.iter().any(|group| group == row.role.group()) {
-            return None;
-        }
         Some(Self {
             row,
-            signed_in_at: claims.auth_time,
+            signed_in_at,
             session,
         })
+    }
+
+    /// What there is to remember of the caller's sign-in.
+    pub const fn sign_in(&self) -> SignIn {
+        SignIn {
+            role: self.row.role,
+            signed_in_at: self.signed_in_at,
+            session: self.session,
+        }
     }
 
     /// Did they prove who they are, with both factors, in the last 15 minutes? Renewing a session
@@ -203,7 +234,7 @@ impl By for Anonymous {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Session;
+    use crate::store::{Session, Status};
     use serde_json::json;
 
     const SUB: &str = "7f1c2b7e-3a52-4a0e-9f86-2f5d7a1f6c11";

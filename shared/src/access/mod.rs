@@ -3,7 +3,7 @@
 mod caller;
 mod policy;
 
-pub use caller::{Anonymous, By, Caller, Claims, Role};
+pub use caller::{Anonymous, By, Caller, Claims, Role, SignIn};
 pub use policy::{Decision, Permitted, Policies, Principal, Resource};
 
 use crate::api::message_keys::{Group, Party};
@@ -151,6 +151,15 @@ impl Subject for ConcernId {
 pub struct AppointmentOf {
     patient: PatientId,
     appointment: AppointmentId,
+}
+
+impl AppointmentOf {
+    pub(crate) const fn new(patient: PatientId, appointment: AppointmentId) -> Self {
+        Self {
+            patient,
+            appointment,
+        }
+    }
 }
 
 impl Subject for AppointmentOf {

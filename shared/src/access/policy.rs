@@ -77,6 +77,13 @@ fn patient_attributes(
             ];
             attributes.push(("breakGlass", record(fields)?));
         }
+        if let Some(disclosure) = context.disclosure(row.account) {
+            let fields = [
+                ("account", account()?),
+                ("until", seconds(disclosure.until)),
+            ];
+            attributes.push(("disclosure", record(fields)?));
+        }
     }
     Ok(attributes)
 }

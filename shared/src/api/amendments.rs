@@ -1,6 +1,6 @@
 //! Requests to amend the record (45 CFR 164.526). The practice accepts or denies one within 60 days
 //! on its calendar, and may take 30 more once, if it says why in time. Whoever was denied may answer
-//! with a statement of disagreement.
+//! with a statement of disagreement, which is open until somebody linked it to what it is about.
 //!
 //! The privacy officer receives and decides all of them (164.526(f) wants an office named); whoever
 //! treats the patient may decide those about clinical entries, because they know what was found.
@@ -12,10 +12,10 @@ use super::requests::Step;
 use super::text::Line;
 use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::Fault;
-use crate::access::{Access, Practice};
+use crate::access::{Access, Practice, Role};
 use crate::aws::Capability::{
-    CloseAmendments, RaiseAmendments, ReadAccounts, ReadOpenAmendments, ReadPanels, ReadPatients,
-    UnwrapDataKeys, WriteAudit,
+    CloseAmendments, CountAmendments, CountRequests, RaiseAmendments, ReadAccounts,
+    ReadOpenAmendments, ReadPanels, ReadPatients, UnwrapDataKeys, WriteAudit,
 };
 use crate::http::{Object, Problem, Request};
 use crate::ids::{AccountId, AmendmentId, PatientId, RecordId};
@@ -64,8 +64,12 @@ codes!(
         Extended = "extended",
         Accepted = "accepted",
         Denied = "denied",
-        /// The patient answered the denial.
+        /// The patient answered the denial: open once more.
         Disputed = "disputed",
+        /// The practice answered the disagreement. A step, and never where a request stays.
+        Rebutted = "rebutted",
+        /// All of it stands with the entry that it is about.
+        Linked = "linked",
     }
 );
 
@@ -137,7 +141,8 @@ impl Amendment {
             && self.reason == new.reason.as_str()
     }
 
-    /// The request after the practice's answer.
+    /// The request after the practice's answer: to the request itself or, once that was denied and
+    /// disputed, to the disagreement.
     pub fn reviewed(
         &self,
         access: &Access<PatientId>,
@@ -146,11 +151,23 @@ impl Amendment {
         practice: &practice::Practice,
         now: Timestamp,
     ) -> Result<Self, Problem> {
-        if !self.is_open() {
-            return Err(amendment_closed());
+        // The policy lets the care team answer; what is not clinical is the privacy officer's.
+        let is_officer = access.caller().row.role == Role::PrivacyOfficer;
+        if !is_officer && !self.part.is_clinical() {
+            return Err(Problem::forbidden());
         }
         let mut next = self.clone();
         let text = match verdict {
+            Verdict::Link { done, rebuttal } if self.state == State::Disputed => {
+                if let Some(rebuttal) = rebuttal {
+                    next.state = State::Rebutted;
+                    next.step(access, opener, rebuttal, now)?;
+                }
+                next.state = State::Linked;
+                done
+            }
+            Verdict::Link { .. } => return Err(not_disputed()),
+            _ if !self.is_unanswered() => return Err(amendment_closed()),
             Verdict::Accept(done) => {
                 next.state = State::Accepted;
                 done
@@ -205,6 +222,8 @@ impl Amendment {
 
 impl Asked for Amendment {
     const KIND: &'static str = "AMENDMENT";
+    /// People have to read them.
+    const UNANSWERED: Option<u64> = Some(20);
     type Id = AmendmentId;
 
     fn id(&self) -> AmendmentId {
@@ -212,6 +231,12 @@ impl Asked for Amendment {
     }
 
     fn is_open(&self) -> bool {
+        self.is_unanswered() || self.state == State::Disputed
+    }
+
+    /// A disagreement waits for somebody as well, but it was the practice that denied: no number of
+    /// them keeps a patient from asking, and none from disagreeing.
+    fn is_unanswered(&self) -> bool {
         matches!(self.state, State::Requested | State::Extended)
     }
 
@@ -239,7 +264,7 @@ pub struct AmendmentRequest {
 impl AmendmentRequest {
     pub fn new(amendment: Amendment, practice: &practice::Practice, now: Timestamp) -> Self {
         Self {
-            overdue: amendment.is_open() && practice.today(now) > amendment.due,
+            overdue: amendment.is_unanswered() && practice.today(now) > amendment.due,
             amendment,
         }
     }
@@ -269,6 +294,15 @@ const fn not_denied() -> Problem {
         "not-denied",
         "There is no denial to disagree with",
         "A request that was denied takes one statement of disagreement.",
+    )
+}
+
+const fn not_disputed() -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "not-disputed",
+        "There is no disagreement to link",
+        "One is linked after the patient sent it, and once. Load the requests again.",
     )
 }
 
@@ -315,8 +349,10 @@ impl Operation for RequestAmendment {
         audit: "amendment.create",
         needs: &[
             ReadAccounts,
+            CountRequests,
             ReadPatients,
             RaiseAmendments,
+            CountAmendments,
             UnwrapDataKeys,
             WriteAudit,
         ],
@@ -426,7 +462,7 @@ impl Operation for ListOpenAmendments {
 /// The practice's answer.
 pub struct ReviewAmendment;
 
-/// One of the three.
+/// One of the four.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -434,6 +470,7 @@ struct Answer {
     accept: Option<Object<Accept>>,
     deny: Option<Object<Deny>>,
     extend: Option<Object<Extend>>,
+    link: Option<Object<Link>>,
 }
 
 /// What was done (164.526(c)(1)).
@@ -461,10 +498,24 @@ struct Extend {
     reason: Statement,
 }
 
+/// To what request, denial, disagreement and rebuttal were linked (164.526(d)(4)), and the rebuttal, if
+/// the practice has one; the patient gets a copy ((d)(3)).
+#[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+struct Link {
+    done: Statement,
+    rebuttal: Option<Statement>,
+}
+
 pub enum Verdict {
     Accept(Statement),
     Deny(Basis, Statement),
     Extend(Statement),
+    Link {
+        done: Statement,
+        rebuttal: Option<Statement>,
+    },
 }
 
 /// The answer, and to which request.
@@ -487,6 +538,7 @@ impl Operation for ReviewAmendment {
             ReadAccounts,
             ReadPatients,
             RaiseAmendments,
+            CountAmendments,
             CloseAmendments,
             UnwrapDataKeys,
             WriteAudit,
@@ -499,30 +551,31 @@ impl Operation for ReviewAmendment {
     fn parse(request: &Request) -> Result<Review, Problem> {
         request.no_query()?;
         let amendment = request.path("amendment")?;
-        let verdict = match request.body()? {
-            Answer {
-                accept: Some(Object(accept)),
-                deny: None,
-                extend: None,
-            } => Verdict::Accept(accept.done),
-            Answer {
-                accept: None,
-                deny: Some(Object(deny)),
-                extend: None,
-            } => Verdict::Deny(deny.basis, deny.explanation),
-            Answer {
-                accept: None,
-                deny: None,
-                extend: Some(Object(extend)),
-            } => Verdict::Extend(extend.reason),
+        let Answer {
+            accept,
+            deny,
+            extend,
+            link,
+        } = request.body()?;
+        let verdict = match (accept, deny, extend, link) {
+            (Some(Object(accept)), None, None, None) => Verdict::Accept(accept.done),
+            (None, Some(Object(deny)), None, None) => Verdict::Deny(deny.basis, deny.explanation),
+            (None, None, Some(Object(extend)), None) => Verdict::Extend(extend.reason),
+            (None, None, None, Some(Object(Link { done, rebuttal }))) => {
+                Verdict::Link { done, rebuttal }
+            }
             _ => {
                 return Err(Problem::field(
                     "",
-                    "must name one of accept, deny and extend",
+                    "must name one of accept, deny, extend and link",
                 ));
             }
         };
         Ok(Review { amendment, verdict })
+    }
+
+    fn regarding(review: &Review) -> Option<String> {
+        Some(review.amendment.to_string())
     }
 }
 
@@ -554,6 +607,7 @@ impl Operation for SubmitDisagreement {
         audit: "amendment.dispute",
         needs: &[
             ReadAccounts,
+            CountRequests,
             ReadPatients,
             RaiseAmendments,
             UnwrapDataKeys,
@@ -572,5 +626,9 @@ impl Operation for SubmitDisagreement {
             amendment,
             statement,
         })
+    }
+
+    fn regarding(dispute: &Dispute) -> Option<String> {
+        Some(dispute.amendment.to_string())
     }
 }

@@ -10,11 +10,12 @@ use crate::Fault;
 use crate::access::{AppointmentOf, Caller, Role};
 use crate::aws::Capability::{
     BookAppointments, HoldSlots, ReadAccounts, ReadAppointments, ReadAvailability, ReadPatients,
-    RelateAppointments, UnwrapDataKeys, UpdateAppointments, WriteAudit,
+    ReadWaitlist, RelateAppointments, UnwrapDataKeys, UpdateAppointments, WriteAudit,
 };
 use crate::http::{Problem, Request};
 use crate::ids::{AccountId, AppointmentId, HoldId, PatientId, PractitionerId};
 use crate::phi::Opener;
+use crate::practice::AgeBand;
 use crate::store::{Booked, SealedRow};
 use ::http::StatusCode;
 use jiff::Timestamp;
@@ -148,15 +149,24 @@ pub struct Appointment {
     pub time_zone: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
-    pub reason: String,
+    /// Why the patient comes; between an adolescent and the practice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Counts moves and the cancellation, as calendars do (RFC 5545 SEQUENCE).
     pub sequence: u64,
     /// What a change repeats in `If-Match`, in quotes.
     pub version: u64,
 }
 
+/// Is what somebody comes for kept from whoever asks? An adolescent's parents learn when, where and
+/// with whom (45 CFR 164.502(g)(3)): the age is known where a parent asks.
+fn is_confidential(opener: &Opener) -> bool {
+    opener.context().age() == Some(AgeBand::Adolescent)
+}
+
 impl Appointment {
-    pub fn new(booked: &Booked, particulars: &Particulars) -> Self {
+    pub fn new(booked: &Booked, particulars: &Particulars, opener: &Opener) -> Self {
+        let reason = || particulars.asked.reason.clone();
         Self {
             id: booked.id,
             status: booked.status,
@@ -169,7 +179,7 @@ impl Appointment {
             end: booked.end,
             time_zone: booked.time_zone.clone(),
             location: particulars.location.clone(),
-            reason: particulars.asked.reason.clone(),
+            reason: (!is_confidential(opener)).then(reason),
             sequence: booked.sequence,
             version: booked.version,
         }
@@ -178,7 +188,7 @@ impl Appointment {
     /// Opens a stored appointment.
     pub fn open(row: &SealedRow, opener: &Opener) -> Result<Self, Fault> {
         let booked = Booked::from_row(row)?;
-        Ok(Self::new(&booked, &Particulars::open(row, opener)?))
+        Ok(Self::new(&booked, &Particulars::open(row, opener)?, opener))
     }
 }
 
@@ -415,8 +425,8 @@ impl AppointmentDetail {
         let caller = opener.caller();
         let is_provider = caller.is_some_and(|caller| caller.row.role == Role::Provider);
         Self {
-            appointment: Appointment::new(&booked, &particulars),
-            summary: particulars.summary,
+            appointment: Appointment::new(&booked, &particulars, opener),
+            summary: particulars.summary.filter(|_| !is_confidential(opener)),
             notes: particulars.notes.filter(|_| is_provider),
             transitions: booked.transitions,
         }
@@ -487,6 +497,7 @@ impl Operation for RescheduleAppointment {
             ReadAppointments,
             BookAppointments,
             RelateAppointments,
+            ReadWaitlist,
             UnwrapDataKeys,
             WriteAudit,
         ],
@@ -540,6 +551,7 @@ impl Operation for CancelAppointment {
             ReadAppointments,
             BookAppointments,
             RelateAppointments,
+            ReadWaitlist,
             UnwrapDataKeys,
             WriteAudit,
         ],
@@ -695,6 +707,16 @@ pub const fn overlapping() -> Problem {
         "appointment-overlaps",
         "The patient has another appointment at that time",
         "Choose another time, or move the other appointment first.",
+    )
+}
+
+/// The patient has as many appointments to come as patients make for themselves.
+pub const fn too_many_appointments() -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "too-many-appointments",
+        "You have as many appointments to come as can be made here",
+        "Cancel one that you do not need, or call the practice for another one.",
     )
 }
 

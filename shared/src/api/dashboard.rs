@@ -1,9 +1,12 @@
 //! The dashboard: what is new, what is next.
 
+use super::appointments::Appointment;
 use super::lab_results::LabResult;
-use super::{Auth, Method, Operation, Spec, Trigger};
+use super::{Auth, Category, Method, Operation, Spec, Trigger};
 use crate::Fault;
-use crate::aws::Capability::{ReadAccounts, ReadPatients, ReadRecords, UnwrapDataKeys, WriteAudit};
+use crate::aws::Capability::{
+    ReadAccounts, ReadAppointments, ReadPatients, ReadRecords, UnwrapDataKeys, WriteAudit,
+};
 use crate::fhir::medication;
 use crate::http::{Problem, Request};
 use crate::ids::{PatientId, RecordId};
@@ -23,17 +26,13 @@ pub struct Dashboard {
     pub mrn: String,
     /// False while an import is under way, or after one that broke off: entries may be missing.
     pub record_complete: bool,
-    /// The next three.
-    pub appointments: Vec<Appointment>,
+    /// The next three, for whoever may see appointments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub appointments: Option<Vec<Appointment>>,
     pub unread_messages: u32,
     pub new_results: NewResults,
     pub active_prescriptions: Prescriptions,
 }
-
-/// An appointment to come.
-#[derive(Serialize)]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
-pub enum Appointment {}
 
 /// Laboratory results that reached the portal since the patient's visit before this one.
 #[derive(Serialize)]
@@ -67,6 +66,8 @@ pub struct Prescription {
     pub dosage: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authored_on: Option<String>,
+    /// What was imported is no MedicationRequest that can be shown: ask the practice.
+    pub unreadable: bool,
 }
 
 impl Prescription {
@@ -74,15 +75,35 @@ impl Prescription {
     pub fn open(row: &SealedRow, opener: &Opener) -> Result<Self, Fault> {
         let entry = StoredEntry::open(row, opener)?;
         let medication = entry.medication.as_deref().map(RawValue::get);
-        let prescription = medication::Prescription::parse(entry.resource.get(), medication)
-            .map_err(|_| Fault::Corrupt("a MedicationRequest resource"))?;
+        let id = row.entry_id()?;
+        let parsed = medication::Prescription::parse(entry.resource.get(), medication);
+        let Ok(prescription) = parsed else {
+            return Ok(Self {
+                id,
+                medication: None,
+                dosage: Vec::new(),
+                authored_on: None,
+                unreadable: true,
+            });
+        };
         Ok(Self {
-            id: row.entry_id()?,
+            id,
             medication: prescription.name,
             dosage: prescription.dosage,
             authored_on: prescription.authored_on,
+            unreadable: false,
         })
     }
+}
+
+/// May whoever opens the patient's dashboard see the appointments as well? A proxy's grant says so.
+pub fn has_appointments(patient: PatientId, opener: &Opener) -> bool {
+    opener.caller().is_some_and(|caller| {
+        let proxy = opener.context().proxy(caller.row.account);
+        let granted = |name: &String| name == Category::Appointments.as_str();
+        caller.row.patient == Some(patient)
+            || proxy.is_some_and(|proxy| proxy.categories.iter().any(granted))
+    })
 }
 
 impl Operation for GetDashboard {
@@ -99,6 +120,7 @@ impl Operation for GetDashboard {
             ReadAccounts,
             ReadPatients,
             ReadRecords,
+            ReadAppointments,
             UnwrapDataKeys,
             WriteAudit,
         ],

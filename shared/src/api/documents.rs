@@ -328,7 +328,7 @@ pub struct Upload {
     pub id: DocumentId,
     pub name: String,
     pub content_type: ContentType,
-    /// In bytes; of an available picture as it is stored, without metadata.
+    /// In bytes; of what is available as it is kept, which was written anew.
     pub size: u64,
     pub requested_at: Timestamp,
     pub status: Status,

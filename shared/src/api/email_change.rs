@@ -6,8 +6,8 @@ use super::users::SignInService;
 use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::access::OwnAccount;
 use crate::aws::Capability::{
-    ChangeAddresses, ComputeIndex, CountRequests, DescribeUsers, KeepEmailChanges, NoteSessions,
-    ReadAccounts, SendMail, SignOutUsers, WriteAudit,
+    ChangeAddresses, ComputeIndex, CountRequests, KeepEmailChanges, NoteSessions, ReadAccounts,
+    SendMail, SignOutUsers, WriteAudit,
 };
 use crate::http::{Problem, Request};
 use ::http::StatusCode;
@@ -48,7 +48,6 @@ impl Operation for RequestEmailChange {
             CountRequests,
             KeepEmailChanges,
             ComputeIndex,
-            DescribeUsers,
             ChangeAddresses,
             SendMail,
             WriteAudit,
@@ -101,7 +100,6 @@ impl Operation for ConfirmEmailChange {
             NoteSessions,
             KeepEmailChanges,
             ComputeIndex,
-            DescribeUsers,
             ChangeAddresses,
             SignOutUsers,
             SendMail,

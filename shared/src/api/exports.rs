@@ -4,8 +4,9 @@ use super::codes::codes;
 use super::text::Date;
 use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::aws::Capability::{
-    BeginExports, DownloadExports, KeepExports, ReadAccounts, ReadDirectory, ReadExports,
-    ReadPatients, ReadRecords, RequestExports, UnwrapDataKeys, WriteAudit, WriteExports,
+    BeginExports, DownloadExports, KeepExports, ReadAccounts, ReadAppointments, ReadDirectory,
+    ReadExports, ReadPatients, ReadRecords, RequestExports, UnwrapDataKeys, WriteAudit,
+    WriteExports,
 };
 use crate::http::{Problem, Request};
 use crate::ids::{ExportId, PatientId};
@@ -184,6 +185,9 @@ pub struct KeyedWanted {
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Export {
     pub id: ExportId,
+    /// The try that counts, or is under way.
+    #[serde(skip)]
+    pub attempt: u64,
     pub state: State,
     #[serde(flatten)]
     pub wanted: Wanted,
@@ -364,6 +368,7 @@ pub const BUILD_EXPORT: Spec = Spec {
     needs: &[
         ReadPatients,
         ReadRecords,
+        ReadAppointments,
         ReadDirectory,
         KeepExports,
         WriteExports,

@@ -1,6 +1,7 @@
 //! The health record by section, besides laboratory results, prescriptions and documents.
 
 use super::codes::codes;
+use super::lab_holds::HeldResult;
 use super::observations::Observed;
 use super::page::{Limit, Page};
 use super::{Auth, Method, Operation, Spec, Trigger};
@@ -119,8 +120,12 @@ pub struct Count {
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Entry {
     pub id: RecordId,
+    /// A laboratory result that came to stand in this section by a later import is held all the same:
+    /// the patient, and whoever acts for them, see no more than this of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HeldResult>,
     #[serde(flatten)]
-    pub content: Content,
+    pub content: Option<Content>,
     /// Those who recorded it, did it or took part, as the source calls them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub practitioners: Vec<String>,
@@ -150,6 +155,16 @@ pub enum Content {
 impl Entry {
     /// Opens a stored entry of a section.
     pub fn open(section: Section, row: &SealedRow, opener: &Opener) -> Result<Self, Fault> {
+        let id = row.entry_id()?;
+        let hold = HeldResult::of(id, opener)?;
+        if hold.as_ref().is_some_and(|hold| !hold.is_open()) {
+            return Ok(Self {
+                id,
+                hold,
+                content: None,
+                practitioners: Vec::new(),
+            });
+        }
         let stored = StoredEntry::open(row, opener)?;
         let json = stored.resource.get();
         let content = match section {
@@ -169,8 +184,9 @@ impl Entry {
         };
         let practitioners = stored.links.practitioners.into_iter();
         Ok(Self {
-            id: row.entry_id()?,
-            content: content.map_err(|_| Fault::Corrupt("a resource of a record"))?,
+            id,
+            hold,
+            content: Some(content.map_err(|_| Fault::Corrupt("a resource of a record"))?),
             practitioners: practitioners.filter_map(|one| one.display).collect(),
         })
     }

@@ -101,8 +101,8 @@ pub struct Holding {
 struct Body {
     reason: Reason,
     explanation: Line<10, 500>,
-    /// At most 30 days from now: by then a request for access has to be answered (45 CFR
-    /// 164.524(b)(2)).
+    /// At most 30 days after the result was held first: by then a request for access has to be answered
+    /// (45 CFR 164.524(b)(2)).
     until: Instant,
 }
 

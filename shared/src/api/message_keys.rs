@@ -39,7 +39,8 @@ impl Party {
     /// As whom a caller reads and writes.
     pub fn of(caller: &Caller) -> Self {
         match caller.row.role {
-            Role::Provider => Self::Group(Group::Providers),
+            // A privacy officer reads for the practice.
+            Role::Provider | Role::PrivacyOfficer => Self::Group(Group::Providers),
             _ => Self::Account(caller.row.account),
         }
     }
@@ -85,12 +86,58 @@ pub type PublicKey = Bytes<65, 65>;
 /// A private key in PKCS #8.
 pub type Pkcs8 = Bytes<64, 256>;
 
-/// A public key in its owner's log. Its id commits to every key before it.
+codes! {
+    /// Who can open a private key.
+    Protection {
+        /// Whoever the portal hands it to.
+        Portal = "portal",
+        /// Nobody without the passphrase: the browser wrapped it before it left.
+        Passphrase = "passphrase",
+        /// Nobody without the passkey, in the same way.
+        Passkey = "passkey",
+    }
+}
+
+/// A private key that a browser wrapped: version, kind, rounds, salt, and the ciphertext. The portal
+/// sees no more of it than its length.
+pub type LockedKey = Bytes<118, 310>;
+
+/// What there is of a private key.
+#[derive(Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Secret {
+    PrivateKey(Pkcs8),
+    LockedKey(LockedKey),
+}
+
+impl Secret {
+    pub fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::PrivateKey(key) => key.as_slice(),
+            Self::LockedKey(key) => key.as_slice(),
+        }
+    }
+
+    /// What stands behind a protection.
+    pub fn new(protection: Protection, bytes: Vec<u8>) -> Option<Self> {
+        match protection {
+            Protection::Portal => Pkcs8::new(bytes).map(Self::PrivateKey),
+            Protection::Passphrase | Protection::Passkey => {
+                LockedKey::new(bytes).map(Self::LockedKey)
+            }
+        }
+    }
+}
+
+/// A public key in its owner's log. Its id commits to every key before it, and to who can open the
+/// private one.
 #[derive(Clone, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct LoggedKey {
     pub key_id: Digest,
     pub public_key: PublicKey,
+    pub protection: Protection,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<Digest>,
     /// As the server says; the id does not commit to it.
@@ -98,22 +145,29 @@ pub struct LoggedKey {
 }
 
 /// The id of a key: SHA-256 over a label, the owner, the key's number in the log from 1, the public
-/// key and the id of the key before; each with its length in four bytes before it.
+/// key and the id of the key before, and the protection of the private key unless that is the portal's
+/// alone; each with its length in four bytes before it.
 pub fn key_id(
     owner: Party,
     number: u32,
     public_key: &PublicKey,
     previous: Option<&Digest>,
+    protection: Protection,
 ) -> Option<Digest> {
     let mut context = digest::Context::new(&digest::SHA256);
     let owner = owner.to_string();
-    for part in [
+    let number = number.to_be_bytes();
+    let mut parts = vec![
         &b"portal/message-key/v1"[..],
         owner.as_bytes(),
-        &number.to_be_bytes(),
+        &number,
         public_key.as_slice(),
         previous.map_or(&[][..], Digest::as_slice),
-    ] {
+    ];
+    if protection != Protection::Portal {
+        parts.push(protection.as_str().as_bytes());
+    }
+    for part in parts {
         let length = u32::try_from(part.len()).ok()?;
         context.update(&length.to_be_bytes());
         context.update(part);
@@ -129,15 +183,19 @@ pub struct RegisterMessageKey;
 #[serde(deny_unknown_fields)]
 struct NewKeyBody {
     public_key: PublicKey,
-    private_key: Pkcs8,
+    private_key: Option<Pkcs8>,
+    protection: Option<Protection>,
+    locked_key: Option<LockedKey>,
     previous: Option<Digest>,
 }
 
-/// A pair of keys that belong together, and the key that it follows.
+/// A pair of keys, and the key that it follows. That the two belong together is known where the private
+/// key can be seen; a browser holds what it unlocks to the public key in any case.
 pub struct NewKey {
     pub owner: Party,
     pub public_key: PublicKey,
-    pub private_key: Pkcs8,
+    pub secret: Secret,
+    pub protection: Protection,
     pub previous: Option<Digest>,
 }
 
@@ -191,20 +249,41 @@ impl Operation for RegisterMessageKey {
         let NewKeyBody {
             public_key,
             private_key,
+            protection,
+            locked_key,
             previous,
         } = request.body()?;
-        let pair = PrivateKey::from_private_key_der(&ECDH_P256, private_key.as_slice())
-            .and_then(|private| Ok(private.compute_public_key()?));
-        if !pair.is_ok_and(|public| public.as_ref() == public_key.as_slice()) {
-            return Err(Problem::field(
-                "/private_key",
-                "must be the private key, in PKCS #8, of the P-256 public_key",
-            ));
+        let protection = protection.unwrap_or(Protection::Portal);
+        let secret = match (protection, private_key, locked_key) {
+            (Protection::Portal, Some(key), None) => Secret::PrivateKey(key),
+            (Protection::Passphrase | Protection::Passkey, None, Some(key)) => {
+                Secret::LockedKey(key)
+            }
+            (Protection::Portal, ..) => {
+                const MUST: &str = "must be sent, and no locked_key, where the portal protects it";
+                return Err(Problem::field("/private_key", MUST));
+            }
+            (Protection::Passphrase | Protection::Passkey, ..) => {
+                const MUST: &str =
+                    "must be sent, and no private_key, where the portal alone cannot open it";
+                return Err(Problem::field("/locked_key", MUST));
+            }
+        };
+        if let Secret::PrivateKey(key) = &secret {
+            let pair = PrivateKey::from_private_key_der(&ECDH_P256, key.as_slice())
+                .and_then(|private| Ok(private.compute_public_key()?));
+            if !pair.is_ok_and(|public| public.as_ref() == public_key.as_slice()) {
+                return Err(Problem::field(
+                    "/private_key",
+                    "must be the private key, in PKCS #8, of the P-256 public_key",
+                ));
+            }
         }
         Ok(NewKey {
             owner,
             public_key,
-            private_key,
+            secret,
+            protection,
             previous,
         })
     }
@@ -223,6 +302,8 @@ struct LockedBody {
 /// Which key, of whom.
 pub struct Locked {
     pub owner: Party,
+    /// Who asks for it.
+    pub account: AccountId,
     pub key_id: Digest,
 }
 
@@ -230,7 +311,9 @@ pub struct Locked {
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Unlocked {
     pub key_id: Digest,
-    pub private_key: Pkcs8,
+    pub protection: Protection,
+    #[serde(flatten)]
+    pub secret: Secret,
 }
 
 impl Operation for UnlockMessageKey {
@@ -260,6 +343,7 @@ impl Operation for UnlockMessageKey {
         let LockedBody { key_id } = request.body()?;
         Ok(Locked {
             owner: owner(request)?,
+            account: account(request)?,
             key_id,
         })
     }
@@ -268,8 +352,12 @@ impl Operation for UnlockMessageKey {
 /// Whose key the request is about, once it is permitted: what the verified token says.
 fn owner(request: &Request) -> Result<Party, Problem> {
     let owner: KeyOwner = request.path("owner")?;
+    Ok(owner.party(account(request)?))
+}
+
+fn account(request: &Request) -> Result<AccountId, Problem> {
     let claims = request.claims.as_ref().ok_or(Problem::unauthenticated())?;
-    Ok(owner.party(claims.account))
+    Ok(claims.account)
 }
 
 /// The public keys of everybody who may take part in a patient's threads now.

@@ -10,12 +10,16 @@ pub mod appointments;
 pub mod availability;
 pub mod break_glass;
 pub mod bytes;
+pub mod calendars;
 pub mod care_team;
+pub mod channels;
 mod codes;
 pub mod dashboard;
 pub mod days;
+pub mod disclosures;
 pub mod documents;
 pub mod email_change;
+pub mod events;
 pub mod exports;
 pub mod health_record;
 pub mod import;
@@ -24,6 +28,7 @@ pub mod lab_results;
 pub mod lab_trends;
 pub mod message_keys;
 pub mod my_patients;
+pub mod notices;
 pub mod observations;
 pub mod open_slots;
 pub mod page;
@@ -32,6 +37,7 @@ pub mod profile;
 pub mod proxies;
 pub mod record_access;
 pub mod refills;
+pub mod reminders;
 pub mod requests;
 pub mod schedule;
 pub mod search;
@@ -40,11 +46,13 @@ pub mod summary;
 pub mod text;
 pub mod threads;
 pub mod users;
+pub mod waitlist;
 pub mod words;
 
+use crate::Fault;
 use crate::access::Resource;
 use crate::aws::Capability;
-use crate::http::{Described, Problem, Request};
+use crate::http::{Content, Described, Problem, Request};
 use ::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +65,8 @@ pub enum Trigger {
         path: &'static str,
         auth: Auth,
     },
+    /// A route of the WebSocket API. `$connect` takes a ticket; what comes after stands on that.
+    Socket { route: &'static str },
     /// An AWS service invokes it (a bucket notification, a Cognito trigger).
     Event,
 }
@@ -155,7 +165,7 @@ pub struct Spec {
     pub needs: &'static [Capability],
 }
 
-/// An operation behind the REST API.
+/// An operation that somebody asks for: behind the REST API, or as a handshake of the WebSocket API.
 pub trait Operation: Send + Sync + 'static {
     const SPEC: &'static Spec;
     /// Whose data it touches; what Cedar calls the resource.
@@ -166,7 +176,7 @@ pub trait Operation: Send + Sync + 'static {
     /// Turns a request into types that cannot hold invalid values.
     fn parse(request: &Request) -> Result<Self::Input, Problem>;
 
-    /// What else a read is about: an id that tells nothing of it, for the audit record.
+    /// What else it is about: an id that tells nothing of it, for the audit record.
     fn regarding(_: &Self::Input) -> Option<String> {
         None
     }
@@ -177,6 +187,14 @@ pub trait Operation: Send + Sync + 'static {
     /// The status of this success, where there are several.
     fn status(_: &Self::Output) -> StatusCode {
         Self::SUCCESS
+    }
+
+    /// The media type of an answer.
+    const MEDIA_TYPE: &'static str = "application/json";
+
+    /// What goes over the wire: JSON, unless the answer is a file.
+    fn content(answer: &Self::Output) -> Result<Content, Fault> {
+        Content::json(answer)
     }
 
     /// The version of an answer that may be changed with `If-Match`.
@@ -255,9 +273,18 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<threads::ReadThread>();
     visitor.operation::<threads::SendMessage>();
     visitor.operation::<threads::MarkThreadRead>();
+    visitor.operation::<threads::HideThread>();
     visitor.operation::<threads::ShareThread>();
     visitor.operation::<threads::CloseThread>();
     visitor.operation::<threads::AssignThread>();
+    visitor.operation::<disclosures::DiscloseMessages>();
+    // Real time
+    visitor.operation::<channels::OpenChannel>();
+    visitor.operation::<channels::ConnectChannel>();
+    visitor.event(&channels::DISCONNECT_CHANNEL);
+    visitor.operation::<events::ListEvents>();
+    visitor.event(&events::DELIVER_EVENTS);
+    visitor.event(&notices::SEND_NOTICES);
     // Proxies
     visitor.operation::<proxies::GrantProxy>();
     visitor.operation::<proxies::ListProxies>();
@@ -284,6 +311,16 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<appointments::CompleteAppointment>();
     visitor.operation::<appointments::MarkNoShow>();
     visitor.operation::<schedule::ListSchedule>();
+    visitor.operation::<waitlist::JoinWaitlist>();
+    visitor.operation::<waitlist::ListWaitlist>();
+    visitor.operation::<waitlist::LeaveWaitlist>();
+    visitor.operation::<waitlist::ListWaitingPatients>();
+    visitor.event(&waitlist::OFFER_OPENINGS);
+    visitor.operation::<calendars::GetCalendar>();
+    visitor.operation::<calendars::OpenCalendar>();
+    visitor.operation::<calendars::RevokeCalendar>();
+    visitor.operation::<calendars::ReadCalendar>();
+    visitor.event(&reminders::SEND_REMINDERS);
     // Emergencies
     visitor.operation::<break_glass::BreakGlass>();
     visitor.operation::<access_concerns::ListAccessConcerns>();

@@ -49,7 +49,7 @@ pub struct OpenSlots {
 }
 
 /// A time at which an appointment may be booked. Nothing is kept for anybody by listing it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct OpenSlot {
     pub practitioner: PractitionerId,
@@ -60,7 +60,7 @@ pub struct OpenSlot {
     pub end: Timestamp,
     /// The provider's, in which the times are to be shown.
     pub time_zone: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
 }
 

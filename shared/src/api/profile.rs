@@ -281,6 +281,11 @@ impl Profile {
         })
     }
 
+    /// How the patient wants to hear of things.
+    pub fn notifications(opener: &Opener) -> Result<Notifications, Fault> {
+        Ok(Own::open(opener)?.notifications.unwrap_or_default())
+    }
+
     /// How old the patient is on the practice's date; none if that is not known. Where the day or
     /// month of birth is not, it counts as the earliest that it may be.
     pub fn age(
@@ -292,6 +297,12 @@ impl Profile {
             .birth_date
             .and_then(|date| date.earliest());
         Ok(born.map(|born| practice.age(born, now)))
+    }
+
+    /// The year of the patient's birth, if it is known.
+    pub fn year_of_birth(opener: &Opener) -> Result<Option<i16>, Fault> {
+        let born = imported(opener)?.birth_date;
+        Ok(born.and_then(|date| date.earliest()).map(|day| day.year()))
     }
 }
 

@@ -115,6 +115,10 @@ impl TryFrom<Vec<Category>> for Categories {
 }
 
 impl Categories {
+    pub fn has(&self, category: Category) -> bool {
+        self.0.contains(&category)
+    }
+
     pub fn names(&self) -> Vec<String> {
         let names = self.0.iter().map(|category| category.as_str().to_owned());
         names.collect()
@@ -190,12 +194,34 @@ impl Granted {
             granted_at: proxy.granted_at,
             state: if active { "active" } else { "expired" },
             in_effect: if active {
-                proxy.categories.clone()
+                in_effect(proxy, age, practice, now)
             } else {
                 Vec::new()
             },
         })
     }
+}
+
+/// The categories that a grant which is not over opens: of a parent's, once the child may consent
+/// alone to some care, the appointments. Of the child's messages there is nothing from the year on in
+/// which that may be so: the functions that handle them know no more than the year of birth.
+pub fn in_effect(
+    proxy: &Proxy,
+    age: Option<AgeBand>,
+    practice: &Practice,
+    now: Timestamp,
+) -> Vec<String> {
+    let is_open = |name: &&String| {
+        proxy.basis != Basis::Parental
+            || name.as_str() == Category::Appointments.as_str()
+            || if name.as_str() == Category::Messages.as_str() {
+                let by_year = |year| practice.is_child_born_in(year, now);
+                proxy.born.is_some_and(by_year)
+            } else {
+                age == Some(AgeBand::Child)
+            }
+    };
+    proxy.categories.iter().filter(is_open).cloned().collect()
 }
 
 /// Does the account act for the patient at this moment? The policy decides.

@@ -4,6 +4,7 @@
 use super::access_concerns::{Outcome as Resolved, Resolution, Verdict};
 use super::break_glass::Reason;
 use super::codes::codes;
+use super::disclosures::{DiscloseMessages, Disclosed};
 use super::page::{Limit, Page};
 use super::proxies::Person;
 use super::text::{Date, Line};
@@ -18,6 +19,7 @@ use crate::aws::Capability::{
 use crate::http::{Problem, Request};
 use crate::ids::{AccessId, AccountId, PatientId};
 use crate::phi::Opener;
+use crate::store::accesses::{BEGUN, UNCHANGED};
 use crate::store::{AccessNotes, AccessRecord, Basis, Emergency, ReportRow, SealedRow};
 use ::http::StatusCode;
 use jiff::Timestamp;
@@ -37,6 +39,8 @@ codes!(
         /// Administrators and privacy officers.
         Staff = "staff",
         Portal = "portal",
+        /// What was passed on as the law asks or allows: the accounting of disclosures.
+        Disclosures = "disclosures",
     }
 );
 
@@ -127,6 +131,9 @@ pub struct Why {
     pub text: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub emergency: Option<Review>,
+    /// To whom it was passed on and why (45 CFR 164.528(b)(2)); the patient alone is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disclosure: Option<Disclosed>,
 }
 
 /// An emergency's reason, and what the privacy officer says of it.
@@ -232,6 +239,9 @@ const COMPLAINTS: [&str; 3] = [
     "resolve-access-concern",
 ];
 
+/// What permits the privacy officer to pass something on.
+const DISCLOSURE: &str = "disclosure";
+
 /// Tells what the audit log holds of one patient.
 pub struct Teller<'a> {
     opener: &'a Opener,
@@ -265,12 +275,20 @@ impl<'a> Teller<'a> {
         if complaint && !self.is_patient && record.actor != Some(self.caller) {
             return false;
         }
+        // To whom something was passed on, and that it was, may be because of whoever acts for the
+        // patient (45 CFR 164.512(c)(2)): the patient hears of it here, others from the practice.
+        let disclosure = record.via.as_deref() == Some(DISCLOSURE);
+        let tried = record.operation == DiscloseMessages::SPEC.id;
+        if (disclosure || tried) && !self.is_patient {
+            return false;
+        }
         match (of, self.kind(record)) {
             (Of::Anyone, _)
             | (Of::Proxies, Kind::Proxy)
             | (Of::Providers, Kind::Provider)
             | (Of::Staff, Kind::Administrator | Kind::PrivacyOfficer)
             | (Of::Portal, Kind::Portal) => true,
+            (Of::Disclosures, _) => disclosure,
             (Of::Others, kind) => kind != Kind::You,
             _ => false,
         }
@@ -288,7 +306,7 @@ impl<'a> Teller<'a> {
                 text: if did { words.did } else { words.tried },
                 operation: record.operation.clone(),
             },
-            why: self.why(&record, who.kind),
+            why: self.why(&record, who.kind)?,
             outcome,
             report: self
                 .notes
@@ -387,21 +405,36 @@ impl<'a> Teller<'a> {
         Ok(Some(person.name))
     }
 
-    fn why(&self, record: &AccessRecord, kind: Kind) -> Option<Why> {
-        let via = record.via.clone()?;
+    fn why(&self, record: &AccessRecord, kind: Kind) -> Result<Option<Why>, Fault> {
+        let Some(via) = record.via.clone() else {
+            return Ok(None);
+        };
         let emergency = record.grant.and_then(|grant| self.notes.emergency(grant));
         let text = match (via.as_str(), emergency) {
             ("break-glass", Some(emergency)) => emergency_text(emergency.reason),
             ("proxy", _) if self.is_parental(record) => {
                 "A parent or guardian may see the record of a child."
             }
-            (via, _) => ground(via, kind)?,
+            (via, _) => match ground(via, kind) {
+                Some(text) => text,
+                None => return Ok(None),
+            },
         };
-        Some(Why {
+        Ok(Some(Why {
             text: text.to_owned(),
             emergency: emergency.map(Review::of),
+            disclosure: self.disclosure(record)?,
             via,
-        })
+        }))
+    }
+
+    fn disclosure(&self, record: &AccessRecord) -> Result<Option<Disclosed>, Fault> {
+        let grant = record.grant.filter(|_| self.is_patient);
+        let Some(row) = grant.and_then(|grant| self.notes.disclosure(grant)) else {
+            return Ok(None);
+        };
+        let disclosed = serde_json::from_slice(&row.open(self.opener)?);
+        disclosed.map_err(|_| Fault::Corrupt("a disclosure's row"))
     }
 
     fn is_parental(&self, record: &AccessRecord) -> bool {
@@ -424,7 +457,9 @@ pub fn ground(via: &str, kind: Kind) -> Option<&'static str> {
         "activation" => "They had the letter and the code from the practice.",
         "service" => "The practice's own record system sent it.",
         "appointment" => "The patient had an appointment with them.",
+        "calendar" => "They had the secret address of a calendar.",
         "own-schedule" => "It is about their own schedule.",
+        DISCLOSURE => "They passed it on, as the law asks or allows.",
         "booking" => "It shows when appointments can be made.",
         "own-account" => "It is about their own account.",
         _ => return None,
@@ -502,8 +537,11 @@ impl Report {
 
 fn outcome(record: &AccessRecord, kind: Kind) -> Outcome {
     let (code, text) = match record.outcome.as_str() {
-        "success" if record.reason.as_deref() == Some("begun") => {
+        "success" if record.reason.as_deref() == Some(BEGUN) => {
             (Ended::NotDone, "It began, and has not finished.")
+        }
+        "success" if record.reason.as_deref() == Some(UNCHANGED) => {
+            (Ended::Done, "It was done. There was nothing new in it.")
         }
         "success" => (Ended::Done, "It was done."),
         "denied" if record.via.is_some() => (

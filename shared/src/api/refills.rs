@@ -11,8 +11,8 @@ use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::Fault;
 use crate::access::{Access, Practice};
 use crate::aws::Capability::{
-    CloseRefills, RaiseRefills, ReadAccounts, ReadOpenRefills, ReadPanels, ReadPatients,
-    ReadRecords, UnwrapDataKeys, WriteAudit,
+    CloseRefills, CountRequests, RaiseRefills, ReadAccounts, ReadOpenRefills, ReadPanels,
+    ReadPatients, ReadRecords, UnwrapDataKeys, WriteAudit,
 };
 use crate::http::{Problem, Request};
 use crate::ids::{AccountId, PatientId, RecordId, RefillId};
@@ -189,6 +189,7 @@ impl Operation for RequestRefill {
         audit: "refill-request.create",
         needs: &[
             ReadAccounts,
+            CountRequests,
             ReadPatients,
             ReadRecords,
             RaiseRefills,
@@ -240,6 +241,10 @@ impl Operation for WithdrawRefill {
     fn parse(request: &Request) -> Result<RefillId, Problem> {
         request.no_query()?;
         request.path("refill")
+    }
+
+    fn regarding(refill: &RefillId) -> Option<String> {
+        Some(refill.to_string())
     }
 }
 
@@ -435,5 +440,9 @@ impl Operation for ReviewRefill {
             decision,
             reason,
         })
+    }
+
+    fn regarding(review: &Review) -> Option<String> {
+        Some(review.refill.to_string())
     }
 }

@@ -1,10 +1,13 @@
 //! What a provider sees first of a patient.
 
+use super::appointments::Appointment;
 use super::dashboard::Prescriptions;
 use super::lab_results::LabResult;
 use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::Fault;
-use crate::aws::Capability::{ReadAccounts, ReadPatients, ReadRecords, UnwrapDataKeys, WriteAudit};
+use crate::aws::Capability::{
+    ReadAccounts, ReadAppointments, ReadPatients, ReadRecords, UnwrapDataKeys, WriteAudit,
+};
 use crate::fhir::finding;
 use crate::http::{Problem, Request};
 use crate::ids::{PatientId, RecordId};
@@ -35,6 +38,9 @@ pub struct Summary {
     pub newest_results: Vec<LabResult>,
     /// How many treat the patient now.
     pub care_team: usize,
+    /// The next one that is to take place, with whomever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_appointment: Option<Appointment>,
 }
 
 /// Allergies or conditions, whatever their clinical status.
@@ -61,19 +67,30 @@ pub struct Finding {
     /// When it began, else when it was recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
+    /// What was imported cannot be shown: look into the practice's record system.
+    pub unreadable: bool,
 }
 
 impl Finding {
     /// Opens a stored allergy or condition.
     pub fn open(row: &SealedRow, opener: &Opener) -> Result<Self, Fault> {
         let entry = StoredEntry::open(row, opener)?;
-        let finding = finding::Finding::parse(entry.resource.get())
-            .map_err(|_| Fault::Corrupt("an allergy or a condition"))?;
+        let id = row.entry_id()?;
+        let Ok(finding) = finding::Finding::parse(entry.resource.get()) else {
+            return Ok(Self {
+                id,
+                name: None,
+                clinical_status: None,
+                since: None,
+                unreadable: true,
+            });
+        };
         Ok(Self {
-            id: row.entry_id()?,
+            id,
             name: finding.name,
             clinical_status: finding.clinical_status,
             since: finding.since,
+            unreadable: false,
         })
     }
 }
@@ -92,6 +109,7 @@ impl Operation for GetPatientSummary {
             ReadAccounts,
             ReadPatients,
             ReadRecords,
+            ReadAppointments,
             UnwrapDataKeys,
             WriteAudit,
         ],

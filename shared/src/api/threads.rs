@@ -4,7 +4,7 @@
 use super::bytes::{Bytes, Digest};
 use super::codes::codes;
 use super::message_keys::Party;
-use super::page::Page;
+use super::page::{Limit, Page};
 use super::text::Line;
 use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::Fault;
@@ -17,6 +17,7 @@ use crate::ids::{AccountId, PatientId, PractitionerId, ThreadId};
 use crate::store::{AccountRow, PatientContext};
 use ::http::StatusCode;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -168,6 +169,10 @@ pub struct Thread {
     pub last: u64,
     /// Messages of others that the party has not marked read.
     pub unread: u64,
+    /// The party left it out of its list, and nothing came since.
+    pub hidden: bool,
+    /// The last day on which it is certain to be there.
+    pub kept_until: Date,
     /// The caller's last counter.
     pub counter: u64,
     /// Ciphertext.
@@ -295,6 +300,30 @@ impl Operation for StartThread {
 /// A patient's threads, newest activity first.
 pub struct ListThreads;
 
+codes! {
+    /// What becomes of threads that the caller's party has hidden.
+    HiddenOnes {
+        LeftOut = "left-out",
+        Listed = "listed",
+    }
+}
+
+#[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    hidden: Option<HiddenOnes>,
+    #[serde(default)]
+    limit: Limit,
+    cursor: Option<String>,
+}
+
+/// Which threads.
+pub struct Listing {
+    pub hidden: HiddenOnes,
+    pub page: Page,
+}
+
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Threads {
@@ -317,11 +346,15 @@ impl Operation for ListThreads {
         needs: &[ReadAccounts, ReadPatients, ReadMessages, WriteAudit],
     };
     type Subject = PatientId;
-    type Input = Page;
+    type Input = Listing;
     type Output = Threads;
 
-    fn parse(request: &Request) -> Result<Page, Problem> {
-        Page::parse(request, Self::SPEC)
+    fn parse(request: &Request) -> Result<Listing, Problem> {
+        let query: ListQuery = request.query()?;
+        Ok(Listing {
+            hidden: query.hidden.unwrap_or(HiddenOnes::LeftOut),
+            page: Page::of(request, Self::SPEC.id, query.limit, query.cursor)?,
+        })
     }
 }
 
@@ -499,7 +532,7 @@ struct ReadBody {
     through: u64,
 }
 
-/// Up to which sequence the caller has read.
+/// Up to which sequence the caller has read, or hides what there is.
 pub struct Through {
     pub thread: ThreadId,
     pub through: u64,
@@ -544,6 +577,48 @@ impl Operation for MarkThreadRead {
                 "must be the sequence of a message",
             ));
         }
+        Ok(Through {
+            thread: request.path("thread")?,
+            through,
+        })
+    }
+}
+
+/// Leaves a thread out of the list of the caller's party, as long as nothing comes after a message.
+pub struct HideThread;
+
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct Hidden {
+    pub thread: ThreadId,
+    pub hidden: bool,
+}
+
+impl Operation for HideThread {
+    const SPEC: &'static Spec = &Spec {
+        id: "hide-thread",
+        trigger: Trigger::Http {
+            method: Method::Post,
+            path: "/v1/patients/{patient}/threads/{thread}/hide",
+            auth: Auth::Token,
+        },
+        action: "HideThread",
+        audit: "thread.hide",
+        needs: &[
+            ReadAccounts,
+            ReadPatients,
+            ReadMessages,
+            WriteMessages,
+            WriteAudit,
+        ],
+    };
+    type Subject = PatientId;
+    type Input = Through;
+    type Output = Hidden;
+
+    fn parse(request: &Request) -> Result<Through, Problem> {
+        request.no_query()?;
+        let ReadBody { through } = request.body()?;
         Ok(Through {
             thread: request.path("thread")?,
             through,

@@ -5,10 +5,10 @@ use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::access::{Practice, Role};
 use crate::aws::Capability::{
     AlignUsers, ChangeAddresses, ComputeIndex, CreateAccounts, DescribeUsers, FindPatients,
-    InviteUsers, IssueActivations, KeepAdministrators, KeepApprovals, KeepPractitioners,
-    ListUsers as SearchPool, ManageAccounts, NoteReconciliation, NoteSessions, ReadAccounts,
-    ReadDirectory, ReadPatients, RemoveUsers, ResetSecondFactors, SignOutUsers, UnwrapDataKeys,
-    WriteAudit,
+    ForgetEmailChanges, InviteUsers, IssueActivations, KeepAdministrators, KeepApprovals,
+    KeepPractitioners, ListUsers as SearchPool, ManageAccounts, NoteReconciliation, NoteSessions,
+    ReadAccounts, ReadDirectory, ReadPatients, RemoveUsers, ResetSecondFactors, SignOutUsers,
+    UnwrapDataKeys, WriteAudit,
 };
 use crate::http::{Cursor, Problem, Request};
 use crate::ids::{AccountId, PractitionerId};
@@ -592,6 +592,7 @@ pub const RECONCILE_ACCOUNTS: Spec = Spec {
         ReadAccounts,
         KeepAdministrators,
         NoteReconciliation,
+        ForgetEmailChanges,
         SearchPool,
         AlignUsers,
         ChangeAddresses,

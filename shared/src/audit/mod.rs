@@ -5,5 +5,5 @@ mod record;
 mod writer;
 
 pub use record::{Outcome, Record, Via};
-pub(crate) use writer::transaction_fault;
 pub use writer::{Audit, Commit, Receipt};
+pub(crate) use writer::{pause, transaction_fault};

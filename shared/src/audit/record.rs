@@ -65,10 +65,10 @@ pub struct Record {
     pub request_id: String,
     pub outcome: Outcome,
     /// The problem's type, where the outcome is not a success. An import's success may be that it
-    /// has `begun`, or is to be `continued`.
+    /// has `begun`, is to be `continued`, or left everything `unchanged`.
     pub reason: Option<&'static str>,
     pub via: Option<Via>,
-    /// The proxy's or the emergency's grant that the access rests on.
+    /// The grant that the access rests on: a proxy's, an emergency's or a disclosure's.
     pub grant: Option<Uuid>,
     /// The code of the reason for which somebody broke the glass.
     pub emergency: Option<&'static str>,
@@ -146,6 +146,7 @@ impl Record {
         match self.via.as_ref().map(Via::as_str) {
             Some("break-glass") => return "BTG",
             Some("proxy") => return "FAMRQT",
+            Some("disclosure") => return "HLEGAL",
             _ => {}
         }
         match self.role {

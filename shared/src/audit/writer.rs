@@ -8,7 +8,7 @@ use crate::{Fault, Reason};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{CancellationReason, Put, TransactWriteItem};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -75,7 +75,7 @@ impl Audit {
 
     /// Commits a change and its records in one transaction: one of the access, and one for each
     /// patient whom it opened something of.
-    pub(crate) async fn commit(
+    pub async fn commit(
         &self,
         record: &Record,
         opened: &[Record],
@@ -111,7 +111,7 @@ impl Audit {
             if !answer.as_ref().is_err_and(is_overtaken) {
                 break;
             }
-            tokio::time::sleep(pause(record, attempt)).await;
+            tokio::time::sleep(pause(attempt)).await;
             answer = transaction.clone().send().await;
         }
         match answer {
@@ -131,30 +131,32 @@ impl Audit {
 /// How often a transaction is sent that others are in the way of. The waits add up to a second.
 const ATTEMPTS: u32 = 6;
 
-/// Longer each time, and not the same for two that met.
-fn pause(record: &Record, attempt: u32) -> Duration {
-    let odd = u64::from(record.id.as_bytes().last().copied().unwrap_or_default());
-    Duration::from_millis((15 + odd / 16) * 2_u64.pow(attempt - 1))
+/// How long to wait before another try: longer each time, and not as long as others do.
+pub(crate) fn pause(attempt: u32) -> Duration {
+    let longest = 20_u64 << attempt.min(5);
+    let (random, _) = Uuid::new_v4().as_u64_pair();
+    Duration::from_millis(random % longest)
 }
 
 /// Did another transaction on one of the items come first, or was there too much at once? Nothing
-/// was changed then, and nothing speaks against it: it may be sent again.
+/// was changed then, and nothing speaks against it: it may be sent again. (What is throttled before
+/// DynamoDB looks at it, the SDK has sent again already.)
 fn is_overtaken(error: &TransactionError) -> bool {
-    match error.as_service_error() {
-        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-            let reasons = cancelled.cancellation_reasons();
-            let codes = || reasons.iter().filter_map(|reason| reason.code());
-            codes().all(|code| code != CONDITION)
-                && codes().any(|code| {
-                    matches!(
-                        code,
-                        "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"
-                    )
-                })
+    let is_cancelled = matches!(
+        error.as_service_error(),
+        Some(
+            TransactWriteItemsError::TransactionCanceledException(_)
+                | TransactWriteItemsError::TransactionInProgressException(_)
+        )
+    );
+    let passes = matches!(
+        transaction_fault(error),
+        Fault::Unavailable {
+            reason: Reason::Conflict | Reason::Throttled,
+            ..
         }
-        Some(TransactWriteItemsError::TransactionInProgressException(_)) => true,
-        _ => false,
-    }
+    );
+    is_cancelled && passes && failed_condition(error).is_none()
 }
 
 const CONDITION: &str = "ConditionalCheckFailed";
@@ -164,23 +166,42 @@ type TransactionError = SdkError<TransactWriteItemsError, aws_smithy_runtime_api
 /// Which of a transaction's items had a condition that did not hold. The audit records are the last,
 /// so they count past the end of the change's.
 fn failed_condition(error: &TransactionError) -> Option<usize> {
-    let TransactWriteItemsError::TransactionCanceledException(cancelled) =
-        error.as_service_error()?
-    else {
-        return None;
-    };
-    cancelled
-        .cancellation_reasons()
+    cancellations(error)?
         .iter()
         .position(|reason| reason.code() == Some(CONDITION))
 }
 
+/// Why each item was not written, if DynamoDB looked at them.
+fn cancellations(error: &TransactionError) -> Option<&[CancellationReason]> {
+    match error.as_service_error()? {
+        TransactWriteItemsError::TransactionCanceledException(cancelled) => {
+            Some(cancelled.cancellation_reasons())
+        }
+        _ => None,
+    }
+}
+
+/// What kept a transaction from being committed. One item that DynamoDB does not take is a defect,
+/// whatever else came in between: sending it again does not help.
 pub(crate) fn transaction_fault(error: &TransactionError) -> Fault {
-    match error.as_service_error() {
-        Some(TransactWriteItemsError::TransactionCanceledException(_)) => Fault::Unavailable {
-            service: "DynamoDB",
-            reason: Reason::Conflict,
-        },
-        _ => fault("DynamoDB", error),
+    let Some(reasons) = cancellations(error) else {
+        return fault("DynamoDB", error);
+    };
+    let mut reason = Reason::Other;
+    for code in reasons.iter().filter_map(CancellationReason::code) {
+        match code {
+            "None" => {}
+            CONDITION | "TransactionConflict" => reason = Reason::Conflict,
+            "ThrottlingError" | "ProvisionedThroughputExceeded" | "RequestLimitExceeded" => {
+                if reason == Reason::Other {
+                    reason = Reason::Throttled;
+                }
+            }
+            _ => return Fault::Defect("a transaction that DynamoDB does not take"),
+        }
+    }
+    Fault::Unavailable {
+        service: "DynamoDB",
+        reason,
     }
 }

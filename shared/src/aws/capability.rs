@@ -17,6 +17,12 @@ pub enum Capability {
     KeepSessions,
     /// Keep a change of an address that waits for its codes.
     KeepEmailChanges,
+    /// Forget one that cannot be carried out.
+    ForgetEmailChanges,
+    /// Find a calendar by its address.
+    ReadCalendars,
+    /// Open a calendar at a secret address, and end it.
+    KeepCalendars,
     /// Keep somebody from breaking the glass for a while.
     BarFromBreakingGlass,
     /// Make the row of an account that did not exist.
@@ -47,6 +53,8 @@ pub enum Capability {
     WriteFindIndex,
     /// Give a patient their one account.
     LinkAccounts,
+    /// Find a patient's one account.
+    FindAccounts,
     /// Let somebody act for a patient.
     GrantProxies,
     RevokeProxies,
@@ -57,6 +65,8 @@ pub enum Capability {
     EndBreakGlass,
     /// Report an access to the privacy officer.
     ReportConcerns,
+    /// Note to whom a patient's messages are passed on, and open them for it.
+    RecordDisclosures,
     /// Keep a result from the patient for a time, or no longer.
     HoldResults,
     /// Read what is held, whoever's it is.
@@ -76,6 +86,8 @@ pub enum Capability {
     RaiseAmendments,
     /// Take an amendment request off the work list.
     CloseAmendments,
+    /// Count how many of a patient's amendment requests have no answer.
+    CountAmendments,
     /// Let the patient know what came of a concern.
     NoteOutcomes,
     ReadRecords,
@@ -118,6 +130,29 @@ pub enum Capability {
     UpdateAppointments,
     /// Let a provider look after an appointment with a patient.
     RelateAppointments,
+    /// Read who waits for an appointment, whoever it is.
+    ReadWaitlist,
+    /// Take a place on the waitlist, or give one up.
+    KeepWaitlist,
+    /// Keep a time for whoever is next in turn.
+    OfferOpenings,
+    /// Read which appointments there are on a day, whoever's.
+    ReadDueAppointments,
+    /// Note who was reminded of which appointment.
+    KeepReminders,
+    /// Give out tickets for connections.
+    IssueTickets,
+    /// Let whoever has a ticket connect.
+    OpenChannels,
+    CloseChannels,
+    /// Read what an account was told.
+    ReadEvents,
+    /// Write what an account is told, and see over which connections.
+    DeliverEvents,
+    /// Tell something over a connection, or end it.
+    PostToChannels,
+    /// Take the notices that are due.
+    KeepNotices,
     ReadMessages,
     WriteMessages,
     /// Read which threads wait with the practice.
@@ -125,8 +160,10 @@ pub enum Capability {
     /// Read public keys of messages, and which account is a patient's.
     ReadMessageKeys,
     WriteMessageKeys,
-    /// Read private keys of messages as they are sealed.
+    /// Read private keys of messages as they are sealed, and who may unlock the practice's to disclose.
     ReadPrivateKeys,
+    /// Let a privacy officer unlock the practice's key, to disclose something.
+    AdmitToPracticeKey,
     SealPrivateKeys,
     OpenPrivateKeys,
     WriteAudit,
@@ -140,18 +177,20 @@ pub enum Capability {
     InviteUsers,
     SignOutUsers,
     ListUsers,
-    /// See a user's address, and whether they have a second factor.
+    /// See whether a user has a second factor.
     DescribeUsers,
     /// Keep a user in the group of their role, enabled or disabled.
     AlignUsers,
     ResetSecondFactors,
-    /// Give a user another address, or note which one they ask for.
+    /// Give a user another address, or note which one they ask for, beside the one that they have.
     ChangeAddresses,
     RemoveUsers,
     /// Read when and from where a user signed in.
     ReadSignIns,
     /// Send mail in the portal's name.
     SendMail,
+    /// Send text messages to phones.
+    SendTexts,
     ReadImports,
     WriteImportReports,
     /// Have a copy of a record made.
@@ -171,6 +210,7 @@ pub enum Resource {
     DirectoryTable,
     ScheduleTable,
     MessagesTable,
+    ChannelsTable,
     AuditTable,
     MessageKey,
     PhiKey,
@@ -178,8 +218,12 @@ pub enum Resource {
     /// What tables and buckets are encrypted with at rest.
     DataKey,
     UserPool,
+    /// The WebSocket API.
+    ChannelApi,
     /// The address that mails come from.
     MailSender,
+    /// The number that text messages come from.
+    TextSender,
     ImportBucket,
     /// What came in and was not inspected yet.
     QuarantineBucket,
@@ -197,12 +241,15 @@ impl Resource {
             Self::DirectoryTable => "DIRECTORY_TABLE",
             Self::ScheduleTable => "SCHEDULE_TABLE",
             Self::MessagesTable => "MESSAGES_TABLE",
+            Self::ChannelsTable => "CHANNELS_TABLE",
+            Self::ChannelApi => "CHANNEL_API_ID",
             Self::MessageKey => "MESSAGE_KEY_ID",
             Self::AuditTable => "AUDIT_TABLE",
             Self::PhiKey => "PHI_KEY_ID",
             Self::IndexKey => "INDEX_KEY_ID",
             Self::UserPool => "USER_POOL_ID",
             Self::MailSender => "MAIL_SENDER",
+            Self::TextSender => "TEXT_SENDER",
             Self::DataKey => "DATA_KEY_ARN",
             Self::ImportBucket => "IMPORT_BUCKET",
             Self::QuarantineBucket => "QUARANTINE_BUCKET",
@@ -213,13 +260,16 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 94] = [
+    pub const ALL: [Self; 114] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
         Self::NoteSessions,
         Self::KeepSessions,
         Self::KeepEmailChanges,
+        Self::ForgetEmailChanges,
+        Self::ReadCalendars,
+        Self::KeepCalendars,
         Self::BarFromBreakingGlass,
         Self::CreateAccounts,
         Self::ManageAccounts,
@@ -236,12 +286,14 @@ impl Capability {
         Self::ReadPanels,
         Self::WriteFindIndex,
         Self::LinkAccounts,
+        Self::FindAccounts,
         Self::GrantProxies,
         Self::RevokeProxies,
         Self::RemoveFromCareTeams,
         Self::BreakGlass,
         Self::EndBreakGlass,
         Self::ReportConcerns,
+        Self::RecordDisclosures,
         Self::HoldResults,
         Self::ReadHolds,
         Self::ReadConcerns,
@@ -252,6 +304,7 @@ impl Capability {
         Self::ReadOpenAmendments,
         Self::RaiseAmendments,
         Self::CloseAmendments,
+        Self::CountAmendments,
         Self::NoteOutcomes,
         Self::ReadRecords,
         Self::WriteRecords,
@@ -279,12 +332,25 @@ impl Capability {
         Self::BookAppointments,
         Self::UpdateAppointments,
         Self::RelateAppointments,
+        Self::ReadWaitlist,
+        Self::KeepWaitlist,
+        Self::OfferOpenings,
+        Self::ReadDueAppointments,
+        Self::KeepReminders,
+        Self::IssueTickets,
+        Self::OpenChannels,
+        Self::CloseChannels,
+        Self::ReadEvents,
+        Self::DeliverEvents,
+        Self::PostToChannels,
+        Self::KeepNotices,
         Self::ReadMessages,
         Self::WriteMessages,
         Self::ReadInbox,
         Self::ReadMessageKeys,
         Self::WriteMessageKeys,
         Self::ReadPrivateKeys,
+        Self::AdmitToPracticeKey,
         Self::SealPrivateKeys,
         Self::OpenPrivateKeys,
         Self::WriteAudit,
@@ -303,6 +369,7 @@ impl Capability {
         Self::RemoveUsers,
         Self::ReadSignIns,
         Self::SendMail,
+        Self::SendTexts,
         Self::ReadImports,
         Self::WriteImportReports,
         Self::BeginExports,
@@ -324,6 +391,9 @@ impl Capability {
             | Self::IssueActivations
             | Self::NoteReconciliation
             | Self::KeepEmailChanges
+            | Self::ForgetEmailChanges
+            | Self::ReadCalendars
+            | Self::KeepCalendars
             | Self::BarFromBreakingGlass
             | Self::KeepSessions => Resource::AccountsTable,
             Self::ReadPatients
@@ -334,10 +404,12 @@ impl Capability {
             | Self::ReadPanels
             | Self::WriteFindIndex
             | Self::LinkAccounts
+            | Self::FindAccounts
             | Self::RemoveFromCareTeams
             | Self::BreakGlass
             | Self::EndBreakGlass
             | Self::ReportConcerns
+            | Self::RecordDisclosures
             | Self::HoldResults
             | Self::ReadHolds
             | Self::ReadConcerns
@@ -348,6 +420,7 @@ impl Capability {
             | Self::ReadOpenAmendments
             | Self::RaiseAmendments
             | Self::CloseAmendments
+            | Self::CountAmendments
             | Self::NoteOutcomes
             | Self::GrantProxies
             | Self::RevokeProxies
@@ -373,13 +446,26 @@ impl Capability {
             | Self::ReadSchedules
             | Self::HoldSlots
             | Self::BookAppointments
-            | Self::UpdateAppointments => Resource::ScheduleTable,
+            | Self::UpdateAppointments
+            | Self::ReadWaitlist
+            | Self::KeepWaitlist
+            | Self::OfferOpenings
+            | Self::ReadDueAppointments
+            | Self::KeepReminders => Resource::ScheduleTable,
+            Self::IssueTickets
+            | Self::OpenChannels
+            | Self::CloseChannels
+            | Self::ReadEvents
+            | Self::KeepNotices
+            | Self::DeliverEvents => Resource::ChannelsTable,
+            Self::PostToChannels => Resource::ChannelApi,
             Self::ReadMessages
             | Self::WriteMessages
             | Self::ReadInbox
             | Self::ReadMessageKeys
             | Self::WriteMessageKeys
-            | Self::ReadPrivateKeys => Resource::MessagesTable,
+            | Self::ReadPrivateKeys
+            | Self::AdmitToPracticeKey => Resource::MessagesTable,
             Self::SealPrivateKeys | Self::OpenPrivateKeys => Resource::MessageKey,
             Self::WriteAudit | Self::ReadRecordAccess => Resource::AuditTable,
             Self::UnwrapDataKeys | Self::CreateDataKeys => Resource::PhiKey,
@@ -395,6 +481,7 @@ impl Capability {
             | Self::RemoveUsers
             | Self::ReadSignIns => Resource::UserPool,
             Self::SendMail => Resource::MailSender,
+            Self::SendTexts => Resource::TextSender,
             Self::ReadImports | Self::WriteImportReports => Resource::ImportBucket,
             Self::BeginExports | Self::WriteExports | Self::DownloadExports => {
                 Resource::ExportsBucket
@@ -409,15 +496,16 @@ impl Capability {
             Self::ActivateAccounts | Self::KeepEmailChanges => {
                 &["dynamodb:PutItem", "dynamodb:UpdateItem"]
             }
+            Self::ForgetEmailChanges => &["dynamodb:DeleteItem"],
             Self::BarFromBreakingGlass => &["dynamodb:UpdateItem"],
             Self::CreateAccounts | Self::IssueActivations | Self::NoteReconciliation => {
                 &["dynamodb:PutItem"]
             }
             Self::ManageAccounts | Self::KeepAdministrators => &["dynamodb:UpdateItem"],
-            Self::KeepApprovals | Self::KeepPractitioners => {
+            Self::KeepApprovals | Self::KeepPractitioners | Self::KeepCalendars => {
                 &["dynamodb:DeleteItem", "dynamodb:PutItem"]
             }
-            Self::FindPatients => &["dynamodb:GetItem"],
+            Self::FindPatients | Self::FindAccounts | Self::ReadCalendars => &["dynamodb:GetItem"],
             Self::CountRequests | Self::NoteSessions | Self::KeepSessions => {
                 &["dynamodb:UpdateItem"]
             }
@@ -432,9 +520,17 @@ impl Capability {
             Self::GrantProxies => &["dynamodb:PutItem"],
             Self::RevokeProxies => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
             Self::RemoveFromCareTeams => &["dynamodb:DeleteItem"],
-            Self::BreakGlass | Self::ReportConcerns => &["dynamodb:PutItem"],
-            Self::EndBreakGlass | Self::NoteOutcomes => &["dynamodb:UpdateItem"],
-            Self::HoldResults => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
+            Self::BreakGlass | Self::RecordDisclosures | Self::ReportConcerns => {
+                &["dynamodb:PutItem"]
+            }
+            Self::EndBreakGlass | Self::NoteOutcomes | Self::CountAmendments => {
+                &["dynamodb:UpdateItem"]
+            }
+            Self::HoldResults => &[
+                "dynamodb:DeleteItem",
+                "dynamodb:PutItem",
+                "dynamodb:UpdateItem",
+            ],
             Self::ReadHolds => &["dynamodb:Query"],
             Self::ReadConcerns => &["dynamodb:GetItem", "dynamodb:Query"],
             Self::CloseConcerns => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
@@ -465,16 +561,42 @@ impl Capability {
             Self::ReadAvailability | Self::ReadAppointments => {
                 &["dynamodb:GetItem", "dynamodb:Query"]
             }
-            Self::ReadSchedules => &["dynamodb:Query"],
-            Self::SetAvailability
-            | Self::HoldSlots
-            | Self::BookAppointments
-            | Self::RelateAppointments => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
-            Self::UpdateAppointments => &["dynamodb:PutItem"],
+            Self::ReadSchedules | Self::ReadWaitlist | Self::ReadDueAppointments => {
+                &["dynamodb:Query"]
+            }
+            Self::KeepReminders => &["dynamodb:PutItem", "dynamodb:Query"],
+            Self::SetAvailability | Self::HoldSlots | Self::RelateAppointments => {
+                &["dynamodb:DeleteItem", "dynamodb:PutItem"]
+            }
+            Self::BookAppointments | Self::KeepWaitlist => &[
+                "dynamodb:DeleteItem",
+                "dynamodb:PutItem",
+                "dynamodb:UpdateItem",
+            ],
+            Self::UpdateAppointments | Self::OfferOpenings => &["dynamodb:PutItem"],
+            Self::IssueTickets => &["dynamodb:PutItem"],
+            Self::OpenChannels => &[
+                "dynamodb:DeleteItem",
+                "dynamodb:GetItem",
+                "dynamodb:PutItem",
+            ],
+            Self::CloseChannels => &["dynamodb:DeleteItem", "dynamodb:GetItem"],
+            Self::ReadEvents => &["dynamodb:GetItem", "dynamodb:Query"],
+            Self::DeliverEvents => &[
+                "dynamodb:DeleteItem",
+                "dynamodb:GetItem",
+                "dynamodb:PutItem",
+                "dynamodb:Query",
+                "dynamodb:UpdateItem",
+            ],
+            Self::PostToChannels => &["execute-api:ManageConnections"],
+            Self::KeepNotices => &["dynamodb:Query", "dynamodb:UpdateItem"],
             Self::ReadMessages | Self::ReadMessageKeys => &["dynamodb:GetItem", "dynamodb:Query"],
             Self::ReadInbox => &["dynamodb:Query"],
             Self::ReadPrivateKeys => &["dynamodb:GetItem"],
-            Self::WriteMessages | Self::WriteMessageKeys => &["dynamodb:PutItem"],
+            Self::WriteMessages | Self::WriteMessageKeys | Self::AdmitToPracticeKey => {
+                &["dynamodb:PutItem"]
+            }
             Self::SealPrivateKeys => &["kms:Encrypt"],
             Self::OpenPrivateKeys => &["kms:Decrypt"],
             Self::WriteAudit => &["dynamodb:PutItem"],
@@ -503,11 +625,18 @@ impl Capability {
                 "cognito-idp:AdminListGroupsForUser",
                 "cognito-idp:AdminRemoveUserFromGroup",
             ],
-            Self::ResetSecondFactors => &["cognito-idp:AdminDeleteSoftwareToken"],
-            Self::ChangeAddresses => &["cognito-idp:AdminUpdateUserAttributes"],
+            Self::ResetSecondFactors => &[
+                "cognito-idp:AdminDeleteSoftwareToken",
+                "cognito-idp:AdminSetUserMFAPreference",
+            ],
+            Self::ChangeAddresses => &[
+                "cognito-idp:AdminGetUser",
+                "cognito-idp:AdminUpdateUserAttributes",
+            ],
             Self::RemoveUsers => &["cognito-idp:AdminDeleteUser"],
             Self::ReadSignIns => &["cognito-idp:AdminListUserAuthEvents"],
             Self::SendMail => &["ses:SendEmail"],
+            Self::SendTexts => &["sns:Publish"],
             Self::ReadImports => &["s3:GetObject"],
             Self::WriteImportReports => &["s3:PutObject"],
             Self::BeginExports | Self::WriteExports => &["s3:PutObject"],

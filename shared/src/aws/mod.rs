@@ -26,6 +26,9 @@ use std::time::Duration;
 /// instead costs 3 ms of every cold start, and trusts 140 authorities more.
 const AMAZON_TRUST_SERVICES: &[u8] = include_bytes!("amazon-trust-services.pem");
 
+/// The stage of the WebSocket API: infra/realtime.yaml.
+const CHANNEL_STAGE: &str = "portal";
+
 /// The AWS side of a function: its clients and the names of its resources.
 pub struct Aws {
     config: SdkConfig,
@@ -51,11 +54,18 @@ impl Aws {
             let text = required(name, fault)?;
             text.parse().map_err(|_| Fault::Misconfigured(fault))
         };
-        let hours = |name| {
-            let text = required(name, "CANCELLATION_HOURS is not set")?;
-            text.parse()
-                .map_err(|_| Fault::Misconfigured("CANCELLATION_HOURS is no number of hours"))
+        let number = |name, fault| -> Result<u16, Fault> {
+            let text = required(name, fault)?;
+            text.parse().map_err(|_| Fault::Misconfigured(fault))
         };
+        let hours = number(
+            "CANCELLATION_HOURS",
+            "CANCELLATION_HOURS is no number of hours",
+        )?;
+        let most = number(
+            "MAX_OPEN_APPOINTMENTS",
+            "MAX_OPEN_APPOINTMENTS is no number",
+        )?;
         let credentials = Credentials::new(
             required("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID is not set")?,
             required("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY is not set")?,
@@ -79,7 +89,13 @@ impl Aws {
                 years("ADOLESCENT_AGE", "ADOLESCENT_AGE is no age")?,
                 years("ADULT_AGE", "ADULT_AGE is no age")?,
             )?
-            .cancelling(hours("CANCELLATION_HOURS")?),
+            .cancelling(hours)
+            .booking_at_most(most)
+            .called(required("PRACTICE_NAME", "PRACTICE_NAME is not set")?)
+            .retaining(years(
+                "RETENTION_YEARS",
+                "RETENTION_YEARS is no number of years",
+            )?),
         ))
     }
 
@@ -119,6 +135,24 @@ impl Aws {
             cognito: OnceLock::new(),
             ses: OnceLock::new(),
         }
+    }
+
+    /// What every client is configured with, for clients that one function alone has.
+    pub const fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// Where the connections of the WebSocket API are managed.
+    pub fn channels(&self) -> Result<String, Fault> {
+        let api = self.name(Resource::ChannelApi)?;
+        // A loopback address has no subdomains.
+        if let Some(endpoint) = self.config.endpoint_url() {
+            return Ok(format!("{endpoint}/_aws/execute-api/{api}/{CHANNEL_STAGE}"));
+        }
+        let region = self.config.region().map_or("", Region::as_ref);
+        Ok(format!(
+            "https://{api}.execute-api.{region}.amazonaws.com/{CHANNEL_STAGE}"
+        ))
     }
 
     /// The name or id of a resource of this stack.
@@ -182,7 +216,7 @@ pub fn http_client() -> Result<SharedHttpClient, Fault> {
 }
 
 /// What an SDK error means for us, without what it says: messages may quote keys and values.
-pub(crate) fn fault<E>(service: &'static str, error: &SdkError<E, Response>) -> Fault
+pub fn fault<E>(service: &'static str, error: &SdkError<E, Response>) -> Fault
 where
     E: ProvideErrorMetadata,
 {

@@ -12,4 +12,4 @@ pub use pipeline::{Change, Changed, Read, Revise, changes, reads, revises};
 pub use problem::{Extension, FieldError, Problem};
 pub(crate) use request::Object;
 pub use request::{Described, MAX_BODY, Request};
-pub use response::Response;
+pub use response::{Content, Response};

@@ -6,27 +6,28 @@
 
 use super::{Problem, Request, Response};
 use crate::access::{
-    Access, By, Caller, Decision, Permitted, Policies, Principal, Subject, Unproven,
+    Access, By, Caller, Decision, Permitted, Policies, Principal, Role, Subject, Unproven,
 };
 use crate::api::break_glass::Reason;
+use crate::api::channels::Ticket;
 use crate::api::profile::Profile;
 use crate::api::{Auth, Operation, Spec, Trigger};
-use crate::audit::{Audit, Commit, Outcome, Record};
+use crate::audit::{Audit, Commit, Outcome, Record, Via, pause};
 use crate::aws::{Aws, Capability};
-use crate::ids::PatientId;
+use crate::ids::{AccountId, PatientId};
 use crate::phi::{DataKey, DataKeys, Opener, Phi, Sealed};
 use crate::practice::Practice;
 use crate::serve::Service;
-use crate::store::{Accounts, Basis, PatientContext, Patients, Write};
+use crate::store::{AccountRow, Accounts, Basis, Channels, PatientContext, Patients, Write};
 use crate::telemetry::{self, Line};
 use crate::{Fault, Reason as FaultReason, aws};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
+use http::StatusCode;
 use jiff::Timestamp;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 use uuid::Uuid;
 
 /// What is particular to an operation that only reads.
@@ -58,7 +59,8 @@ pub trait Revise<Op: Operation>: Send + Sync + 'static {
     type Found: Send;
 
     /// How often it is tried. Where others change the same rows at the same time, what was found may
-    /// not be so any more when it is committed: then all is found and said anew.
+    /// not be so any more when it is committed: then all is found and said anew, which is only for
+    /// what does nothing but say. (The same transaction is sent again for everybody: see `Audit`.)
     const ATTEMPTS: u32 = 1;
 
     /// Fetches what the change goes by.
@@ -106,10 +108,19 @@ pub struct Changed<T> {
     about: Option<PatientId>,
     regarding: Option<String>,
     opened: Vec<PatientId>,
-    emergency: Option<(Uuid, Reason)>,
+    grant: Option<Uuid>,
+    emergency: Option<Reason>,
+    on_behalf: Option<Behalf>,
     follow_up: Option<FollowUp<T>>,
     /// Nothing is committed: it may be otherwise soon.
     not_yet: bool,
+}
+
+/// An account that somebody acts for without its token.
+struct Behalf {
+    account: AccountId,
+    role: Role,
+    via: Via,
 }
 
 /// What is done once the change is committed, and what the answer becomes if it fails.
@@ -126,7 +137,9 @@ impl<T> Changed<T> {
             about: None,
             regarding: None,
             opened: Vec::new(),
+            grant: None,
             emergency: None,
+            on_behalf: None,
             follow_up: None,
             not_yet: false,
         }
@@ -140,7 +153,9 @@ impl<T> Changed<T> {
             about: None,
             regarding: None,
             opened: Vec::new(),
+            grant: None,
             emergency: None,
+            on_behalf: None,
             follow_up: None,
             not_yet: false,
         }
@@ -180,10 +195,30 @@ impl<T> Changed<T> {
         }
     }
 
+    /// The access that begins with it, which others rest on.
+    pub fn granting(self, grant: Uuid) -> Self {
+        Self {
+            grant: Some(grant),
+            ..self
+        }
+    }
+
     /// The emergency access that begins with it, and why.
     pub fn emergency(self, grant: Uuid, reason: Reason) -> Self {
         Self {
-            emergency: Some((grant, reason)),
+            emergency: Some(reason),
+            ..self.granting(grant)
+        }
+    }
+
+    /// For whom nobody signed in acts, as a calendar program does, and what permits it to them.
+    pub fn on_behalf_of(self, account: &AccountRow, permitted: &Permitted) -> Self {
+        Self {
+            on_behalf: Some(Behalf {
+                account: account.account,
+                role: account.role,
+                via: permitted.via(),
+            }),
             ..self
         }
     }
@@ -277,10 +312,10 @@ impl Refusal {
 
     /// A problem that a handler or a store reports: ours if there is a fault behind it.
     fn judged(problem: Problem) -> Self {
-        let outcome = if problem.fault.is_some() {
-            Outcome::Failure
-        } else {
-            Outcome::Invalid
+        let outcome = match problem.status {
+            _ if problem.fault.is_some() => Outcome::Failure,
+            StatusCode::FORBIDDEN => Outcome::Denied,
+            _ => Outcome::Invalid,
         };
         Self {
             problem: Box::new(problem),
@@ -310,12 +345,11 @@ impl From<Fault> for Refusal {
     }
 }
 
-async fn read<Op: Operation, H: Read<Op>>(
-    pipeline: &Pipeline,
-    handler: &H,
+/// Whom or what a request is about and what it says, noted as far as it is known.
+fn wanted<Op: Operation>(
     request: &Request,
     record: &mut Record,
-) -> Result<Op::Output, Refusal> {
+) -> (Result<Op::Subject, Problem>, Result<Op::Input, Problem>) {
     let named = Op::Subject::named(request);
     let input = Op::parse(request);
     record.patient = named.as_ref().ok().and_then(Subject::patient);
@@ -323,6 +357,16 @@ async fn read<Op: Operation, H: Read<Op>>(
         (Ok(named), Ok(input)) => named.resource().or_else(|| Op::regarding(input)),
         (named, _) => named.as_ref().ok().and_then(Subject::resource),
     };
+    (named, input)
+}
+
+async fn read<Op: Operation, H: Read<Op>>(
+    pipeline: &Pipeline,
+    handler: &H,
+    request: &Request,
+    record: &mut Record,
+) -> Result<Op::Output, Refusal> {
+    let (named, input) = wanted::<Op>(request, record);
     let (caller, found) = match (named, input) {
         (Ok(named), Ok(input)) => {
             let whose = Unproven::new(named.clone());
@@ -361,10 +405,7 @@ async fn change<Op: Operation, H: Revise<Op>>(
     request: &Request,
     record: &mut Record,
 ) -> Result<Op::Output, Refusal> {
-    let named = Op::Subject::named(request);
-    record.patient = named.as_ref().ok().and_then(Subject::patient);
-    record.resource = named.as_ref().ok().and_then(Subject::resource);
-    let input = Op::parse(request);
+    let (named, input) = wanted::<Op>(request, record);
     let (caller, found) = match (named, input) {
         (Ok(named), Ok(input)) => {
             let whose = Unproven::new(named.clone());
@@ -416,13 +457,6 @@ async fn change<Op: Operation, H: Revise<Op>>(
     Err(Fault::Defect("a change that never ends").into())
 }
 
-/// How long to wait before another try: longer each time, and not as long as others do.
-fn pause(attempt: u32) -> Duration {
-    let longest = 20_u64 << attempt.min(5);
-    let (random, _) = Uuid::new_v4().as_u64_pair();
-    Duration::from_millis(random % longest)
-}
-
 /// Commits a change with its record. The inner error may be none at another try.
 async fn commit<T>(
     pipeline: &Pipeline,
@@ -435,7 +469,9 @@ async fn commit<T>(
         about,
         regarding,
         opened,
+        grant,
         emergency,
+        on_behalf,
         follow_up,
         not_yet,
     } = changed;
@@ -444,9 +480,12 @@ async fn commit<T>(
     }
     record.patient = record.patient.or(about);
     record.resource = regarding.or_else(|| record.resource.take());
-    if let Some((grant, reason)) = emergency {
-        record.grant = Some(grant);
-        record.emergency = Some(reason.as_str());
+    record.grant = grant.or(record.grant);
+    record.emergency = emergency.map(Reason::as_str);
+    if let Some(Behalf { account, role, via }) = on_behalf {
+        record.actor = Some(account);
+        record.role = Some(role);
+        record.via = Some(via);
     }
     record.outcome = if answer.is_ok() {
         Outcome::Success
@@ -495,6 +534,8 @@ async fn commit<T>(
 pub(crate) struct Pipeline {
     spec: &'static Spec,
     accounts: Option<Accounts>,
+    /// Where the tickets are, of operations that take one in place of a token.
+    channels: Option<Channels>,
     patients: Option<Patients>,
     keys: Option<DataKeys>,
     audit: Audit,
@@ -504,16 +545,19 @@ pub(crate) struct Pipeline {
 impl Pipeline {
     fn new(aws: &Aws, spec: &'static Spec) -> Result<Self, Fault> {
         let needs = |capability| spec.needs.contains(&capability);
-        let signed_in = matches!(
-            spec.trigger,
-            Trigger::Http {
-                auth: Auth::Token,
-                ..
-            }
-        );
+        let by_ticket = matches!(spec.trigger, Trigger::Socket { .. });
+        let signed_in = by_ticket
+            || matches!(
+                spec.trigger,
+                Trigger::Http {
+                    auth: Auth::Token,
+                    ..
+                }
+            );
         Ok(Self {
             spec,
             accounts: signed_in.then(|| Accounts::new(aws)).transpose()?,
+            channels: by_ticket.then(|| Channels::new(aws)).transpose()?,
             patients: needs(Capability::ReadPatients)
                 .then(|| Patients::new(aws))
                 .transpose()?,
@@ -554,16 +598,30 @@ impl Pipeline {
         record
     }
 
-    /// The caller behind the token; none for operations that take nobody's.
+    /// The caller behind the token or the ticket; none for operations that take nobody's.
     async fn caller(&self, request: &Request) -> Result<Option<Caller>, Problem> {
         let Some(accounts) = &self.accounts else {
             return Ok(None);
         };
-        let claims = request.claims.as_ref().ok_or(Problem::unauthenticated())?;
-        let row = accounts.account(claims.account).await?;
-        Caller::verified(claims, row)
-            .map(Some)
-            .ok_or(Problem::unauthenticated())
+        let caller = if let Some(channels) = &self.channels {
+            let ticket = Ticket::of(request)?;
+            let (sign_in, row) = tokio::join!(
+                channels.ticket(&ticket, Timestamp::now()),
+                accounts.account(ticket.account()),
+            );
+            let (sign_in, row) = (sign_in?, row?);
+            sign_in.and_then(|sign_in| Caller::by_sign_in(&sign_in, row))
+        } else {
+            let claims = request.claims.as_ref().ok_or(Problem::unauthenticated())?;
+            let row = accounts.account(claims.account).await?;
+            Caller::verified(claims, row)
+        };
+        caller.map(Some).ok_or(Problem::unauthenticated())
+    }
+
+    /// Does it answer handshakes of the WebSocket API?
+    pub(crate) const fn is_socket(&self) -> bool {
+        self.channels.is_some()
     }
 
     async fn context(&self, subject: &impl Subject) -> Result<PatientContext, Fault> {
@@ -584,6 +642,7 @@ impl Pipeline {
             None => Refusal::denied(problem),
         })?;
         if let Some(Caller { row, .. }) = &caller {
+            record.actor = Some(row.account);
             record.role = Some(row.role);
             record.practitioner = row.practitioner;
             record.name.clone_from(&row.name);
@@ -599,8 +658,9 @@ impl Pipeline {
         caller: Option<&Caller>,
         mut context: PatientContext,
     ) -> Result<PatientContext, Fault> {
-        // A function that opens nothing cannot know: to the policy the age is not known then.
+        // A function that opens nothing knows no more than what a year of birth says.
         if self.keys.is_none() {
+            context.set_age_by_year(&self.practice, Timestamp::now());
             return Ok(context);
         }
         let proxy = caller.and_then(|caller| context.proxy(caller.row.account));
@@ -647,6 +707,10 @@ impl Pipeline {
                             .break_glass(account)
                             .filter(|broken| now < broken.until)
                             .map(|broken| broken.grant),
+                        "disclosure" => context
+                            .disclosure(account)
+                            .filter(|disclosure| now < disclosure.until)
+                            .map(|disclosure| disclosure.grant),
                         _ => None,
                     }
                 });
@@ -682,12 +746,12 @@ impl Pipeline {
             .unwrap_or_else(|_panic| Err(Fault::Defect("a panic").into()))
             .and_then(|answer| {
                 let etag = Op::etag(&answer);
-                Ok(Response::json(
+                Ok(Response::success(
                     Op::status(&answer),
                     etag,
                     &request.request_id,
-                    &answer,
-                )?)
+                    Op::content(&answer)?,
+                ))
             });
         let mut refusal = match result {
             Ok(response) => return self.done(&record, response, None),

@@ -2,6 +2,7 @@
 
 use super::Problem;
 use crate::access::Claims;
+use crate::api::channels::CONNECTION;
 use crate::api::text::Line;
 use ::http::{HeaderMap, header};
 use lambda_http::RequestExt;
@@ -78,6 +79,32 @@ impl Request {
             source_ip,
             user_agent,
             request_id,
+        }
+    }
+
+    /// Reads a handshake of the WebSocket API
+    /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html>).
+    pub fn from_socket(event: &Value) -> Self {
+        let text = |pointer: &str| {
+            let text = event.pointer(pointer).and_then(Value::as_str);
+            text.unwrap_or_default().to_owned()
+        };
+        let query = event
+            .get("queryStringParameters")
+            .and_then(Value::as_object);
+        let query = query.into_iter().flatten().filter_map(|(name, value)| {
+            let value = value.as_str()?;
+            Some((name.clone(), value.to_owned()))
+        });
+        let connection = text("/requestContext/connectionId");
+        let agent = text("/requestContext/identity/userAgent");
+        Self {
+            path: vec![(CONNECTION.to_owned(), connection)],
+            query: query.collect(),
+            source_ip: text("/requestContext/identity/sourceIp"),
+            user_agent: agent.chars().take(MAX_USER_AGENT).collect(),
+            request_id: text("/requestContext/requestId"),
+            ..Self::default()
         }
     }
 

@@ -9,11 +9,42 @@ use serde::Serialize;
 pub struct Response {
     pub status: StatusCode,
     pub media_type: &'static str,
+    /// The name to save the body under, where it is a file.
+    pub attachment: Option<&'static str>,
     pub etag: Option<u64>,
     /// In seconds.
     pub retry_after: Option<u16>,
     pub request_id: String,
     pub body: Vec<u8>,
+}
+
+/// What a success answers with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    media_type: &'static str,
+    attachment: Option<&'static str>,
+    body: Vec<u8>,
+}
+
+impl Content {
+    pub fn json(value: &impl Serialize) -> Result<Self, crate::Fault> {
+        let body =
+            serde_json::to_vec(value).map_err(|_| crate::Fault::Defect("an answer as JSON"))?;
+        Ok(Self {
+            media_type: "application/json",
+            attachment: None,
+            body,
+        })
+    }
+
+    /// A text file, and the name to save it under.
+    pub fn file(media_type: &'static str, name: &'static str, text: String) -> Self {
+        Self {
+            media_type,
+            attachment: Some(name),
+            body: text.into_bytes(),
+        }
+    }
 }
 
 const HEADERS: [(&str, &str); 6] = [
@@ -32,33 +63,39 @@ const HEADERS: [(&str, &str); 6] = [
 ];
 
 impl Response {
-    pub fn json(
+    pub fn success(
         status: StatusCode,
         etag: Option<u64>,
         request_id: &str,
-        value: &impl Serialize,
-    ) -> Result<Self, crate::Fault> {
-        let body =
-            serde_json::to_vec(value).map_err(|_| crate::Fault::Defect("an answer as JSON"))?;
-        Ok(Self {
+        content: Content,
+    ) -> Self {
+        Self {
             status,
-            media_type: "application/json",
+            media_type: content.media_type,
+            attachment: content.attachment,
             etag,
             retry_after: None,
             request_id: request_id.to_owned(),
-            body,
-        })
+            body: content.body,
+        }
     }
 
     pub fn problem(problem: &Problem, request_id: &str) -> Self {
         Self {
             status: problem.status,
             media_type: "application/problem+json",
+            attachment: None,
             etag: None,
             retry_after: problem.retry_after,
             request_id: request_id.to_owned(),
             body: problem.body(request_id),
         }
+    }
+
+    /// The response to a handshake of the WebSocket API: of all it says, a client sees whether it
+    /// succeeded.
+    pub fn into_socket(self) -> serde_json::Value {
+        serde_json::json!({"statusCode": self.status.as_u16()})
     }
 
     /// The response as lambda_http takes it.
@@ -69,6 +106,10 @@ impl Response {
             .header("x-request-id", self.request_id);
         for (name, value) in HEADERS {
             builder = builder.header(name, value);
+        }
+        if let Some(name) = self.attachment {
+            let disposition = format!("attachment; filename=\"{name}\"");
+            builder = builder.header("content-disposition", disposition);
         }
         if let Some(version) = self.etag {
             builder = builder.header("etag", format!("\"{version}\""));

@@ -3,8 +3,9 @@
 
 use crate::Fault;
 use crate::api::bytes::Digest;
-use crate::api::message_keys::{Party, Pkcs8};
+use crate::api::message_keys::{Party, Secret};
 use crate::aws::{Aws, Resource, fault};
+use crate::store::PrivateKey;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
 use std::collections::HashMap;
@@ -35,13 +36,13 @@ impl PrivateKeys {
         &self,
         owner: Party,
         key_id: &Digest,
-        private_key: &Pkcs8,
+        secret: &Secret,
     ) -> Result<Vec<u8>, Fault> {
         let answer = self
             .kms
             .encrypt()
             .key_id(&self.key)
-            .plaintext(Blob::new(private_key.as_slice()))
+            .plaintext(Blob::new(secret.as_slice()))
             .set_encryption_context(Some(context(owner, key_id)))
             .send()
             .await
@@ -55,20 +56,20 @@ impl PrivateKeys {
         &self,
         owner: Party,
         key_id: &Digest,
-        sealed: Vec<u8>,
-    ) -> Result<Pkcs8, Fault> {
+        key: PrivateKey,
+    ) -> Result<Secret, Fault> {
         let answer = self
             .kms
             .decrypt()
             .key_id(&self.key)
-            .ciphertext_blob(Blob::new(sealed))
+            .ciphertext_blob(Blob::new(key.sealed))
             .set_encryption_context(Some(context(owner, key_id)))
             .send()
             .await
             .map_err(|error| fault("KMS", &error))?;
         answer
             .plaintext
-            .and_then(|plain| Pkcs8::new(plain.into_inner()))
+            .and_then(|plain| Secret::new(key.protection, plain.into_inner()))
             .ok_or(Fault::Corrupt("a private key"))
     }
 }

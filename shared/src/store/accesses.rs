@@ -1,5 +1,6 @@
 //! The audit log as a patient may read it: the records of their partition, newest first, and what
-//! the patients table knows besides: broken glass and its review, reports, and former proxies.
+//! the patients table knows besides: broken glass and its review, disclosures, reports, and former
+//! proxies.
 
 use super::patients::TABLE;
 use super::{Item, Patients, SealedRow, Write, concerns, patient_key, s, sortable};
@@ -15,12 +16,13 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use uuid::Uuid;
 
 pub(super) const EMERGENCY: &str = "HISTORY#BREAK-GLASS#";
 const PROXY: &str = "HISTORY#PROXY#";
 pub(super) const REPORT: &str = "HISTORY#REPORT#";
+pub(super) const DISCLOSED: &str = "HISTORY#DISCLOSURE#";
 
 /// A record of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,8 +90,8 @@ pub struct Position {
     sk: String,
     /// The requests that left a record at this very instant.
     told: BTreeSet<String>,
-    /// Requests that began something before it.
-    awaited: BTreeSet<String>,
+    /// Requests that may have begun something before it, the last one of them first.
+    awaited: VecDeque<String>,
 }
 
 impl Position {
@@ -97,24 +99,21 @@ impl Position {
     pub fn from_text(text: &str) -> Self {
         let mut parts = text.split('|');
         let sk = parts.next().unwrap_or_default().to_owned();
-        let mut set = || {
+        let mut ids = || {
             let ids = parts.next().unwrap_or_default().split(' ');
-            let ids = ids.filter(|id| !id.is_empty());
-            ids.map(str::to_owned).collect()
+            ids.filter(|id| !id.is_empty()).map(str::to_owned)
         };
         Self {
             sk,
-            told: set(),
-            awaited: set(),
+            told: ids().collect(),
+            awaited: ids().collect(),
         }
     }
 
     pub fn text(&self) -> String {
-        let [told, awaited] = [&self.told, &self.awaited].map(|ids| {
-            let ids: Vec<_> = ids.iter().map(String::as_str).collect();
-            ids.join(" ")
-        });
-        format!("{}|{told}|{awaited}", self.sk)
+        let told: Vec<_> = self.told.iter().map(String::as_str).collect();
+        let awaited: Vec<_> = self.awaited.iter().map(String::as_str).collect();
+        format!("{}|{}|{}", self.sk, told.join(" "), awaited.join(" "))
     }
 
     fn instant(&self) -> &str {
@@ -132,15 +131,17 @@ impl Position {
             return true;
         }
         let begun = record.reason.as_deref() == Some(BEGUN);
-        let awaited = if begun {
-            self.awaited.remove(request)
-        } else {
-            self.awaited.contains(request)
-        };
-        if record.operation == IMPORT && !begun {
-            self.awaited.insert(request.clone());
+        let awaited = self.awaited.iter().position(|one| one == request);
+        if let Some(at) = awaited.filter(|_| begun) {
+            self.awaited.remove(at);
         }
-        self.told.insert(request.clone()) && !awaited
+        let unchanged = record.reason.as_deref() == Some(UNCHANGED);
+        if record.operation == IMPORT && !begun && !unchanged && awaited.is_none() {
+            // One of so long ago began as long ago, or never.
+            self.awaited.truncate(AWAITED - 1);
+            self.awaited.push_front(request.clone());
+        }
+        self.told.insert(request.clone()) && awaited.is_none()
     }
 }
 
@@ -177,7 +178,13 @@ impl LogPage {
 
 const IMPORT: &str = crate::api::import::IMPORT_RECORDS.id;
 /// The reason of a record which says that something began.
-const BEGUN: &str = "begun";
+pub const BEGUN: &str = "begun";
+/// The reason of an import's record that found nothing to write, and so began nothing.
+pub const UNCHANGED: &str = "unchanged";
+
+/// For the beginnings of how many imports a cursor waits at once: it stands in a URL, which has room for
+/// some thousand characters.
+const AWAITED: usize = 16;
 
 /// How long before its record's id an access may have happened: a second record of an access has the
 /// time of the first.
@@ -313,6 +320,7 @@ impl ReportRow {
 pub struct AccessNotes {
     emergencies: HashMap<Uuid, Emergency>,
     reports: HashMap<AccessId, ReportRow>,
+    disclosures: HashMap<Uuid, SealedRow>,
     /// The grants that have ended or were replaced, of each account the oldest first.
     proxies: Vec<(AccountId, SealedRow)>,
 }
@@ -324,6 +332,11 @@ impl AccessNotes {
 
     pub fn report(&self, access: AccessId) -> Option<&ReportRow> {
         self.reports.get(&access)
+    }
+
+    /// To whom something was passed on, and why.
+    pub fn disclosure(&self, grant: Uuid) -> Option<&SealedRow> {
+        self.disclosures.get(&grant)
     }
 
     /// What the account was granted, and is no more.
@@ -342,6 +355,9 @@ impl AccessNotes {
             };
             self.emergencies
                 .insert(grant.parse().map_err(|_| TORN)?, emergency);
+        } else if let Some(grant) = sk.strip_prefix(DISCLOSED) {
+            let grant = grant.parse().map_err(|_| TORN)?;
+            self.disclosures.insert(grant, row);
         } else if let Some(access) = sk.strip_prefix(REPORT) {
             let access = access.parse().map_err(|_| TORN)?;
             self.reports.insert(access, ReportRow::from_row(&row)?);
@@ -357,7 +373,7 @@ impl AccessNotes {
 impl Patients {
     /// What there is to know of the accesses to a patient's record besides the audit log.
     pub async fn access_notes(&self, whose: &Unproven<PatientId>) -> Result<AccessNotes, Fault> {
-        let kinds = [EMERGENCY, PROXY, REPORT];
+        let kinds = [EMERGENCY, PROXY, REPORT, DISCLOSED];
         let found = try_join_all(kinds.map(|kind| self.history(whose, kind))).await?;
         let mut notes = AccessNotes::default();
         for item in found.into_iter().flatten() {

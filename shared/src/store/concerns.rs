@@ -2,9 +2,9 @@
 //! concern. What people wrote about one is sealed under the key of the patient whom it is about.
 
 use super::accesses::{EMERGENCY, REPORT};
-use super::patients::{BREAK_GLASS, TABLE};
+use super::patients::{BREAK_GLASS, TABLE, page};
 use super::{
-    Accounts, Item, PatientContext, Patients, SEALED, SealedRow, Write, b, patient_key, s, string,
+    Accounts, Item, PatientContext, Patients, SEALED, SealedRow, Write, b, patient_key, s,
 };
 use crate::Fault;
 use crate::access::{Access, Practice, Unproven};
@@ -151,34 +151,18 @@ impl Concerns {
         after: Option<&str>,
         limit: u8,
     ) -> Result<Listed, Fault> {
-        let pk = partition(state);
-        let mut query = self
+        let query = self
             .client
             .query()
             .table_name(&self.table)
             .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", s(&pk))
             .scan_index_forward(false)
-            .consistent_read(true)
             .limit(i32::from(limit));
-        if let Some(sk) = after {
-            query = query
-                .exclusive_start_key("pk", s(&pk))
-                .exclusive_start_key("sk", s(sk));
-        }
-        let answer = query
-            .send()
-            .await
-            .map_err(|error| fault("DynamoDB", &error))?;
-        let next = answer.last_evaluated_key.as_ref();
+        let found = page(query, &partition(state), after).await?;
+        let concerns = found.rows.iter().map(Concern::from_row);
         Ok(Listed {
-            next: next.and_then(|key| string(key, "sk")).map(str::to_owned),
-            concerns: answer
-                .items
-                .unwrap_or_default()
-                .into_iter()
-                .map(|item| Concern::from_row(&SealedRow::new(TABLE, item)))
-                .collect::<Result<_, _>>()?,
+            concerns: concerns.collect::<Result<_, _>>()?,
+            next: found.next,
         })
     }
 

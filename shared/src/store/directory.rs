@@ -117,9 +117,18 @@ impl Directory {
         kind: &'static str,
         key: &str,
     ) -> Result<Option<(Uuid, String)>, Fault> {
-        let Alias::To(id) = self.alias(kind, key).await? else {
-            return Ok(None);
-        };
+        match self.alias(kind, key).await? {
+            Alias::To(id) => self.resource_of(kind, id).await,
+            Alias::Unknown | Alias::Ambiguous => Ok(None),
+        }
+    }
+
+    /// The same by the portal's own id.
+    pub async fn resource_of(
+        &self,
+        kind: &'static str,
+        id: Uuid,
+    ) -> Result<Option<(Uuid, String)>, Fault> {
         let (id, row) = self.row(kind, id).await?;
         let json = row.as_ref().and_then(|row| string(row, "json"));
         Ok(json.map(|json| (id, json.to_owned())))

@@ -7,6 +7,8 @@ use crate::Fault;
 use crate::aws::{Aws, Resource, fault};
 use crate::ids::{DocumentId, PatientId};
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::Config;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ServerSideEncryption;
@@ -36,6 +38,9 @@ pub struct Admitted<'a> {
     pub sha256: &'a str,
 }
 
+/// So long reading an upload may take, its last byte included.
+const READ_WITHIN: Duration = Duration::from_secs(12);
+
 /// Where uploads come in.
 pub struct Quarantine {
     client: Client,
@@ -50,9 +55,10 @@ impl Quarantine {
         })
     }
 
-    /// Signs a link that takes this one file, once, for so many seconds. Type, length, checksum and
-    /// key are signed headers, which S3 holds the request to; `If-None-Match` keeps a second file
-    /// from replacing the first.
+    /// Signs a link that takes this one file, for so many seconds. Type, length, checksum and key are
+    /// signed headers, which S3 holds the request to; `If-None-Match` keeps a second file from
+    /// replacing the first while that is there. Once it is gone the link takes the file again, which
+    /// the inspection finds settled and removes.
     pub async fn link(
         &self,
         key: &str,
@@ -77,7 +83,7 @@ impl Quarantine {
     }
 
     pub async fn read(&self, key: &str, limit: usize) -> Result<Opened, Fault> {
-        objects::read(&self.client, &self.bucket, key, limit).await
+        objects::read(&self.client, &self.bucket, key, limit, READ_WITHIN).await
     }
 
     /// Removes what came in, if it is still there.
@@ -120,6 +126,8 @@ impl DocumentFiles {
             .server_side_encryption(ServerSideEncryption::AwsKms)
             .ssekms_key_id(kms_key)
             .body(ByteStream::from(bytes))
+            .customize()
+            .config_override(Config::builder().timeout_config(patient()))
             .send()
             .await
             .map_err(|error| fault("S3", &error))?;
@@ -140,6 +148,16 @@ impl DocumentFiles {
     pub async fn remove(&self, key: &str) -> Result<(), Fault> {
         remove(&self.client, &self.bucket, key).await
     }
+}
+
+/// A file takes longer than an answer of a few bytes; with everything else that an inspection does it
+/// still ends before the function does.
+fn patient() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(Duration::from_secs(6))
+        .operation_timeout(Duration::from_secs(7))
+        .build()
 }
 
 async fn remove(client: &Client, bucket: &str, key: &str) -> Result<(), Fault> {

@@ -25,6 +25,9 @@ const ANNOUNCED: SignedDuration = SignedDuration::from_hours(24);
 /// So long the row of a deleted upload is kept, as long as the bucket keeps the file.
 const DELETED: SignedDuration = SignedDuration::from_hours(30 * 24);
 
+/// After so long an inspection that has not ended has died: Lambda gives it a minute.
+const DEAD_AFTER: SignedDuration = SignedDuration::from_secs(90);
+
 /// How many uploads a patient may announce, and in how many seconds.
 pub struct Quota {
     pub uploads: u32,
@@ -58,6 +61,13 @@ pub struct Claimed {
     at: Timestamp,
 }
 
+/// What is kept of an upload that passed.
+pub struct KeptFile {
+    pub size: u64,
+    /// SHA-256, in base64.
+    pub sha256: String,
+}
+
 /// What an inspection found when it wanted an upload for itself.
 pub enum Claim {
     Taken(Claimed),
@@ -71,6 +81,12 @@ pub enum Claim {
 pub struct Documents {
     client: Client,
     table: String,
+}
+
+/// What was claimed before this was claimed by an inspection that has died.
+fn dead(now: Timestamp) -> Result<String, Fault> {
+    let dead = now.checked_sub(DEAD_AFTER).map_err(|_| CLOCK)?;
+    Ok(sortable(dead))
 }
 
 fn upload_key(id: DocumentId) -> String {
@@ -221,31 +237,35 @@ impl Documents {
         })
     }
 
-    /// Takes an upload for one inspection. What an inspection took and let go of for so long that it
-    /// must have died is there to be taken again.
+    /// Takes an upload for one inspection. What an inspection took that must have died by now is there
+    /// to be taken again; so is what the same invocation took at an earlier try, at once.
     pub async fn claim(
         &self,
         patient: PatientId,
         id: DocumentId,
-        dead_after: SignedDuration,
+        request_id: &str,
         now: Timestamp,
     ) -> Result<Claim, Fault> {
-        let dead = now.checked_sub(dead_after).map_err(|_| CLOCK)?;
         let answer = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("pk", s(patient_key(patient)))
             .key("sk", s(upload_key(id)))
-            .update_expression("SET #status = :inspecting, claimed_at = :now REMOVE expires_at")
+            .update_expression(
+                "SET #status = :inspecting, claimed_at = :now, claimed_by = :request \
+                 REMOVE expires_at",
+            )
             .condition_expression(
-                "#status = :uploading OR (#status = :inspecting AND claimed_at < :dead)",
+                "#status = :uploading OR (#status = :inspecting \
+                 AND (claimed_at < :dead OR claimed_by = :request))",
             )
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":uploading", s("uploading"))
             .expression_attribute_values(":inspecting", s("inspecting"))
             .expression_attribute_values(":now", s(sortable(now)))
-            .expression_attribute_values(":dead", s(sortable(dead)))
+            .expression_attribute_values(":dead", s(dead(now)?))
+            .expression_attribute_values(":request", s(request_id))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
@@ -275,7 +295,7 @@ impl Documents {
         patient: PatientId,
         id: DocumentId,
         claimed: &Claimed,
-        verdict: Result<u64, Rejection>,
+        verdict: Result<KeptFile, Rejection>,
         now: Timestamp,
     ) -> Result<Write, Fault> {
         let update = self
@@ -285,12 +305,14 @@ impl Documents {
             .expression_attribute_values(":claimed", s(sortable(claimed.at)))
             .expression_attribute_values(":now", s(now.to_string()));
         let update = match verdict {
-            Ok(stored) => update
+            Ok(kept) => update
                 .update_expression(
-                    "SET #status = :available, inspected_at = :now, stored_size = :stored",
+                    "SET #status = :available, inspected_at = :now, stored_size = :size, \
+                     sha256 = :sha256",
                 )
                 .expression_attribute_values(":available", s("available"))
-                .expression_attribute_values(":stored", n(stored)),
+                .expression_attribute_values(":size", n(kept.size))
+                .expression_attribute_values(":sha256", s(kept.sha256)),
             Err(rejection) => update
                 .update_expression("SET #status = :rejected, inspected_at = :now, rejection = :why")
                 .expression_attribute_values(":rejected", s("rejected"))
@@ -318,7 +340,8 @@ impl Documents {
     }
 
     /// The write that takes an upload out of the record, unless it is being inspected or a provider
-    /// has seen it. Its name goes at once, the row when the file is gone for good.
+    /// has seen it; an inspection that died is in nobody's way. Its name goes at once; the row stays
+    /// until the file is known to be gone.
     pub fn delete(
         &self,
         access: &Access<PatientId>,
@@ -326,22 +349,47 @@ impl Documents {
         otherwise: Problem,
         now: Timestamp,
     ) -> Result<Write, Fault> {
-        let forgotten = now.checked_add(DELETED).map_err(|_| CLOCK)?;
         let update = self
             .update(access.patient(), id)
             .update_expression(
-                "SET #status = :deleted, deleted_at = :now, deleted_by = :by, expires_at = :expires \
-                 REMOVE sealed, sha256",
+                "SET #status = :deleted, deleted_at = :now, deleted_by = :by \
+                 REMOVE sealed, sha256, expires_at",
             )
             .condition_expression(
-                "attribute_exists(pk) AND attribute_not_exists(reviewed_at) AND #status <> :inspecting",
+                "attribute_exists(pk) AND attribute_not_exists(reviewed_at) \
+                 AND (#status <> :inspecting OR claimed_at < :dead)",
             )
             .expression_attribute_values(":deleted", s("deleted"))
             .expression_attribute_values(":inspecting", s("inspecting"))
             .expression_attribute_values(":now", s(now.to_string()))
-            .expression_attribute_values(":by", s(access.account().to_string()))
-            .expression_attribute_values(":expires", n(forgotten.as_second()));
+            .expression_attribute_values(":dead", s(dead(now)?))
+            .expression_attribute_values(":by", s(access.account().to_string()));
         write(update, otherwise)
+    }
+
+    /// Lets the row of a deleted upload go with what the bucket still keeps of the file. Called once
+    /// the file is removed: a row without an end is one whose file may still be there.
+    pub async fn forget(
+        &self,
+        patient: PatientId,
+        id: DocumentId,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let forgotten = now.checked_add(DELETED).map_err(|_| CLOCK)?;
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(patient_key(patient)))
+            .key("sk", s(upload_key(id)))
+            .update_expression("SET expires_at = :expires")
+            .condition_expression("#status = :deleted")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":deleted", s("deleted"))
+            .expression_attribute_values(":expires", n(forgotten.as_second()))
+            .send()
+            .await
+            .map_err(|error| fault("DynamoDB", &error))?;
+        Ok(())
     }
 
     fn update(

@@ -1,12 +1,13 @@
 //! Changes of e-mail addresses that wait for their codes: `EMAIL-CHANGE#<sub>` rows of the accounts
 //! table. A row holds no address, but the MAC that address and codes prove; the address that somebody
-//! asks for is kept by the user pool, as all addresses are.
+//! asks for is kept by the user pool, as all addresses are, beside the MAC that it belongs to.
 
 use super::accounts::{ATTEMPTS, DAY};
 use super::{Item, Write, b, bytes, n, number, s};
 use crate::Fault;
 use crate::aws::{Aws, Resource, fault};
 use crate::http::Problem;
+use crate::identity::Requested;
 use crate::ids::AccountId;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_sdk_dynamodb::Client;
@@ -36,6 +37,11 @@ impl EmailChange {
             expires_at: (now + Self::GOOD_FOR).as_second(),
             confirmed: false,
         }
+    }
+
+    /// Is this the address that it is about?
+    pub fn is_about(&self, requested: &Requested) -> bool {
+        verify_slices_are_equal(self.proof.as_bytes(), requested.proof.as_bytes()).is_ok()
     }
 
     /// May its codes still be used?
@@ -138,6 +144,31 @@ impl EmailChanges {
                     .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
             {
                 Ok(None)
+            }
+            Err(error) => Err(fault("DynamoDB", &error)),
+        }
+    }
+
+    /// Forgets a change that cannot be carried out, so that another may be asked for; false if there
+    /// is another already.
+    pub async fn forget(&self, account: AccountId, change: &EmailChange) -> Result<bool, Fault> {
+        let answer = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .key("pk", s(key(account)))
+            .condition_expression("proof = :proof")
+            .expression_attribute_values(":proof", b(change.proof.clone()))
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+            {
+                Ok(false)
             }
             Err(error) => Err(fault("DynamoDB", &error)),
         }

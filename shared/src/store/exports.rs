@@ -1,10 +1,12 @@
 //! Copies of records: `EXPORT#<id>` rows of the documents table, which hold ids, times and codes,
 //! and the bucket of their files. An object `requests/<patient>/<export>` in it starts the making;
-//! `files/<patient>/<export>/` is what came of it.
+//! `files/<patient>/<export>/<attempt>/` is what a try came to. Tries may overlap, and the row says which one
+//! counts.
 
 use super::records::Entries;
 use super::{
-    Item, Patients, Records, SealedRow, Write, n, number, patient_key, s, sortable, string,
+    Appointments, Item, Patients, Records, SealedRow, Write, n, number, patient_key, s, sortable,
+    string,
 };
 use crate::Fault;
 use crate::access::{Access, Unproven};
@@ -138,6 +140,7 @@ fn export(row: &Item, now: Timestamp) -> Result<Export, Fault> {
     let files = string(row, "files").filter(|_| state == State::Ready);
     Ok(Export {
         id: sk.and_then(|id| id.parse().ok()).ok_or(TORN)?,
+        attempt: number(row, "attempt").ok_or(TORN)?,
         state,
         wanted: wanted(row)?,
         requested_at,
@@ -276,6 +279,7 @@ impl Exports {
         });
         let export = Export {
             id,
+            attempt: 0,
             state: State::Requested,
             wanted,
             requested_at: now,
@@ -444,7 +448,7 @@ impl ExportsBucket {
         self.client
             .put_object()
             .bucket(&self.bucket)
-            .key(place(begun.patient, begun.id, file))
+            .key(place(begun.patient, begun.id, begun.attempt, file))
             .content_type(file.media_type())
             .body(ByteStream::from(bytes))
             .customize()
@@ -459,7 +463,7 @@ impl ExportsBucket {
     pub async fn link(
         &self,
         whose: &Unproven<PatientId>,
-        id: ExportId,
+        export: &Export,
         file: File,
         now: Timestamp,
     ) -> Result<Download, Fault> {
@@ -469,7 +473,7 @@ impl ExportsBucket {
             .client
             .get_object()
             .bucket(&self.bucket)
-            .key(place(whose.patient(), id, file))
+            .key(place(whose.patient(), export.id, export.attempt, file))
             .response_content_type(file.media_type())
             .response_content_disposition(format!("attachment; filename=\"{}\"", file.name()))
             .response_cache_control("no-store")
@@ -483,14 +487,15 @@ impl ExportsBucket {
     }
 }
 
-fn place(patient: PatientId, id: ExportId, file: File) -> String {
-    format!("files/{patient}/{id}/{}", file.as_str())
+fn place(patient: PatientId, id: ExportId, attempt: u64, file: File) -> String {
+    format!("files/{patient}/{id}/{attempt}/{}", file.as_str())
 }
 
 /// A patient's record from its first row to its last, for the one function that copies it.
 pub struct WholeRecord {
     patients: Patients,
     records: Records,
+    appointments: Appointments,
     keys: DataKeys,
 }
 
@@ -499,6 +504,7 @@ impl WholeRecord {
         Ok(Self {
             patients: Patients::new(aws)?,
             records: Records::new(aws)?,
+            appointments: Appointments::new(aws)?,
             keys: DataKeys::new(aws.kms().clone(), aws.name(Resource::PhiKey)?),
         })
     }
@@ -520,6 +526,11 @@ impl WholeRecord {
     /// The next megabyte of entries, by section and clinical time.
     pub async fn entries(&self, begun: &Begun, after: Option<&str>) -> Result<Entries, Fault> {
         self.records.everything(begun.patient, after).await
+    }
+
+    /// All appointments.
+    pub async fn appointments(&self, begun: &Begun) -> Result<Vec<SealedRow>, Fault> {
+        self.appointments.everything(begun.patient).await
     }
 }
 
@@ -547,6 +558,7 @@ mod tests {
             ("wanted".to_owned(), s(r#"{"formats":["fhir"]}"#)),
             ("requested_at".to_owned(), s(at.to_string())),
             ("ready_at".to_owned(), s(at.to_string())),
+            ("attempt".to_owned(), n(1)),
         ]);
         (row, now)
     }

@@ -1,11 +1,12 @@
 //! Held results (45 CFR 171.201, 171.202): in the patient's context for as long as they count, in the
 //! history when they are over, and in the partition `HOLDS` by when they end, which is what the
-//! privacy officer looks at.
+//! privacy officer looks at. When a result was held first is written once and for ever, and one row
+//! counts what is in the context.
 
 use super::patients::TABLE;
-use super::{Patients, SEALED, SealedRow, Write, b, patient_key, s, sortable, string};
+use super::{Patients, SEALED, SealedRow, Write, b, n, patient_key, s, sortable, string};
 use crate::Fault;
-use crate::access::{Access, Practice};
+use crate::access::{Access, Practice, Unproven};
 use crate::api::lab_holds::{Listed, Reason};
 use crate::aws::{Aws, Resource, fault};
 use crate::http::Problem;
@@ -13,10 +14,20 @@ use crate::ids::{AccountId, PatientId, RecordId};
 use crate::phi::{Opener, Place};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::builders::PutBuilder;
-use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem, Update};
 use jiff::Timestamp;
 
 pub(super) const HOLD: &str = "CONTEXT#HOLD#";
+
+/// Before each result's former holds stands, without a time, the one that was first.
+const HISTORY: &str = "HISTORY#HOLD#";
+
+/// How many rows of holds are in a patient's context, over or not.
+const HELD: &str = "CONTEXT#HOLDS";
+
+/// The most results of one patient that are held at once. Each is a row of the patient's context, and
+/// one transaction can move all of them to the history.
+pub const MOST: usize = 20;
 
 /// The partition of the work list.
 const WORK_LIST: &str = "HOLDS";
@@ -118,15 +129,39 @@ fn write(put: PutBuilder, conflict: &Problem) -> Result<Write, Fault> {
 }
 
 impl Patients {
-    /// The writes of a hold. Of two that are made at once one is refused: both go by the hold that
-    /// they found.
+    /// When a result was held first, if it is or was.
+    pub async fn first_held(
+        &self,
+        whose: &Unproven<PatientId>,
+        result: RecordId,
+    ) -> Result<Option<Timestamp>, Fault> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :holds)")
+            .expression_attribute_values(":pk", s(patient_key(whose.patient())))
+            .expression_attribute_values(":holds", s(format!("{HISTORY}{result}")))
+            .consistent_read(true)
+            .limit(1)
+            .send()
+            .await
+            .map_err(|error| fault("DynamoDB", &error))?;
+        let mut rows = answer.items.unwrap_or_default().into_iter();
+        let row = rows.next().map(|item| SealedRow::new(TABLE, item));
+        row.map_or(Ok(None), |row| row.parsed("held_at"))
+    }
+
+    /// The writes of a hold. Of two on one result that are made at once one is refused: both go by the
+    /// hold that they found. Of many on several results, `too_many` answers those past the most.
     pub fn hold(
         &self,
         access: &Access<PatientId>,
         opener: &Opener,
         hold: &Hold,
+        is_first: bool,
         explanation: &str,
-        taken: &Problem,
+        [taken, too_many]: [&Problem; 2],
     ) -> Result<Vec<Write>, Fault> {
         let pk = patient_key(access.patient());
         let sk = format!("{HOLD}{}", hold.result);
@@ -144,14 +179,26 @@ impl Patients {
             .item("sk", s(hold.in_work_list()))
             .item("patient", s(access.patient().to_string()));
         let mut writes = vec![write(put, taken)?, write(listed, taken)?];
+        if is_first {
+            let first = hold
+                .put(&self.table)
+                .item("pk", s(&pk))
+                .item("sk", s(format!("{HISTORY}{}", hold.result)))
+                .condition_expression("attribute_not_exists(pk)");
+            writes.push(write(first, taken)?);
+        }
+        let mut more = i64::from(former.is_none());
         // Every request about the patient reads the context: what is over does not stay there.
         let holds = opener.context().holds().iter();
+        let moved = &Problem::changed_meanwhile();
         for over in holds.filter(|former| !former.is_current(hold.held_at)) {
             if over.result != hold.result {
-                writes.push(self.remove(&pk, over, taken)?);
+                writes.push(self.remove(&pk, over, moved)?);
+                more -= 1;
             }
-            writes.extend(self.move_to_history(&pk, opener, over, None, taken)?);
+            writes.extend(self.move_to_history(&pk, opener, over, None, moved)?);
         }
+        writes.push(self.count(&pk, more, too_many)?);
         Ok(writes)
     }
 
@@ -165,10 +212,32 @@ impl Patients {
     ) -> Result<Vec<Write>, Fault> {
         let pk = patient_key(access.patient());
         let conflict = Problem::not_found();
-        let mut writes = vec![self.remove(&pk, hold, &conflict)?];
+        let mut writes = vec![
+            self.remove(&pk, hold, &conflict)?,
+            self.count(&pk, -1, &conflict)?,
+        ];
         let by = Some((access.account(), now));
         writes.extend(self.move_to_history(&pk, opener, hold, by, &conflict)?);
         Ok(writes)
+    }
+
+    /// So many more in the patient's context, if there is room.
+    fn count(&self, pk: &str, more: i64, too_many: &Problem) -> Result<Write, Fault> {
+        let most = i64::try_from(MOST).unwrap_or(i64::MAX);
+        let update = Update::builder()
+            .table_name(&self.table)
+            .key("pk", s(pk))
+            .key("sk", s(HELD))
+            .update_expression("ADD held :more")
+            .condition_expression("attribute_not_exists(held) OR held <= :room")
+            .expression_attribute_values(":more", n(more))
+            .expression_attribute_values(":room", n(most.saturating_sub(more)))
+            .build()
+            .map_err(|_| Fault::Defect("an update"))?;
+        Ok(Write {
+            item: TransactWriteItem::builder().update(update).build(),
+            conflict: too_many.clone(),
+        })
     }
 
     fn delete(&self, pk: &str, sk: &str) -> aws_sdk_dynamodb::types::builders::DeleteBuilder {
@@ -200,7 +269,7 @@ impl Patients {
         ended: Option<(AccountId, Timestamp)>,
         conflict: &Problem,
     ) -> Result<[Write; 2], Fault> {
-        let sk = format!("HISTORY#HOLD#{}#{}", hold.result, sortable(hold.held_at));
+        let sk = format!("{HISTORY}{}#{}", hold.result, sortable(hold.held_at));
         let explanation = hold.explanation(opener)?;
         let mut history = hold.sealed(&self.table, pk, &sk, opener, &explanation)?;
         if let Some((by, at)) = ended {

@@ -6,6 +6,10 @@ use crate::Fault;
 use crate::aws::{Aws, Resource, fault};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
+use std::time::Duration;
+
+/// So long reading a file may take, its last byte included.
+const READ_WITHIN: Duration = Duration::from_secs(60);
 
 /// The import bucket.
 pub struct ImportBucket {
@@ -24,7 +28,7 @@ impl ImportBucket {
     /// Reads an object of at most `limit` bytes, as it is at this moment: of a file that was
     /// replaced while its import waited, only the last version counts.
     pub async fn read(&self, key: &str, limit: usize) -> Result<Opened, Fault> {
-        objects::read(&self.client, &self.bucket, key, limit).await
+        objects::read(&self.client, &self.bucket, key, limit, READ_WITHIN).await
     }
 
     /// Writes a JSON object.

@@ -1,16 +1,20 @@
 //! Keys of messages in the messages table: `KEYS#<owner>` is a log of public keys, `PRIVATE#<owner>`
-//! has the private ones as KMS sealed them, `KEYS-OF#<patient>` says whose account is the patient's.
+//! has the private ones as KMS sealed them, `KEYS-OF#<patient>` says whose account is the patient's,
+//! `DISCLOSURE#<account>` until when a privacy officer may unlock the practice's.
 
+use super::disclosures::{ADMISSION, admission_key};
 use super::{Item, Write, b, bytes, s, string};
 use crate::Fault;
 use crate::access::{Access, KeyOwner, Unproven};
 use crate::api::bytes::Digest;
-use crate::api::message_keys::{LoggedKey, Party, PublicKey, key_log_moved};
+use crate::api::message_keys::{LoggedKey, Party, Protection, PublicKey, key_log_moved};
 use crate::aws::{Aws, Resource, fault};
 use crate::ids::{AccountId, PatientId};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use jiff::Timestamp;
+use uuid::Uuid;
 
 /// The part of the messages table that holds keys.
 pub struct MessageKeys {
@@ -26,9 +30,29 @@ fn logged(item: &Item) -> Result<LoggedKey, Fault> {
     Ok(LoggedKey {
         key_id: digest("key_id").ok_or(TORN)?,
         public_key: key.ok_or(TORN)?,
+        protection: protection(item)?,
         previous: digest("previous"),
         registered_at: at.ok_or(TORN)?,
     })
+}
+
+/// A row without a word of it is of a key that the portal protects.
+fn protection(item: &Item) -> Result<Protection, Fault> {
+    let protection = string(item, "protection").map_or(Ok(Protection::Portal), str::parse);
+    protection.map_err(|_| Fault::Corrupt("who protects a key"))
+}
+
+/// A private key as KMS sealed it.
+pub struct PrivateKey {
+    pub protection: Protection,
+    pub sealed: Vec<u8>,
+}
+
+/// That somebody may have the practice's key to disclose something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admission {
+    pub grant: Uuid,
+    pub until: Timestamp,
 }
 
 impl MessageKeys {
@@ -74,11 +98,35 @@ impl MessageKeys {
         _: &Unproven<KeyOwner>,
         owner: Party,
         key_id: &Digest,
-    ) -> Result<Option<Vec<u8>>, Fault> {
+    ) -> Result<Option<PrivateKey>, Fault> {
         let item = self.item(format!("PRIVATE#{owner}"), key_id.clone().into());
-        let item = item.await?;
-        let sealed = item.as_ref().and_then(|item| bytes(item, "wrapped"));
-        Ok(sealed.map(<[u8]>::to_vec))
+        let Some(item) = item.await? else {
+            return Ok(None);
+        };
+        let sealed = bytes(&item, "wrapped").map(<[u8]>::to_vec);
+        Ok(Some(PrivateKey {
+            protection: protection(&item)?,
+            sealed: sealed.ok_or(Fault::Corrupt("a private key's row"))?,
+        }))
+    }
+
+    /// Whether the account may have the practice's key to disclose something, over or not.
+    pub async fn admission(
+        &self,
+        _: &Unproven<KeyOwner>,
+        account: AccountId,
+    ) -> Result<Option<Admission>, Fault> {
+        const TORN: Fault = Fault::Corrupt("an admission to the practice's key");
+        let item = self.item(admission_key(account), ADMISSION.to_owned());
+        let Some(item) = item.await? else {
+            return Ok(None);
+        };
+        let grant = string(&item, "grant").and_then(|grant| grant.parse().ok());
+        let until = string(&item, "until").and_then(|until| until.parse().ok());
+        Ok(Some(Admission {
+            grant: grant.ok_or(TORN)?,
+            until: until.ok_or(TORN)?,
+        }))
     }
 
     async fn item(&self, pk: String, sk: String) -> Result<Option<Item>, Fault> {
@@ -110,6 +158,7 @@ impl MessageKeys {
             .item("sk", s(format!("KEY#{number:04}")))
             .item("key_id", b(key.key_id.as_slice()))
             .item("public_key", b(key.public_key.as_slice()))
+            .item("protection", s(key.protection.as_str()))
             .item("registered_at", s(key.registered_at.to_string()))
             .item("registered_by", s(access.account().to_string()))
             .condition_expression("attribute_not_exists(pk)");
@@ -119,6 +168,7 @@ impl MessageKeys {
         let private = Put::builder()
             .item("pk", s(format!("PRIVATE#{owner}")))
             .item("sk", s(key.key_id.clone()))
+            .item("protection", s(key.protection.as_str()))
             .item("wrapped", b(sealed))
             .condition_expression("attribute_not_exists(pk)");
         let mut puts = vec![public, private];

@@ -4,10 +4,14 @@ pub mod accesses;
 pub mod accounts;
 pub mod administrators;
 pub mod appointments;
+pub mod audience;
 pub mod break_glass;
+pub mod calendars;
 pub mod care_team;
+pub mod channels;
 pub mod concerns;
 pub mod directory;
+pub mod disclosures;
 pub mod document_buckets;
 pub mod documents;
 pub mod email_changes;
@@ -18,27 +22,35 @@ pub mod holds;
 pub mod import_bucket;
 pub mod imports;
 pub mod message_keys;
+pub mod notices;
 pub mod objects;
 pub mod panel;
 pub mod patients;
 pub mod proxies;
 pub mod records;
+pub mod reminders;
 pub mod requests;
+pub mod roster;
 pub mod schedule;
 pub mod threads;
+pub mod waitlist;
 
 pub use accesses::{AccessLog, AccessNotes, AccessRecord, Emergency, Position, Range, ReportRow};
 pub use accounts::{
     AccountRow, Accounts, Activation, ActivationRow, Allowance, Codes, Session, Status, Turn,
 };
 pub use administrators::{Administrators, Approval, Consent};
-pub use appointments::{Appointments, AppointmentsPage, Booked, HeldSlot, NewState, Taking};
+pub use appointments::{Appointments, AppointmentsPage, Booked, HeldSlot, Kept, NewState, Taking};
+pub use audience::Audience;
 pub use break_glass::Hour;
+pub use calendars::{CalendarReader, Calendars, Followed};
 pub use care_team::{CareTeamMember, Membership, Particulars};
+pub use channels::{Channels, Connection, EVENTS_AT_ONCE, EventPage};
 pub use concerns::{Casebook, Concerns};
 pub use directory::{Change, Colleague, Directory, Listed};
+pub use disclosures::{DisclosureHour, PracticeKeyAdmissions};
 pub use document_buckets::{Admitted, DocumentFiles, Quarantine, file_key, key_of_file};
-pub use documents::{Announced, Claim, Claimed, Documents, Quota, Uploads};
+pub use documents::{Announced, Claim, Claimed, Documents, KeptFile, Quota, Uploads};
 pub use email_changes::{EmailChange, EmailChanges};
 pub use entries::{EntryKey, NewEntry, Stored, report_digest};
 pub use exports::{Begun, Exports, ExportsBucket, Made, WholeRecord};
@@ -46,19 +58,23 @@ pub use find_index::Sought;
 pub use holds::{Hold, HoldPage, Holds};
 pub use import_bucket::ImportBucket;
 pub use imports::{CareTeamRow, Imports, KnownNumber, Member, NewPatient, Standing};
-pub use message_keys::MessageKeys;
+pub use message_keys::{Admission, MessageKeys, PrivateKey};
+pub use notices::{Notice, Notices, Preferences};
 pub use objects::Opened;
 pub use panel::Panel;
 pub use patients::{
-    AppointmentTie, Basis, BreakGlass, ImportState, PatientContext, Patients, Proxy,
+    AppointmentTie, Basis, BreakGlass, Disclosure, ImportState, PatientContext, Patients, Proxy,
 };
 pub use proxies::{Proxied, ProxiedPage, Proxies, ProxyIndex};
 pub use records::{
     Counts, Entries, LinkedPractitioner, LinkedReport, Links, Records, Section, Span, StoredEntry,
 };
+pub use reminders::{Due, Lead, Recipient, Reminders};
 pub use requests::{Asked, Requests, WorkList};
+pub use roster::Roster;
 pub use schedule::{Offer, ProvidersPage, Schedule, SchedulePage, StoredAvailability, Taken};
 pub use threads::{Beginning, Inbox, Outgoing, SentBefore, SentBy, ThreadPage, ThreadRow, Threads};
+pub use waitlist::{Entry, NextInTurn, Offered, Opening, Waiting, Waitlist, kept_until};
 
 use crate::aws::fault;
 use crate::http::Problem;

@@ -3,6 +3,9 @@
 use crate::aws::fault;
 use crate::{Fault, Reason};
 use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::get_object::GetObjectError;
+use std::time::Duration;
 
 /// An object as it was read.
 pub enum Opened {
@@ -16,13 +19,26 @@ pub enum Opened {
     Gone,
 }
 
-/// Reads an object of at most `limit` bytes, as it is at this moment.
+/// Reads an object of at most `limit` bytes, as it is at this moment, its last byte within a time:
+/// the client's own ends when the first arrives.
 pub(super) async fn read(
     client: &Client,
     bucket: &str,
     key: &str,
     limit: usize,
+    within: Duration,
 ) -> Result<Opened, Fault> {
+    const SLOW: Fault = Fault::Unavailable {
+        service: "S3",
+        reason: Reason::TimedOut,
+    };
+    let reading = whole(client, bucket, key, limit);
+    tokio::time::timeout(within, reading)
+        .await
+        .unwrap_or(Err(SLOW))
+}
+
+async fn whole(client: &Client, bucket: &str, key: &str, limit: usize) -> Result<Opened, Fault> {
     const BROKEN: Fault = Fault::Unavailable {
         service: "S3",
         reason: Reason::Other,
@@ -30,9 +46,7 @@ pub(super) async fn read(
     let answer = client.get_object().bucket(bucket).key(key).send().await;
     let answer = match answer {
         Ok(answer) => answer,
-        Err(error) if error.as_service_error().is_some_and(|e| e.is_no_such_key()) => {
-            return Ok(Opened::Gone);
-        }
+        Err(error) if is_absent(&error) => return Ok(Opened::Gone),
         Err(error) => return Err(fault("S3", &error)),
     };
     let length = answer
@@ -53,4 +67,18 @@ pub(super) async fn read(
         bytes,
         etag: answer.e_tag.unwrap_or_default(),
     })
+}
+
+/// Whether there is no such object. Who may not list a bucket is not told so: the answer is that the
+/// caller may not do that, which is `s3:ListBucket` or nothing by name. Whoever lacks anything else,
+/// such as the key, is told what.
+fn is_absent<R>(error: &SdkError<GetObjectError, R>) -> bool {
+    let Some(error) = error.as_service_error() else {
+        return false;
+    };
+    let withheld = || {
+        let message = error.message().unwrap_or_default();
+        !message.contains("not authorized to perform") || message.contains(": s3:ListBucket on")
+    };
+    error.is_no_such_key() || (error.code() == Some("AccessDenied") && withheld())
 }

@@ -1,5 +1,5 @@
 //! The patients table. A patient's `CONTEXT#` rows are what it takes to authorize and open anything
-//! of theirs: data key, profile, contact, care team, proxies, broken glass, held results. `HISTORY#` rows keep
+//! of theirs: data key, profile, contact, care team, proxies, broken glass, disclosures, held results. `HISTORY#` rows keep
 //! what was. `MRN#<MAC>` partitions lead from a medical record number to the patient.
 
 use super::care_team::VERSION;
@@ -13,8 +13,9 @@ use crate::aws::{Aws, Resource, fault};
 use crate::http::Problem;
 use crate::ids::{AccountId, AppointmentId, PatientId, PractitionerId, RecordId};
 use crate::phi::{Opener, Place};
-use crate::practice::AgeBand;
+use crate::practice::{AgeBand, Practice};
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -28,6 +29,7 @@ const CONTACT_HISTORY: &str = "HISTORY#CONTACT#";
 pub(super) const CARE_TEAM: &str = "CONTEXT#CARE-TEAM#";
 pub(super) const BREAK_GLASS: &str = "CONTEXT#BREAK-GLASS#";
 pub(super) const PROXY: &str = "CONTEXT#PROXY#";
+pub(super) const DISCLOSURE: &str = "CONTEXT#DISCLOSURE#";
 /// A provider whom an appointment is with: see [`super::Appointments::book`].
 pub(super) const APPOINTMENT: &str = "CONTEXT#APPOINTMENT#";
 /// Counts the grants to proxies: see [`super::Proxies::grant`].
@@ -94,6 +96,9 @@ pub struct Proxy {
     /// Names of [`crate::api::Category`].
     pub categories: Vec<String>,
     pub until: Option<Timestamp>,
+    /// The year in which a child was born, where a parent may have to do with messages: those
+    /// functions cannot open the birth date.
+    pub born: Option<i16>,
     pub granted_at: Timestamp,
     /// Who it is, in the patient's words.
     pub row: SealedRow,
@@ -105,6 +110,16 @@ pub struct BreakGlass {
     pub grant: Uuid,
     pub account: AccountId,
     pub until: Timestamp,
+}
+
+/// What a privacy officer passes on of a patient's messages, as the law asks or allows.
+#[derive(Clone)]
+pub struct Disclosure {
+    pub grant: Uuid,
+    pub account: AccountId,
+    pub until: Timestamp,
+    /// To whom and why, in the officer's words.
+    pub row: SealedRow,
 }
 
 /// What an appointment permits whom it is with, on this appointment alone: to look after it until
@@ -127,6 +142,7 @@ pub struct PatientContext {
     proxies: Vec<Proxy>,
     proxies_version: u64,
     break_glass: Vec<BreakGlass>,
+    disclosures: Vec<Disclosure>,
     appointments: Vec<AppointmentTie>,
     holds: Vec<Hold>,
     age: Option<AgeBand>,
@@ -166,6 +182,13 @@ impl PatientContext {
                             grant: row.parsed("grant")?.ok_or(TORN)?,
                             account: account.parse().map_err(|_| TORN)?,
                             until: row.parsed("until")?.ok_or(TORN)?,
+                        });
+                    } else if let Some(account) = other.strip_prefix(DISCLOSURE) {
+                        context.disclosures.push(Disclosure {
+                            grant: row.parsed("grant")?.ok_or(TORN)?,
+                            account: account.parse().map_err(|_| TORN)?,
+                            until: row.parsed("until")?.ok_or(TORN)?,
+                            row,
                         });
                     } else if let Some(appointment) = other.strip_prefix(APPOINTMENT) {
                         context.appointments.push(AppointmentTie {
@@ -251,6 +274,12 @@ impl PatientContext {
             .find(|break_glass| break_glass.account == account)
     }
 
+    /// The account's last disclosure, over or not.
+    pub fn disclosure(&self, account: AccountId) -> Option<&Disclosure> {
+        let mut disclosures = self.disclosures.iter();
+        disclosures.find(|disclosure| disclosure.account == account)
+    }
+
     /// What an appointment permits, over or not.
     pub fn appointment(&self, appointment: AppointmentId) -> Option<&AppointmentTie> {
         let mut appointments = self.appointments.iter();
@@ -293,6 +322,14 @@ impl PatientContext {
         self.age = Some(age);
     }
 
+    /// Notes that the patient is a child, where a year of birth is enough to know it.
+    pub fn set_age_by_year(&mut self, practice: &Practice, now: Timestamp) {
+        let mut years = self.proxies.iter().filter_map(|proxy| proxy.born);
+        if years.any(|year| practice.is_child_born_in(year, now)) {
+            self.age = Some(AgeBand::Child);
+        }
+    }
+
     /// Rows that nobody stored: what the policy says of them is tested without a table.
     pub fn of(
         care_team: Vec<CareTeamMember>,
@@ -311,6 +348,14 @@ impl PatientContext {
     pub fn with_appointments(self, appointments: Vec<AppointmentTie>) -> Self {
         Self {
             appointments,
+            ..self
+        }
+    }
+
+    /// The same with disclosures.
+    pub fn with_disclosures(self, disclosures: Vec<Disclosure>) -> Self {
+        Self {
+            disclosures,
             ..self
         }
     }
@@ -337,10 +382,38 @@ impl Proxy {
             basis: row.string("basis").and_then(Basis::from_name).ok_or(TORN)?,
             categories: categories.split_whitespace().map(str::to_owned).collect(),
             until: row.parsed("until")?,
+            born: row.number("born").and_then(|year| year.try_into().ok()),
             granted_at: row.parsed("granted_at")?.ok_or(TORN)?,
             row,
         })
     }
+}
+
+/// A page of what a query finds in one partition of the table, `:pk`, as it is at this moment.
+pub(super) async fn page(
+    query: QueryFluentBuilder,
+    pk: &str,
+    after: Option<&str>,
+) -> Result<Entries, Fault> {
+    let mut query = query
+        .expression_attribute_values(":pk", s(pk))
+        .consistent_read(true);
+    if let Some(sk) = after {
+        query = query
+            .exclusive_start_key("pk", s(pk))
+            .exclusive_start_key("sk", s(sk));
+    }
+    let answer = query
+        .send()
+        .await
+        .map_err(|error| fault("DynamoDB", &error))?;
+    let next = answer.last_evaluated_key.as_ref();
+    let next = next.and_then(|key| string(key, "sk")).map(str::to_owned);
+    let rows = answer.items.unwrap_or_default().into_iter();
+    Ok(Entries {
+        rows: rows.map(|item| SealedRow::new(TABLE, item)).collect(),
+        next,
+    })
 }
 
 /// The patients table.
@@ -428,33 +501,15 @@ impl Patients {
         after: Option<&str>,
         limit: u8,
     ) -> Result<Entries, Fault> {
-        let pk = patient_key(whose.patient());
-        let mut query = self
+        let query = self
             .client
             .query()
             .table_name(&self.table)
             .key_condition_expression("pk = :pk AND begins_with(sk, :history)")
-            .expression_attribute_values(":pk", s(&pk))
             .expression_attribute_values(":history", s(CONTACT_HISTORY))
             .scan_index_forward(false)
-            .consistent_read(true)
             .limit(limit.into());
-        if let Some(sk) = after {
-            query = query
-                .exclusive_start_key("pk", s(&pk))
-                .exclusive_start_key("sk", s(sk));
-        }
-        let answer = query
-            .send()
-            .await
-            .map_err(|error| fault("DynamoDB", &error))?;
-        let next = answer.last_evaluated_key.as_ref();
-        let next = next.and_then(|key| string(key, "sk")).map(str::to_owned);
-        let rows = answer.items.unwrap_or_default().into_iter();
-        Ok(Entries {
-            rows: rows.map(|item| SealedRow::new(TABLE, item)).collect(),
-            next,
-        })
+        page(query, &patient_key(whose.patient()), after).await
     }
 
     /// The write that gives a patient their one account. It stands in a partition of its own, so
@@ -473,6 +528,25 @@ impl Patients {
             item: TransactWriteItem::builder().put(put).build(),
             conflict: Problem::changed_meanwhile(),
         })
+    }
+
+    /// A patient's one account, if they have it.
+    pub async fn account_of(&self, patient: PatientId) -> Result<Option<AccountId>, Fault> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", s(format!("ACCOUNT-OF#{patient}")))
+            .key("sk", s("ACCOUNT"))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| fault("DynamoDB", &error))?;
+        let account = answer.item.as_ref().map(|item| string(item, "account"));
+        account
+            .map(|id| id.and_then(|id| id.parse().ok()))
+            .map(|id| id.ok_or(Fault::Corrupt("the row of a patient's account")))
+            .transpose()
     }
 
     /// The patient with this medical record number.

@@ -81,6 +81,9 @@ impl Proxies {
         if let Some(until) = proxy.until {
             row = row.item("until", s(until.to_string()));
         }
+        if let Some(born) = proxy.born {
+            row = row.item("born", n(u64::try_from(born).unwrap_or_default()));
+        }
         let former = opener.context().proxy(proxy.account);
         row = match former {
             Some(former) => row

@@ -1,9 +1,10 @@
 //! What patients ask of the practice: `<KIND>#<request>` rows of a patient, which stay where they are
-//! and keep every step; `<KIND>-KEY#<hash>` rows, by which a request that is sent twice is known; and
-//! for as long as a request is open a copy in the partition `<KIND>S#open`, the practice's work list.
+//! and keep every step; `<KIND>-KEY#<hash>` rows, by which a request that is sent twice is known; a row
+//! `<KIND>S` that counts those without an answer, where nothing else bounds them; and for as long as a
+//! request is open a copy in the partition `<KIND>S#open`, the practice's work list.
 //! What is asked, and all that anybody writes about it, is sealed under the patient's key.
 
-use super::patients::TABLE;
+use super::patients::{TABLE, page};
 use super::{
     Entries, Item, Panel, PatientContext, Patients, SEALED, SealedRow, Write, b, n, patient_key, s,
     string,
@@ -16,8 +17,8 @@ use crate::http::Problem;
 use crate::ids::{AccountId, PatientId, PractitionerId};
 use crate::phi::{Opener, Phi, Place};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::builders::PutBuilder;
-use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::builders::{PutBuilder, UpdateBuilder};
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem, Update};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -37,8 +38,16 @@ pub trait Asked: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
 
     fn id(&self) -> Self::Id;
 
+    /// How many of a patient's may have no answer at once, where it is not one about each thing.
+    const UNANSWERED: Option<u64> = None;
+
     /// Has the practice something to do about it?
     fn is_open(&self) -> bool;
+
+    /// Does it wait for an answer?
+    fn is_unanswered(&self) -> bool {
+        self.is_open()
+    }
 
     /// Where it stands among the open ones.
     fn turn(&self) -> String;
@@ -116,31 +125,15 @@ impl<T: Asked> Requests<T> {
         after: Option<&str>,
         limit: u8,
     ) -> Result<Entries, Fault> {
-        let pk = patient_key(whose.patient());
-        let mut query = self
+        let query = self
             .client
             .query()
             .table_name(&self.table)
             .key_condition_expression("pk = :pk AND begins_with(sk, :kind)")
-            .expression_attribute_values(":pk", s(&pk))
             .expression_attribute_values(":kind", s(format!("{}#", T::KIND)))
-            .consistent_read(true)
             .scan_index_forward(false)
             .limit(i32::from(limit));
-        if let Some(sk) = after {
-            query = query
-                .exclusive_start_key("pk", s(&pk))
-                .exclusive_start_key("sk", s(sk));
-        }
-        let answer = query
-            .send()
-            .await
-            .map_err(|error| fault("DynamoDB", &error))?;
-        let next = answer.last_evaluated_key.as_ref();
-        Ok(Entries {
-            next: next.and_then(|key| string(key, "sk")).map(str::to_owned),
-            rows: sealed(answer.items),
-        })
+        page(query, &patient_key(whose.patient()), after).await
     }
 
     /// What a patient's open requests are about, by that.
@@ -195,7 +188,8 @@ impl<T: Asked> Requests<T> {
         })
     }
 
-    /// The writes of a new request. With the same key, or about the same, there is one.
+    /// The writes of a new request, and what to answer if there is no room for it. With the same key,
+    /// or about the same, there is one.
     pub fn raise(
         &self,
         access: &Access<PatientId>,
@@ -226,6 +220,12 @@ impl<T: Asked> Requests<T> {
                 .expression_attribute_values(":open", s(OPEN));
             writes.push(put(free, taken)?);
         }
+        if let Some(most) = T::UNANSWERED {
+            let one_more = count::<T>(patient, 1)
+                .condition_expression("attribute_not_exists(unanswered) OR unanswered < :most")
+                .expression_attribute_values(":most", n(most));
+            writes.push(self.update(one_more, taken)?);
+        }
         writes.push(put(
             self.waiting(patient, opener, new)?,
             &Problem::changed_meanwhile(),
@@ -233,8 +233,24 @@ impl<T: Asked> Requests<T> {
         Ok(writes)
     }
 
-    /// The writes of a step: none of them happens if somebody else took one since.
-    pub fn advance(
+    /// A step on a request that was looked for: `next` says what becomes of it. None of the writes
+    /// happens if somebody else took a step since.
+    pub fn step(
+        &self,
+        access: &Access<PatientId>,
+        opener: &Opener,
+        found: Option<SealedRow>,
+        taken: &Problem,
+        next: impl FnOnce(&T) -> Result<T, Problem>,
+    ) -> Result<(Vec<Write>, T), Problem> {
+        let row = found.ok_or(Problem::not_found())?;
+        let former = Self::open(&row, opener)?;
+        let next = next(&former.asked)?;
+        let writes = self.advance(access, opener, &former, &next, taken)?;
+        Ok((writes, next))
+    }
+
+    fn advance(
         &self,
         access: &Access<PatientId>,
         opener: &Opener,
@@ -248,18 +264,19 @@ impl<T: Asked> Requests<T> {
             .condition_expression("version = :seen")
             .expression_attribute_values(":seen", n(former.version));
         let mut writes = vec![put(row, taken)?];
-        if !former.asked.is_open() {
-            return Ok(writes);
-        }
-        if let Some(about) = self.about(patient, new) {
+        let was_open = former.asked.is_open();
+        if let (true, Some(about)) = (was_open, self.about(patient, new)) {
             let own = about
                 .condition_expression("#request = :request")
                 .expression_attribute_names("#request", "request")
                 .expression_attribute_values(":request", s(new.id().to_string()));
             writes.push(put(own, taken)?);
         }
+        if T::UNANSWERED.is_some() && former.asked.is_unanswered() && !new.is_unanswered() {
+            writes.push(self.update(count::<T>(patient, -1), taken)?);
+        }
         let moved = !new.is_open() || new.turn() != former.asked.turn();
-        if moved {
+        if was_open && moved {
             let delete = Delete::builder()
                 .table_name(&self.table)
                 .key("pk", s(open_list::<T>()))
@@ -275,6 +292,15 @@ impl<T: Asked> Requests<T> {
             writes.push(put(self.waiting(patient, opener, new)?, taken)?);
         }
         Ok(writes)
+    }
+
+    fn update(&self, update: UpdateBuilder, conflict: &Problem) -> Result<Write, Fault> {
+        let update = update.table_name(&self.table).build();
+        let update = update.map_err(|_| Fault::Defect("an update"))?;
+        Ok(Write {
+            item: TransactWriteItem::builder().update(update).build(),
+            conflict: conflict.clone(),
+        })
     }
 
     fn put(&self, pk: &str, sk: &str) -> PutBuilder {
@@ -366,10 +392,10 @@ impl<T: Asked> WorkList<T> {
                 None => Ok(None),
             }
         });
-        let ((rows, more), panel) = (open?, panel?);
+        let (open, panel) = (open?, panel?);
         let mut waiting = Waiting::default();
         let mut taken = 0;
-        for row in rows {
+        for row in open.rows {
             if taken == limit {
                 return Ok(waiting);
             }
@@ -381,36 +407,19 @@ impl<T: Asked> WorkList<T> {
                 taken += 1;
             }
         }
-        waiting.next = more;
+        waiting.next = open.next;
         Ok(waiting)
     }
 
-    async fn open_after(
-        &self,
-        after: Option<&str>,
-    ) -> Result<(Vec<SealedRow>, Option<String>), Fault> {
-        let pk = open_list::<T>();
-        let mut query = self
+    async fn open_after(&self, after: Option<&str>) -> Result<Entries, Fault> {
+        let query = self
             .requests
             .client
             .query()
             .table_name(&self.requests.table)
             .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", s(&pk))
-            .consistent_read(true)
             .limit(PASSED_OVER);
-        if let Some(sk) = after {
-            query = query
-                .exclusive_start_key("pk", s(&pk))
-                .exclusive_start_key("sk", s(sk));
-        }
-        let answer = query
-            .send()
-            .await
-            .map_err(|error| fault("DynamoDB", &error))?;
-        let next = answer.last_evaluated_key.as_ref();
-        let next = next.and_then(|key| string(key, "sk")).map(str::to_owned);
-        Ok((sealed(answer.items), next))
+        page(query, &open_list::<T>(), after).await
     }
 
     /// The context rows of those patients who are there, and whom the practitioner treats now.
@@ -464,6 +473,15 @@ fn row_key<T: Asked>(id: T::Id) -> String {
 
 fn about_key<T: Asked>(about: &str) -> String {
     format!("{}-OF#{about}", T::KIND)
+}
+
+/// Counts a patient's requests that have no answer.
+fn count<T: Asked>(patient: PatientId, by: i8) -> UpdateBuilder {
+    Update::builder()
+        .key("pk", s(patient_key(patient)))
+        .key("sk", s(format!("{}S", T::KIND)))
+        .update_expression("ADD unanswered :by")
+        .expression_attribute_values(":by", n(by))
 }
 
 fn key_key<T: Asked>(patient: PatientId, account: AccountId, key: &Line<8, 64>) -> String {

@@ -2,14 +2,14 @@
 //! `TAKEN#<time>` for each five minutes that an appointment or a hold takes of them; `PROVIDERS` lists
 //! those who can be booked. The index `by-practitioner` has the appointments themselves, by start.
 
-use super::{Item, SealedRow, Write, n, number, s, sortable, string};
+use super::{Item, SealedRow, Write, n, number, patient_key, s, sortable, string};
 use crate::Fault;
 use crate::access::{Access, Practice};
 use crate::api::availability::{AppointmentType, Availability, Provider};
 use crate::api::open_slots::OpenSlot;
 use crate::aws::{Aws, Resource, fault};
 use crate::http::Problem;
-use crate::ids::PractitionerId;
+use crate::ids::{PatientId, PractitionerId};
 use crate::slots::{Quantum, Timetable};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::builders::PutBuilder;
@@ -52,6 +52,12 @@ impl Taken {
         let lasts = |taker: &Taker| taker.until.is_none_or(|until| now.as_second() < until);
         let mut taken = self.0.range(span);
         !taken.any(|(_, taker)| lasts(taker) && !but.contains(&taker.by))
+    }
+
+    /// Takes a span as well, in what is known of it here.
+    pub fn take(&mut self, span: Range<Quantum>, by: Uuid) {
+        let taken = Quantum::all(span).map(|at| (at, Taker { by, until: None }));
+        self.0.extend(taken);
     }
 }
 
@@ -99,6 +105,16 @@ impl Offer {
             time_zone: rules.time_zone.as_str().to_owned(),
             location: hours.location.clone(),
         })
+    }
+
+    /// The minute of the day that the provider's clock shows at an instant.
+    pub fn minute(&self, at: Timestamp) -> u16 {
+        self.timetable.minute(at)
+    }
+
+    /// Somebody takes a span meanwhile.
+    pub fn take(&mut self, span: Range<Quantum>, by: Uuid) {
+        self.taken.take(span, by);
     }
 
     /// Does nobody but these take what an appointment of a type would take of the provider?
@@ -362,6 +378,109 @@ impl Schedule {
             .item("pk", s(pk))
             .item("sk", s(sk))
     }
+
+    /// A row of a patient's.
+    pub(super) async fn get(&self, patient: PatientId, sk: String) -> Result<Option<Item>, Fault> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", s(patient_key(patient)))
+            .key("sk", s(sk))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| fault("DynamoDB", &error))?;
+        Ok(answer.item)
+    }
+
+    /// Takes quanta that are free, or taken by those from whom they may be taken over.
+    pub(super) fn take(
+        &self,
+        claim: &Claim<'_>,
+        gone: &Problem,
+        now: Timestamp,
+    ) -> Result<Vec<Write>, Fault> {
+        let writes = Quantum::all(claim.span.clone()).map(|at| {
+            let mut put = self
+                .put(&claim.pk, &taken_key(at))
+                .item("taken_by", s(claim.by.to_string()))
+                .item(
+                    "expires_at",
+                    n(forgotten(claim.until.unwrap_or(at.start()))),
+                )
+                .expression_attribute_values(":now", n(now.as_second()));
+            if let Some(until) = claim.until {
+                put = put.item("held_until", n(until.as_second()));
+            }
+            let mut condition = "attribute_not_exists(pk) OR held_until <= :now".to_owned();
+            for (which, from) in claim.from.iter().enumerate() {
+                condition.push_str(&format!(" OR taken_by = :from{which}"));
+                put = put.expression_attribute_values(format!(":from{which}"), s(from.to_string()));
+            }
+            committed(put.condition_expression(condition), gone.clone())
+        });
+        writes.collect()
+    }
+
+    /// Frees a quantum that this one takes, or that was forgotten.
+    pub(super) fn free(&self, pk: &str, at: Quantum, by: Uuid) -> Result<Write, Fault> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .key("pk", s(pk))
+            .key("sk", s(taken_key(at)))
+            .condition_expression(OWN)
+            .expression_attribute_values(":by", s(by.to_string()))
+            .build()
+            .map_err(|_| Fault::Defect("a delete"))?;
+        Ok(Write {
+            item: TransactWriteItem::builder().delete(delete).build(),
+            conflict: Problem::changed_meanwhile(),
+        })
+    }
+
+    /// Frees it for those who wait, and for everybody else some minutes later.
+    pub(super) fn keep_for_waitlist(
+        &self,
+        pk: &str,
+        at: Quantum,
+        by: Uuid,
+        until: Timestamp,
+    ) -> Result<Write, Fault> {
+        let put = self
+            .put(pk, &taken_key(at))
+            .item("taken_by", s(FOR_WAITLIST.to_string()))
+            .item("held_until", n(until.as_second()))
+            .item("expires_at", n(forgotten(until)))
+            .condition_expression(OWN)
+            .expression_attribute_values(":by", s(by.to_string()));
+        committed(put, Problem::changed_meanwhile())
+    }
+}
+
+/// It is this one's, or was forgotten.
+const OWN: &str = "attribute_not_exists(pk) OR taken_by = :by";
+
+/// Takes what was freed and is to be offered to those who wait first.
+pub const FOR_WAITLIST: Uuid = Uuid::from_u128(0x51b1_0c5e_7a1f_4d0e_8f5c_0d5b_9e6a_2c41);
+
+/// What an appointment, a hold or an offer takes, and of whom.
+pub(super) struct Claim<'a> {
+    pub pk: String,
+    pub span: Range<Quantum>,
+    pub by: Uuid,
+    /// From whom it may be taken over.
+    pub from: &'a [Uuid],
+    /// When a hold or an offer is over.
+    pub until: Option<Timestamp>,
+}
+
+/// How long what is taken is kept after its time.
+const FORGOTTEN: SignedDuration = SignedDuration::from_hours(24);
+
+/// When DynamoDB forgets a row, in seconds.
+pub(super) fn forgotten(after: Timestamp) -> i64 {
+    after.as_second() + FORGOTTEN.as_secs()
 }
 
 pub(super) fn committed(put: PutBuilder, conflict: Problem) -> Result<Write, Fault> {

@@ -1,7 +1,8 @@
 //! Threads in the messages table. `PATIENT#<id>` has a row `THREAD#<thread>` for each thread: its
 //! state, its order and its wrapped keys; a local index orders them by their last activity, and the
 //! index `inbox` those that wait with the practice. `THREAD#<patient>#<thread>` has the messages, and
-//! what each `Idempotency-Key` made. Nothing in it can be read here.
+//! what each `Idempotency-Key` made, and `READ#<party>` up to where a party has read. Nothing in it can
+//! be read here.
 
 use super::{
     Item, PatientContext, Patients, Write, b, bytes, n, number, patient_key, s, sortable, string,
@@ -14,6 +15,7 @@ use crate::api::threads::{Category, Message, Receipt, State, Thread, WrappedKey}
 use crate::aws::{Aws, Resource, fault};
 use crate::http::Problem;
 use crate::ids::{AccountId, PatientId, PractitionerId, ThreadId};
+use crate::practice;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::builders::PutBuilder;
@@ -60,6 +62,8 @@ pub struct ThreadRow {
     /// How many messages each party sent.
     sent: Counts,
     receipts: BTreeMap<String, ReadUp>,
+    /// The message that was the last one when each party hid the thread.
+    hidden: Counts,
 }
 
 /// What begins a thread.
@@ -91,6 +95,7 @@ impl ThreadRow {
             counters: Counts::new(),
             sent: Counts::new(),
             receipts: BTreeMap::new(),
+            hidden: Counts::new(),
         }
     }
 
@@ -129,6 +134,21 @@ impl ThreadRow {
         self.receipts.insert(party.to_string(), receipt);
     }
 
+    /// The message up to which the party has hidden the thread; 0 if it has not.
+    pub fn hidden_through(&self, party: Party) -> u64 {
+        count(&self.hidden, &party.to_string())
+    }
+
+    /// Has the party hidden it, and nothing come since? Whatever comes shows it again, without a word
+    /// of whoever sends it.
+    pub fn is_hidden(&self, party: Party) -> bool {
+        self.hidden_through(party) >= self.last
+    }
+
+    pub fn hide(&mut self, party: Party, through: u64) {
+        self.hidden.insert(party.to_string(), through);
+    }
+
     /// Who has the thread's key.
     pub fn parties(&self) -> Vec<Party> {
         let mut parties: Vec<Party> = Vec::new();
@@ -141,7 +161,7 @@ impl ThreadRow {
     }
 
     /// The thread as this caller may see it: of the keys, those of the caller's party.
-    pub fn view(&self, caller: &Caller) -> Result<Thread, Fault> {
+    pub fn view(&self, caller: &Caller, practice: &practice::Practice) -> Result<Thread, Fault> {
         let party = Party::of(caller);
         let receipts = self.receipts.iter().map(|(name, receipt)| {
             Ok(Receipt {
@@ -160,6 +180,8 @@ impl ThreadRow {
             last_activity: self.active_at,
             last: self.last,
             unread: self.unread(party),
+            hidden: self.is_hidden(party),
+            kept_until: practice.kept_until(self.active_at),
             counter: self.counter(caller.row.account),
             subject: Bytes::new(self.subject.clone()).ok_or(TORN)?,
             commitment: self.commitment.clone(),
@@ -219,6 +241,11 @@ impl ThreadRow {
             counters: counts(item, "counters")?,
             sent: counts(item, "sent")?,
             receipts: receipts.collect::<Result<_, Fault>>()?,
+            hidden: match item.get("hidden") {
+                Some(_) => counts(item, "hidden")?,
+                // Nobody hid it, in a row from before threads could be.
+                None => Counts::new(),
+            },
         })
     }
 
@@ -253,7 +280,8 @@ impl ThreadRow {
             .item("version", n(self.version.saturating_add(1)))
             .item("counters", attribute(&self.counters))
             .item("sent", attribute(&self.sent))
-            .item("receipts", AttributeValue::M(receipts.collect()));
+            .item("receipts", AttributeValue::M(receipts.collect()))
+            .item("hidden", attribute(&self.hidden));
         if let Some(practitioner) = self.assigned {
             put = put.item("assigned", s(practitioner.to_string()));
         }
@@ -474,6 +502,24 @@ impl Threads {
                 .ok_or(TORN)?,
             digest: bytes(&item, "digest").ok_or(TORN)?.to_vec(),
         }))
+    }
+
+    /// The writes of a thread in which the caller's party has read on. Beside the thread stands that it
+    /// did: the table's stream has keys alone, and whoever is told of it hears nothing else.
+    pub fn read_on(
+        &self,
+        access: &Access<PatientId>,
+        thread: &ThreadRow,
+    ) -> Result<Vec<Write>, Fault> {
+        let party = Party::of(access.caller());
+        let note = Put::builder()
+            .item("pk", s(partition(thread.patient, thread.id)))
+            .item("sk", s(format!("READ#{party}")))
+            .item("through", n(thread.read_through(party)));
+        Ok(vec![
+            self.change(access, thread)?,
+            self.write(note, Problem::changed_meanwhile())?,
+        ])
     }
 
     /// The write of a changed thread. Nothing happens if it changed meanwhile.

@@ -34,10 +34,13 @@ impl Function {
     }
 
     pub async fn handle(&self, event: Value) -> Result<Value, Failed> {
-        self.service
-            .handle(event, "event".to_owned())
-            .await
-            .unwrap()
+        self.handle_as(event, "event").await
+    }
+
+    /// The same as one invocation: Lambda calls every try of it by the same id.
+    pub async fn handle_as(&self, event: Value, request_id: &str) -> Result<Value, Failed> {
+        let handled = self.service.handle(event, request_id.to_owned());
+        handled.await.unwrap()
     }
 }
 

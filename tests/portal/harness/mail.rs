@@ -1,4 +1,4 @@
-//! The mails that the emulator took.
+//! The mails and text messages that the emulator took.
 
 use super::Stack;
 use serde_json::{Value, json};
@@ -28,6 +28,30 @@ pub async fn mails(stack: &Stack, to: &str) -> Vec<(String, String)> {
         .filter(|mail| mail["To"] == json!([to]))
         .map(|mail| (text(mail, "Subject"), text(mail, "BodyText")))
         .collect()
+}
+
+/// The text messages to a phone, oldest first.
+pub async fn texts(stack: &Stack, number: &str) -> Vec<String> {
+    let request = stack
+        .root
+        .plain(Method::GET, "/_ministack/sns/sms-messages");
+    let answer = request.send().await.unwrap().bytes().await.unwrap();
+    let answer: Value = serde_json::from_slice(&answer).unwrap();
+    let mut found = Vec::new();
+    sent_to(&answer, number, &mut found);
+    found
+}
+
+/// The emulator orders them by account, region and number.
+fn sent_to(value: &Value, number: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) if fields.get("PhoneNumber").is_some_and(|to| to == number) => {
+            found.push(value["Message"].as_str().unwrap().to_owned());
+        }
+        Value::Object(fields) => fields.values().for_each(|one| sent_to(one, number, found)),
+        Value::Array(values) => values.iter().for_each(|one| sent_to(one, number, found)),
+        _ => {}
+    }
 }
 
 /// The code in the last mail to an address.

@@ -216,6 +216,11 @@ impl World {
                 let request = self.by_provider_about_patient().thread(thread);
                 request.json(&json!({"through": 1}))
             }
+            "hide-thread" => {
+                let request = self.about_patient().thread(self.thread().await);
+                request.json(&json!({"through": 1}))
+            }
+            "disclose-messages" => self.disclosure(),
             "share-thread" => {
                 let thread = self.thread().await;
                 let keys = json!([wrapped("providers", &base64url(&[5; 32]))]);
@@ -231,6 +236,17 @@ impl World {
             _ => return None,
         };
         Some(request)
+    }
+
+    /// The privacy officer passes messages on.
+    pub fn disclosure(&self) -> Request {
+        let request = self.by_officer().since(0).patient(self.patient);
+        request.idempotent().json(&json!({
+            "purpose": "judicial-proceeding",
+            "statement": "CANARY-940 is a witness",
+            "recipient": "CANARY-941 county court",
+            "address": "CANARY-942 Court Street",
+        }))
     }
 
     /// An account of a patient's proxy.

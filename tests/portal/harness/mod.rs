@@ -1,6 +1,7 @@
 //! What the tests stand on: one emulator for the whole run, and for each test tables, keys and a
 //! user pool of its own.
 
+pub mod channels;
 pub mod function;
 pub mod letter;
 pub mod lines;
@@ -68,6 +69,7 @@ impl Stack {
             (Resource::DirectoryTable, "data", "DirectoryTable"),
             (Resource::ScheduleTable, "data", "ScheduleTable"),
             (Resource::MessagesTable, "data", "MessagesTable"),
+            (Resource::ChannelsTable, "data", "ChannelsTable"),
             (Resource::AuditTable, "audit", "AuditTable"),
         ];
         let unique = Uuid::new_v4().simple().to_string();
@@ -130,7 +132,11 @@ impl Stack {
             root.create_bucket(&name).await.unwrap();
             names.insert(resource, name);
         }
+        // No such API is there: to the emulator, every connection of it is gone.
+        names.insert(Resource::ChannelApi, format!("{unique}-channels"));
         names.insert(Resource::MailSender, mail::sender(&root, &unique).await);
+        let digits = Uuid::new_v4().as_u128() % 10_000_000_000;
+        names.insert(Resource::TextSender, format!("+1{digits:010}"));
         Self {
             names,
             root,
@@ -141,8 +147,9 @@ impl Stack {
     /// Fresh clients, as a cold start makes them, with every call recorded.
     pub fn aws(&self, recorder: &Recorder) -> Aws {
         // The sample patient whom most tests are about was born in 2020, and is to have an account.
+        // Tests make appointments for one patient as they need them.
         let practice = Practice::new("America/New_York", 5, 18).unwrap();
-        self.aws_of(recorder, practice)
+        self.aws_of(recorder, practice.booking_at_most(100))
     }
 
     /// The same of a practice in another place, or with other ages.
@@ -201,6 +208,19 @@ impl Stack {
             if row["sk"]["S"].as_str().unwrap().starts_with("EXPORT") {
                 let key = json!({"pk": row["pk"], "sk": row["sk"]});
                 let table = self.name(Resource::DocumentsTable);
+                let delete = json!({"TableName": table, "Key": key});
+                self.dynamodb("DeleteItem", delete).await;
+            }
+        }
+    }
+
+    /// As if nobody waited for an appointment.
+    pub async fn forget_waitlist(&self) {
+        for row in self.scan(Resource::ScheduleTable).await {
+            let sk = row["sk"]["S"].as_str().unwrap();
+            if sk.starts_with("WAITLIST#") || sk == "ROSTER#WAITLIST" {
+                let key = json!({"pk": row["pk"], "sk": row["sk"]});
+                let table = self.name(Resource::ScheduleTable);
                 let delete = json!({"TableName": table, "Key": key});
                 self.dynamodb("DeleteItem", delete).await;
             }

@@ -9,6 +9,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 /// How often a call lets others begin before it looks for its own answer.
@@ -24,10 +25,21 @@ pub struct Call {
     pub actions: Vec<String>,
     /// What each action reached: a table, a key, a user pool or a bucket, by its name.
     pub resources: Vec<String>,
+    /// Which rows of a table each action was about, as IAM's conditions know it.
+    pub rows: Vec<Rows>,
     /// What the body says, for those who look for marked text in it.
     pub body: String,
     /// How many calls had to end before this one could start, itself included.
     pub depth: usize,
+}
+
+/// What a condition on rows of DynamoDB goes by; nothing for other services.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rows {
+    /// `dynamodb:LeadingKeys`
+    pub partitions: BTreeSet<String>,
+    /// `dynamodb:Attributes`, of writes.
+    pub attributes: BTreeSet<String>,
 }
 
 #[derive(Default)]
@@ -43,10 +55,14 @@ pub enum Fate {
     Answered,
     /// It does not arrive; the answer is 500.
     Failed,
-    /// Another transaction on one of its items was first.
-    Overtaken,
+    /// It is a transaction, and DynamoDB gives this code for one of its items.
+    Cancelled(&'static str),
     /// It arrives, and its answer does not.
     Unanswered,
+    /// It does not arrive; this is the answer.
+    Told(u16, &'static str),
+    /// There is somebody to take it, whom the emulator does not have.
+    Taken,
 }
 
 type Fates = Arc<dyn Fn(&Call) -> Fate + Send + Sync>;
@@ -155,12 +171,18 @@ impl HttpConnector for Connector {
             .bytes()
             .map(String::from_utf8_lossy)
             .unwrap_or_default();
-        let (actions, resources) = uses(&request, &body).into_iter().unzip();
+        let (mut actions, mut resources, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+        for (action, resource, about) in uses(&request, &body) {
+            actions.push(action);
+            resources.push(resource);
+            rows.push(about);
+        }
         let call = {
             let mut log = self.recorder.log.lock().unwrap();
             let call = Call {
                 actions,
                 resources,
+                rows,
                 body: body.into_owned(),
                 depth: log.ended + 1,
             };
@@ -171,14 +193,18 @@ impl HttpConnector for Connector {
         let fate = fates.map_or(Fate::Answered, |fate| fate(&call));
         let said = match fate {
             Fate::Answered | Fate::Unanswered => None,
+            Fate::Told(status, body) => Some((status, body.to_owned())),
+            Fate::Taken => Some((200, String::new())),
             Fate::Failed => Some((
                 500,
-                r#"{"__type":"InternalServerError","message":"CANARY-OF-AWS"}"#,
+                r#"{"__type":"InternalServerError","message":"CANARY-OF-AWS"}"#.to_owned(),
             )),
-            Fate::Overtaken => Some((
+            Fate::Cancelled(code) => Some((
                 400,
-                r#"{"__type":"TransactionCanceledException","message":"CANARY-OF-AWS",
-                    "CancellationReasons":[{"Code":"None"},{"Code":"TransactionConflict"}]}"#,
+                format!(
+                    r#"{{"__type":"TransactionCanceledException","message":"CANARY-OF-AWS",
+                        "CancellationReasons":[{{"Code":"None"}},{{"Code":"{code}"}}]}}"#
+                ),
             )),
         };
         if let Some((status, body)) = said {
@@ -204,20 +230,35 @@ impl HttpConnector for Connector {
 }
 
 /// The IAM actions of a request and what each reaches: of a JSON protocol by its target, of SES by its
-/// path, of S3 by its method.
-fn uses(request: &HttpRequest, body: &str) -> Vec<(String, String)> {
+/// path, of SNS by its form, of S3 by its method.
+fn uses(request: &HttpRequest, body: &str) -> Vec<(String, String, Rows)> {
     let Some(target) = request.headers().get("x-amz-target") else {
         if request.uri().ends_with("/v2/email/outbound-emails") {
             let mail: Value = serde_json::from_str(body).unwrap();
             let sender = mail["FromEmailAddress"].as_str().unwrap().to_owned();
-            return vec![("ses:SendEmail".to_owned(), sender)];
+            return vec![("ses:SendEmail".to_owned(), sender, Rows::default())];
+        }
+        if body.starts_with("Action=Publish&") {
+            // The number that a text message comes from is the only one in an attribute.
+            let sender = body.split_once("StringValue=%2B").unwrap().1;
+            let sender = sender.split('&').next().unwrap();
+            return vec![(
+                "sns:Publish".to_owned(),
+                format!("+{sender}"),
+                Rows::default(),
+            )];
+        }
+        if request.uri().contains("/@connections/") {
+            let api = request.uri().split('/').nth(5).unwrap_or_default();
+            let action = "execute-api:ManageConnections".to_owned();
+            return vec![(action, api.to_owned(), Rows::default())];
         }
         let bucket = request.uri().split('/').nth(3).unwrap_or_default();
         let action = match request.method() {
             "GET" => "s3:GetObject",
             "PUT" => "s3:PutObject",
             "DELETE" => "s3:DeleteObject",
-            other => return vec![(format!("s3:{other}"), bucket.to_owned())],
+            other => return vec![(format!("s3:{other}"), bucket.to_owned(), Rows::default())],
         };
         // S3 asks for a data key with the caller's permission.
         let key = request.headers().get(KMS_KEY);
@@ -225,6 +266,7 @@ fn uses(request: &HttpRequest, body: &str) -> Vec<(String, String)> {
         return [(action.to_owned(), bucket.to_owned())]
             .into_iter()
             .chain(key)
+            .map(|(action, resource)| (action, resource, Rows::default()))
             .collect();
     };
     let (service, operation) = target.split_once('.').unwrap();
@@ -237,9 +279,9 @@ fn uses(request: &HttpRequest, body: &str) -> Vec<(String, String)> {
     let body: Value = serde_json::from_str(body).unwrap();
     let action = format!("{service}:{operation}");
     if let Some(tables) = body["RequestItems"].as_object() {
-        let tables = tables.keys();
         return tables
-            .map(|table| (action.clone(), table.clone()))
+            .iter()
+            .map(|(table, asked)| (action.clone(), table.clone(), batch(asked)))
             .collect();
     }
     let Some(parts) = body["TransactItems"].as_array() else {
@@ -247,7 +289,12 @@ fn uses(request: &HttpRequest, body: &str) -> Vec<(String, String)> {
             .iter()
             .find_map(|name| body[*name].as_str())
             .unwrap_or_default();
-        return vec![(action, resource.to_owned())];
+        let rows = if service == "dynamodb" {
+            rows(&body)
+        } else {
+            Rows::default()
+        };
+        return vec![(action, resource.to_owned(), rows)];
     };
     let parts = parts.iter().flat_map(|part| part.as_object().unwrap());
     parts
@@ -260,7 +307,91 @@ fn uses(request: &HttpRequest, body: &str) -> Vec<(String, String)> {
                 _ => "dynamodb:ConditionCheckItem",
             };
             let table = part["TableName"].as_str().unwrap();
-            (action.to_owned(), table.to_owned())
+            (action.to_owned(), table.to_owned(), rows(part))
+        })
+        .collect()
+}
+
+/// The rows of one table that a batch writes or reads.
+fn batch(asked: &Value) -> Rows {
+    let mut all = Rows::default();
+    let reads = asked["Keys"].as_array().into_iter().flatten();
+    let writes = asked.as_array().into_iter().flatten().map(|one| {
+        let put = &one["PutRequest"]["Item"];
+        if put.is_null() {
+            &one["DeleteRequest"]["Key"]
+        } else {
+            put
+        }
+    });
+    for item in reads.chain(writes) {
+        all.partitions.extend(partition(item));
+        all.attributes.extend(names_of(item));
+    }
+    all
+}
+
+/// The row that a part of a transaction, or a call of one row, is about; of a query its partition.
+fn rows(part: &Value) -> Rows {
+    let mut about = Rows::default();
+    for item in [&part["Item"], &part["Key"]] {
+        about.partitions.extend(partition(item));
+        about.attributes.extend(names_of(item));
+    }
+    for expression in ["UpdateExpression", "ConditionExpression"] {
+        let expression = part[expression].as_str().unwrap_or_default();
+        about.attributes.extend(names_in(expression, part));
+    }
+    // The SDK's callers write a query's partition first.
+    let query = part["KeyConditionExpression"].as_str().unwrap_or_default();
+    let value = query.split_whitespace().nth(2);
+    let value = value.and_then(|name| part["ExpressionAttributeValues"][name]["S"].as_str());
+    about.partitions.extend(value.map(str::to_owned));
+    about
+}
+
+fn partition(item: &Value) -> Option<String> {
+    item["pk"]["S"].as_str().map(str::to_owned)
+}
+
+fn names_of(item: &Value) -> impl Iterator<Item = String> {
+    item.as_object()
+        .into_iter()
+        .flat_map(|item| item.keys().cloned())
+}
+
+/// The attributes that an expression names.
+fn names_in(expression: &str, part: &Value) -> Vec<String> {
+    const WORDS: [&str; 15] = [
+        "SET",
+        "ADD",
+        "REMOVE",
+        "DELETE",
+        "AND",
+        "OR",
+        "NOT",
+        "IN",
+        "BETWEEN",
+        "attribute_exists",
+        "attribute_not_exists",
+        "begins_with",
+        "if_not_exists",
+        "contains",
+        "size",
+    ];
+    let is_part = |c: char| c.is_alphanumeric() || "_#:.".contains(c);
+    let words = expression.split(|c| !is_part(c));
+    let names = words.filter(|word| {
+        !word.is_empty()
+            && !word.starts_with(':')
+            && !word.starts_with(|c: char| c.is_numeric())
+            && !WORDS.contains(word)
+    });
+    names
+        .map(|name| {
+            let name = name.split('.').next().unwrap_or_default();
+            let named = part["ExpressionAttributeNames"][name].as_str();
+            named.unwrap_or(name).to_owned()
         })
         .collect()
 }

@@ -10,6 +10,7 @@ use shared::api::availability::{Availability, Provider};
 use shared::aws::Resource;
 use shared::ids::{AccountId, PatientId, PractitionerId};
 use shared::phi::{DataKeys, Place, seal};
+use shared::store::schedule::FOR_WAITLIST;
 use std::sync::atomic::{AtomicI64, Ordering};
 use uuid::Uuid;
 
@@ -73,10 +74,13 @@ pub fn hour(number: i64) -> Timestamp {
     Timestamp::from_second((today + 2) * day + number * 3600).unwrap()
 }
 
-/// An hour that no test of this process has had yet, in two hours that nobody else has.
+/// An hour that no test of this process has had yet, in two hours that nobody else has. The provider's
+/// midnight, which no appointment crosses, is not in them, nor in the two that follow.
 pub fn free_hour() -> Timestamp {
     static NEXT: AtomicI64 = AtomicI64::new(0);
-    hour(NEXT.fetch_add(2, Ordering::Relaxed) % 8_000)
+    let next = NEXT.fetch_add(1, Ordering::Relaxed);
+    let (day, slot) = (next / 9 % 330, next % 9);
+    hour(day * 24 + 6 + slot * 2)
 }
 
 /// The day of an instant, as a query names it.
@@ -112,27 +116,13 @@ impl Comer {
             patient: PatientId::new(Uuid::new_v4()),
             account: AccountId::new(Uuid::new_v4()),
         };
-        let kms = stack.aws(&Recorder::default()).kms().clone();
-        let keys = DataKeys::new(kms, stack.names[&Resource::PhiKey].clone());
-        let (key, wrapped) = keys.create(comer.patient).await.unwrap();
-        let pk = format!("PATIENT#{}", comer.patient);
-        let place = Place {
-            table: "patients",
-            pk: &pk,
-            sk: "CONTEXT#PROFILE",
-            attribute: "sealed",
-        };
-        let sealed = seal(&key, &place, resource.to_string().as_bytes()).unwrap();
-        let profile = json!({
-            "pk": {"S": pk}, "sk": {"S": "CONTEXT#PROFILE"}, "import_state": {"S": "complete"},
-            "sealed": {"B": STANDARD.encode(sealed)},
-        });
+        let (_, wrapped) = keys(stack).create(comer.patient).await.unwrap();
         let key = json!({
-            "pk": {"S": pk}, "sk": {"S": "CONTEXT#KEY"}, "wrapped": {"B": STANDARD.encode(wrapped)},
+            "pk": {"S": format!("PATIENT#{}", comer.patient)}, "sk": {"S": "CONTEXT#KEY"},
+            "wrapped": {"B": STANDARD.encode(wrapped)},
         });
-        for row in [profile, key] {
-            stack.put(Resource::PatientsTable, row).await;
-        }
+        stack.put(Resource::PatientsTable, key).await;
+        comer.becomes(stack, resource).await;
         let account = json!({
             "pk": {"S": format!("ACCOUNT#{}", comer.account)},
             "role": {"S": "patient"},
@@ -142,9 +132,37 @@ impl Comer {
         stack.put(Resource::AccountsTable, account).await;
         comer
     }
+
+    /// The practice's record system says something else of them.
+    pub async fn becomes(&self, stack: &Stack, resource: &Value) {
+        let pk = format!("PATIENT#{}", self.patient);
+        let rows = stack.scan(Resource::PatientsTable).await.into_iter();
+        let mut rows = rows.filter(|row| row["pk"]["S"] == *pk);
+        let row = rows.find(|row| row["sk"]["S"] == "CONTEXT#KEY").unwrap();
+        let wrapped = STANDARD.decode(row["wrapped"]["B"].as_str().unwrap());
+        let key = keys(stack).unwrap(self.patient, &wrapped.unwrap()).await;
+        let place = Place {
+            table: "patients",
+            pk: &pk,
+            sk: "CONTEXT#PROFILE",
+            attribute: "sealed",
+        };
+        let sealed = seal(&key.unwrap(), &place, resource.to_string().as_bytes()).unwrap();
+        let profile = json!({
+            "pk": {"S": pk}, "sk": {"S": "CONTEXT#PROFILE"}, "import_state": {"S": "complete"},
+            "sealed": {"B": STANDARD.encode(sealed)},
+        });
+        stack.put(Resource::PatientsTable, profile).await;
+    }
 }
 
-/// Who takes which five minutes of whom, holds that are over left out: partition, time, taker.
+fn keys(stack: &Stack) -> DataKeys {
+    let kms = stack.aws(&Recorder::default()).kms().clone();
+    DataKeys::new(kms, stack.names[&Resource::PhiKey].clone())
+}
+
+/// Who takes which five minutes of whom, holds that are over left out, and what is kept for whoever is
+/// next on the waitlist: partition, time, taker.
 pub async fn taken(stack: &Stack) -> Vec<(String, String, String)> {
     let now = Timestamp::now().as_second();
     let rows = stack.items(Resource::ScheduleTable).await.into_iter();
@@ -153,7 +171,7 @@ pub async fn taken(stack: &Stack) -> Vec<(String, String, String)> {
             let until = row["held_until"]
                 .as_str()
                 .map(|at| at.parse::<i64>().unwrap());
-            until.is_none_or(|until| now < until)
+            until.is_none_or(|until| now < until) && row["taken_by"] != FOR_WAITLIST.to_string()
         })
         .filter_map(|row| {
             let text = |name: &str| row[name].as_str().map(str::to_owned);
@@ -165,7 +183,7 @@ pub async fn taken(stack: &Stack) -> Vec<(String, String, String)> {
     taken
 }
 
-/// What the appointments that take place and the holds that last should take.
+/// What the appointments that take place, and the holds and offers that last, should take.
 pub async fn claimed(stack: &Stack) -> Vec<(String, String, String)> {
     let now = Timestamp::now();
     let mut claimed = Vec::new();
@@ -188,6 +206,9 @@ pub async fn claimed(stack: &Stack) -> Vec<(String, String, String)> {
                 claim(provider, &row["busy_from"], &row["busy_to"], id);
                 claim(pk.to_owned(), &row["start"], &row["end"], id);
             }
+        } else if let Some((provider, offer)) = offered(&row, now) {
+            let id = offer["id"].as_str().unwrap();
+            claim(provider, &offer["busy_from"], &offer["busy_to"], id);
         } else if sk == "HOLD" {
             let until: i64 = row["held_until"].as_str().unwrap().parse().unwrap();
             if now.as_second() < until {
@@ -198,4 +219,13 @@ pub async fn claimed(stack: &Stack) -> Vec<(String, String, String)> {
     }
     claimed.sort();
     claimed
+}
+
+/// The provider of an offer on the waitlist that lasts, and the offer.
+fn offered(row: &Value, now: Timestamp) -> Option<(String, Value)> {
+    let place: Value = serde_json::from_str(row["json"].as_str()?).unwrap();
+    let offer = place["offered"].as_object()?;
+    let until: Timestamp = offer["until"].as_str()?.parse().unwrap();
+    let provider = offer["slot"]["practitioner"].as_str()?;
+    (now < until).then(|| (format!("PRACTITIONER#{provider}"), json!(offer)))
 }

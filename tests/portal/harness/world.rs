@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde_json::{Value, json};
 use shared::access::Role;
-use shared::api::{Auth, Operation, Spec, Trigger, Visitor, visit_all};
+use shared::api::{Auth, Category, Operation, Spec, Trigger, Visitor, visit_all};
 use shared::aws::{Aws, Resource};
 use shared::http::{Request, Response};
 use shared::ids::{AccountId, PatientId, PractitionerId, ProxyId};
@@ -36,6 +36,17 @@ pub fn specs() -> Vec<&'static Spec> {
     let mut specs = Specs(Vec::new());
     visit_all(&mut specs);
     specs.0
+}
+
+/// A calendar program's request.
+pub fn calendar_at(path: &str) -> Request {
+    let address = path
+        .strip_prefix("/v1/calendars/")
+        .and_then(|path| path.strip_suffix("/appointments.ics"));
+    let mut request = anonymous();
+    let address = address.unwrap().to_owned();
+    request.path.push(("address".to_owned(), address));
+    request
 }
 
 pub fn is_about_a_patient(spec: &Spec) -> bool {
@@ -153,6 +164,7 @@ impl World {
     /// A request that the operation takes, by somebody who may: it succeeds each time that it is
     /// made anew.
     pub async fn allowed(&self, spec: &Spec) -> Request {
+        self.forget_appointments().await;
         match spec.id {
             "activate-account" => anonymous(),
             "update-profile" => self
@@ -252,7 +264,8 @@ impl World {
                 self.booked(free_hour()).await;
                 self.by_patient().patient(self.patient)
             }
-            "get-appointment" => {
+            "read-calendar" => calendar_at(&self.calendar().await),
+            "get-appointment" | "get-calendar" => {
                 let id = self.booked(free_hour()).await;
                 self.by_patient().patient(self.patient).appointment(&id)
             }
@@ -274,7 +287,29 @@ impl World {
                     .query("from", &day(schedule::later(start, -24 * 60)))
                     .query("to", &day(start))
             }
-            "request-refill" => self.ask_for(&self.prescription().await),
+            // Five places at most.
+            "join-waitlist" => {
+                self.stack.forget_waitlist().await;
+                self.joining()
+            }
+            "list-waitlist" => {
+                self.waits().await;
+                self.by_patient().patient(self.patient)
+            }
+            "leave-waitlist" => {
+                let place = self.waits().await;
+                let mut request = self.by_patient().patient(self.patient);
+                request.path.push(("place".to_owned(), place));
+                request
+            }
+            "list-waiting-patients" => {
+                self.waits().await;
+                self.by_provider()
+            }
+            "request-refill" => {
+                self.forget_turns().await;
+                self.ask_for(&self.prescription().await)
+            }
             "withdraw-refill" => {
                 let refill = self.refill(&self.prescription().await).await;
                 self.by_patient().patient(self.patient).refill(&refill)
@@ -379,6 +414,7 @@ impl World {
                 let document = self.document("available").await;
                 self.by_provider().patient(self.patient).document(&document)
             }
+            "list-events" => self.by_patient().query("after", "0"),
             id if let Some(request) = self.about_messages(id).await => request,
             _ if is_about_a_patient(spec) => self.by_patient().patient(self.patient),
             _ => self.by_patient(),
@@ -409,6 +445,25 @@ impl World {
         answer["id"].as_str().unwrap().to_owned()
     }
 
+    /// The patient wants a visit to the provider, one of these days.
+    pub fn joining(&self) -> Request {
+        let day = day(schedule::hour(0));
+        let wish = json!({
+            "practitioner": self.practitioner, "type": "visit", "from": day, "to": day,
+        });
+        self.by_patient()
+            .patient(self.patient)
+            .header("idempotency-key", &Uuid::new_v4().to_string())
+            .json(&wish)
+    }
+
+    /// The same, joined: the id of the place.
+    pub async fn waits(&self) -> String {
+        self.stack.forget_waitlist().await;
+        let place = self.done("join-waitlist", self.joining()).await;
+        place["id"].as_str().unwrap().to_owned()
+    }
+
     /// A visit that began an hour ago: only tests turn the clock back.
     pub async fn begun(&self) -> String {
         let id = self.booked(free_hour()).await;
@@ -431,6 +486,13 @@ impl World {
             .patient(self.patient)
             .appointment(appointment)
             .header("if-match", "\"1\"")
+    }
+
+    /// The path of the patient's calendar, which begins anew.
+    pub async fn calendar(&self) -> String {
+        let request = self.by_patient().patient(self.patient);
+        let opened = self.done("open-calendar", request).await;
+        opened["path"].as_str().unwrap().to_owned()
     }
 
     /// How often the provider's availability was set.
@@ -554,6 +616,7 @@ impl World {
 
     /// The same, asked.
     pub async fn refill(&self, prescription: &str) -> String {
+        self.forget_turns().await;
         let answer = self
             .done("request-refill", self.ask_for(prescription))
             .await;
@@ -575,6 +638,7 @@ impl World {
 
     /// The same, asked, after the privacy officer has answered those before: twenty may wait.
     pub async fn amendment(&self) -> String {
+        self.forget_turns().await;
         let list = self.by_patient().patient(self.patient);
         let amendments = self.done("list-amendments", list).await;
         let amendments = amendments["amendments"].as_array().unwrap().clone();
@@ -656,6 +720,28 @@ impl World {
             }))
     }
 
+    /// What the patient asked the practice for is not counted any more.
+    async fn forget_turns(&self) {
+        for row in self.stack.items(Resource::AccountsTable).await {
+            let key = row["pk"].as_str().unwrap();
+            let counts = ["request-refill", "request-amendment", "submit-disagreement"];
+            if key.starts_with("RATE#") && counts.iter().any(|operation| key.contains(operation)) {
+                let table = &self.stack.names[&Resource::AccountsTable];
+                let delete = json!({"TableName": table, "Key": {"pk": {"S": key}}});
+                self.stack.dynamodb("DeleteItem", delete).await;
+            }
+        }
+    }
+
+    /// How many appointments the patient has is forgotten.
+    async fn forget_appointments(&self) {
+        let pk = format!("PATIENT#{}", self.patient);
+        let key = json!({"pk": {"S": pk}, "sk": {"S": "ROSTER#APPOINTMENTS"}});
+        let table = &self.stack.names[&Resource::ScheduleTable];
+        let delete = json!({"TableName": table, "Key": key});
+        self.stack.dynamodb("DeleteItem", delete).await;
+    }
+
     /// How many files were announced is forgotten.
     pub async fn forget_quotas(&self) {
         for row in self.stack.items(Resource::DocumentsTable).await {
@@ -730,6 +816,22 @@ impl World {
         let answer = body(&response);
         assert_eq!(response.status, 201, "{answer}");
         let id = answer["id"].as_str().unwrap();
+        (self.stack.proxy_row(id).await.1, id.parse().unwrap())
+    }
+
+    /// Somebody who acts for the patient as their parent, in everything, and the grant.
+    pub async fn a_parent(&self) -> (AccountId, ProxyId) {
+        let all = Category::ALL.map(Category::as_str);
+        let email = format!("{}@example.org", Uuid::new_v4().simple());
+        let request = self
+            .by_provider()
+            .patient(self.patient)
+            .header("idempotency-key", &Uuid::new_v4().to_string())
+            .json(&json!({
+                "email": email, "name": "A Parent", "relationship": "parent", "categories": all,
+            }));
+        let granted = self.done("grant-proxy", request).await;
+        let id = granted["id"].as_str().unwrap();
         (self.stack.proxy_row(id).await.1, id.parse().unwrap())
     }
 

@@ -51,6 +51,26 @@ export function useApiAt(address: string): void {
   });
 }
 
+/** The whole address of a path of the API, for other programs. */
+export const apiAddress = (path: string): string => new URL(path, base || location.origin).href;
+
+/** A call of the libraries that speak to the API by themselves. */
+export async function call(method: 'GET' | 'POST', path: string, body?: unknown, headers: Record<string, string> = {}): Promise<{ status: number; json: unknown }> {
+  const response = await send(new Request(apiAddress(path), {
+    method,
+    headers: { ...headers, authorization: `Bearer ${await accessToken()}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  }));
+  const text = await response.text();
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    // A gateway's own page.
+  }
+  return { status: response.status, json };
+}
+
 /** What a call answers, or the problem thrown. */
 export async function answer<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
   const { data, response } = await call;

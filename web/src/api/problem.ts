@@ -52,5 +52,12 @@ function kindOf(status: number): string {
   return status >= 500 ? 'unavailable' : 'refused';
 }
 
-export const asProblem = (error: unknown): Problem =>
-  error instanceof Problem ? error : new Problem('internal', 0);
+/** What was thrown as a problem. Messages have errors of their own: what a reader finds wrong, by name. */
+export function asProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof Error && error.name === 'MessageError' && 'code' in error) {
+    const refused = error.code === 'refused' && 'problem' in error && String(error.problem);
+    return refused ? new Problem(refused, 400) : new Problem(`message-${String(error.code)}`, 0);
+  }
+  return new Problem('internal', 0);
+}

@@ -100,6 +100,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/account/channel-tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: operations["open-channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/account/email-change": {
         parameters: {
             query?: never;
@@ -126,6 +142,22 @@ export interface paths {
         get?: never;
         put?: never;
         post: operations["confirm-email-change"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/account/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["list-events"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -253,6 +285,22 @@ export interface paths {
         };
         get: operations["get-availability"];
         put: operations["set-availability"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/calendars/{address}/appointments.ics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["read-calendar"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -436,6 +484,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/patients/{patient}/appointments/{appointment}/calendar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["get-calendar"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/patients/{patient}/appointments/{appointment}/cancel": {
         parameters: {
             query?: never;
@@ -532,6 +596,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/patients/{patient}/calendar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: operations["open-calendar"];
+        delete: operations["revoke-calendar"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/patients/{patient}/care-team": {
         parameters: {
             query?: never;
@@ -558,6 +638,22 @@ export interface paths {
         get: operations["get-dashboard"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/patients/{patient}/disclosures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: operations["disclose-messages"];
         delete?: never;
         options?: never;
         head?: never;
@@ -980,6 +1076,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/patients/{patient}/threads/{thread}/hide": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: operations["hide-thread"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/patients/{patient}/threads/{thread}/keys": {
         parameters: {
             query?: never;
@@ -1023,6 +1135,38 @@ export interface paths {
         put?: never;
         post: operations["mark-thread-read"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/patients/{patient}/waitlist": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["list-waitlist"];
+        put?: never;
+        post: operations["join-waitlist"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/patients/{patient}/waitlist/{place}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete: operations["leave-waitlist"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1172,6 +1316,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/waitlist": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["list-waiting-patients"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1306,10 +1466,8 @@ export interface components {
             /** @description For the next page, as `cursor`; absent on the last page. */
             next_cursor?: string | null;
         };
-        /** @description An appointment to come. */
-        Appointment: unknown;
         /** @description An appointment (FHIR R4 Appointment), times in UTC. */
-        Appointment2: {
+        Appointment: {
             /** Format: date-time */
             end: string;
             id: components["schemas"]["AppointmentId"];
@@ -1317,7 +1475,8 @@ export interface components {
             modality: components["schemas"]["Modality"];
             practitioner: components["schemas"]["PractitionerId"];
             practitioner_name?: string | null;
-            reason: string;
+            /** @description Why the patient comes; between an adolescent and the practice. */
+            reason?: string | null;
             /**
              * Format: uint64
              * @description Counts moves and the cancellation, as calendars do (RFC 5545 SEQUENCE).
@@ -1325,7 +1484,7 @@ export interface components {
             sequence: number;
             /** Format: date-time */
             start: string;
-            status: components["schemas"]["Status2"];
+            status: components["schemas"]["Status"];
             /** @description The provider's, in which the times are to be shown. */
             time_zone: string;
             type: string;
@@ -1347,7 +1506,8 @@ export interface components {
             notes?: string | null;
             practitioner: components["schemas"]["PractitionerId"];
             practitioner_name?: string | null;
-            reason: string;
+            /** @description Why the patient comes; between an adolescent and the practice. */
+            reason?: string | null;
             /**
              * Format: uint64
              * @description Counts moves and the cancellation, as calendars do (RFC 5545 SEQUENCE).
@@ -1355,7 +1515,7 @@ export interface components {
             sequence: number;
             /** Format: date-time */
             start: string;
-            status: components["schemas"]["Status2"];
+            status: components["schemas"]["Status"];
             /** @description What the patient is to know of the visit. */
             summary?: string | null;
             /** @description The provider's, in which the times are to be shown. */
@@ -1374,7 +1534,7 @@ export interface components {
         AppointmentId: string;
         Appointments: {
             /** @description May be fewer than asked for, and still not the last page: there is a `next_cursor` then. */
-            appointments: components["schemas"]["Appointment2"][];
+            appointments: components["schemas"]["Appointment"][];
             next_cursor?: string | null;
         };
         /** @description What patients can come for. */
@@ -1389,7 +1549,7 @@ export interface components {
             code: components["schemas"]["Slug"];
             minutes: components["schemas"]["Number4"];
             modality: components["schemas"]["Modality"];
-            name: components["schemas"]["Line2"];
+            name: components["schemas"]["Line5"];
         };
         /** @description A provider's availability, as they set it and as it is stored. It holds nothing of any patient. */
         Availability: {
@@ -1446,6 +1606,10 @@ export interface components {
         Bytes5: string;
         /** @description `MIN` to `MAX` bytes. */
         Bytes6: string;
+        /** @description `MIN` to `MAX` bytes. */
+        Bytes7: string;
+        /** @description A calendar file (RFC 5545). */
+        CalendarFile: string;
         /** @enum {string} */
         CancelReason: "not-needed" | "other-plans" | "unwell" | "transport" | "provider-unavailable" | "practice-closed" | "asked-by-patient" | "other";
         CarePlan: {
@@ -1593,8 +1757,8 @@ export interface components {
         };
         Dashboard: {
             active_prescriptions: components["schemas"]["Prescriptions"];
-            /** @description The next three. */
-            appointments: components["schemas"]["Appointment"][];
+            /** @description The next three, for whoever may see appointments. */
+            appointments?: components["schemas"]["Appointment"][] | null;
             /** @description The medical record number. */
             mrn: string;
             name: string;
@@ -1611,7 +1775,7 @@ export interface components {
             closed?: boolean | null;
             date: components["schemas"]["Date"];
             from?: components["schemas"]["Clock"] | null;
-            location?: components["schemas"]["Line3"] | null;
+            location?: components["schemas"]["Line6"] | null;
             to?: components["schemas"]["Clock"] | null;
             types?: components["schemas"]["Slug"][] | null;
         };
@@ -1645,6 +1809,24 @@ export interface components {
         Details: {
             contact: components["schemas"]["Contact"];
             preferred_language?: components["schemas"]["PreferredLanguage"] | null;
+        };
+        /** @description To whom and why: sealed as it is. */
+        Disclosed: {
+            address?: components["schemas"]["Line3"] | null;
+            purpose: components["schemas"]["Purpose"];
+            recipient: components["schemas"]["Line2"];
+            /** @description The purpose in the officer's words. */
+            statement: components["schemas"]["Line"];
+        };
+        /** @description An access that begins now. */
+        Disclosing: {
+            /**
+             * Format: uuid
+             * @description What every access that rests on it carries in its audit record.
+             */
+            disclosure: string;
+            /** Format: date-time */
+            until: string;
         };
         /** @description A document. */
         Document: ({
@@ -1700,6 +1882,11 @@ export interface components {
         };
         /** @description One entry, as the source gave it. */
         Entry: {
+            /**
+             * @description A laboratory result that came to stand in this section by a later import is held all the same:
+             *     the patient, and whoever acts for them, see no more than this of it.
+             */
+            hold?: components["schemas"]["HeldResult"] | null;
             id: components["schemas"]["RecordId"];
             /** @description Those who recorded it, did it or took part, as the source calls them. */
             practitioners?: string[];
@@ -1727,7 +1914,23 @@ export interface components {
             status?: string | null;
             /** @description The value as recorded, every digit of it; absent where there are only components. */
             value?: components["schemas"]["Value"] | null;
-        });
+        } | unknown);
+        Events: {
+            /** @description Oldest first, none left out. */
+            events: components["schemas"]["Told"][];
+            /**
+             * @description What came after `after` is not all there any more: whoever asks looks at everything anew, and
+             *     goes on after `last`.
+             */
+            gap: boolean;
+            /**
+             * Format: uint64
+             * @description After which to go on.
+             */
+            last: number;
+            /** @description There are more after these. */
+            more: boolean;
+        };
         /** @description A concern, without what anybody wrote about it. */
         ExplainedConcern: {
             /** @description The entry that a patient reported. */
@@ -1816,6 +2019,8 @@ export interface components {
             name?: string | null;
             /** @description When it began, else when it was recorded. */
             since?: string | null;
+            /** @description What was imported cannot be shown: look into the practice's record system. */
+            unreadable: boolean;
         };
         /** @description Allergies or conditions, whatever their clinical status. */
         Findings: {
@@ -1924,6 +2129,10 @@ export interface components {
             /** Format: date-time */
             until: string;
         };
+        Hidden: {
+            hidden: boolean;
+            thread: components["schemas"]["ThreadId"];
+        };
         /** @description A time that is kept for a patient for some minutes. */
         HoldId: string;
         /** @description A page of holds, what is released soonest first. */
@@ -1951,6 +2160,11 @@ export interface components {
         Invited: {
             id: components["schemas"]["AccountId"];
             role: components["schemas"]["Role"];
+        };
+        Issued: {
+            /** Format: date-time */
+            expires_at: string;
+            ticket: components["schemas"]["Ticket"];
         };
         /** @description A party and its keys, oldest first; a party that has registered none has none. */
         KeyLog: {
@@ -2003,8 +2217,17 @@ export interface components {
             next_cursor?: string | null;
             results: components["schemas"]["LabResult"][];
         };
+        Left: {
+            id: components["schemas"]["WaitlistId"];
+        };
+        /** @description Letters, spaces and punctuation of any script on one line, `MIN` to `MAX` characters. */
+        Line: string;
+        /** @description Letters, spaces and punctuation of any script on one line, `MIN` to `MAX` characters. */
+        Line2: string;
+        /** @description Letters, spaces and punctuation of any script on one line, `MIN` to `MAX` characters. */
+        Line3: string;
         /** @description Results of one unit, of one component where results have several. */
-        Line: {
+        Line4: {
             component?: string | null;
             component_loinc?: string | null;
             points: components["schemas"]["Point"][];
@@ -2012,9 +2235,9 @@ export interface components {
             unit?: string | null;
         };
         /** @description Letters, spaces and punctuation of any script on one line, `MIN` to `MAX` characters. */
-        Line2: string;
+        Line5: string;
         /** @description Letters, spaces and punctuation of any script on one line, `MIN` to `MAX` characters. */
-        Line3: string;
+        Line6: string;
         /** @description What a result says of the report that groups it. */
         LinkedReport: {
             /** @description Codes of the report's categories. */
@@ -2034,10 +2257,14 @@ export interface components {
             /** Format: date-time */
             until: string;
         };
-        /** @description A public key in its owner's log. Its id commits to every key before it. */
+        /**
+         * @description A public key in its owner's log. Its id commits to every key before it, and to who can open the
+         *     private one.
+         */
         LoggedKey: {
             key_id: components["schemas"]["Bytes"];
             previous?: components["schemas"]["Bytes"] | null;
+            protection: components["schemas"]["Protection"];
             public_key: components["schemas"]["Bytes2"];
             /**
              * Format: date-time
@@ -2072,7 +2299,7 @@ export interface components {
         };
         /** @description A message as it is kept. */
         Message: {
-            ciphertext: components["schemas"]["Bytes6"];
+            ciphertext: components["schemas"]["Bytes7"];
             party: components["schemas"]["Party"];
             sender: components["schemas"]["AccountId"];
             /** Format: date-time */
@@ -2198,6 +2425,15 @@ export interface components {
             /** @description For the next page, as `cursor`; absent on the last page. */
             next_cursor?: string | null;
         };
+        OpenedCalendar: {
+            /** Format: date-time */
+            opened_at: string;
+            /**
+             * @description To be put behind the address of the API. It is told once, and opens the calendar to whoever has
+             *     it.
+             */
+            path: string;
+        };
         /** @description A request beside what the record says now. */
         OpenRefill: {
             /** @description Oldest first. */
@@ -2281,6 +2517,44 @@ export interface components {
             end: string | null;
             start: string | null;
         };
+        /** @description A place on the waitlist. */
+        Place: {
+            /** @description Not to begin before this time of the day. */
+            after?: components["schemas"]["Clock"] | null;
+            /** @description To end by this time of the day. */
+            before?: components["schemas"]["Clock"] | null;
+            from: components["schemas"]["Date"];
+            id: components["schemas"]["WaitlistId"];
+            /** Format: date-time */
+            joined_at: string;
+            modality?: components["schemas"]["Modality"] | null;
+            /** @description A time that is kept for the patient. */
+            offer?: components["schemas"]["PlaceOffer"] | null;
+            /** @description This provider, or any of the specialty. */
+            practitioner?: components["schemas"]["PractitionerId"] | null;
+            specialty?: components["schemas"]["Slug"] | null;
+            to: components["schemas"]["Date"];
+            type: components["schemas"]["Slug"];
+        };
+        /** @description Booking the slot, or moving an appointment to it, before this takes it up. */
+        PlaceOffer: {
+            /** Format: date-time */
+            end: string;
+            location?: string | null;
+            modality: components["schemas"]["Modality"];
+            practitioner: components["schemas"]["PractitionerId"];
+            /** Format: date-time */
+            start: string;
+            /** @description The provider's, in which the times are to be shown. */
+            time_zone: string;
+            type: string;
+            /** Format: date-time */
+            until: string;
+        };
+        Places: {
+            /** @description The first that was taken comes first. */
+            places: components["schemas"]["Place"][];
+        };
         Point: {
             /** @description `<`, `<=`, `>=` or `>`: the number is a bound and not the value. */
             comparator?: string | null;
@@ -2319,6 +2593,8 @@ export interface components {
             id: components["schemas"]["RecordId"];
             /** @description The medication's name, where one was recorded. */
             medication?: string | null;
+            /** @description What was imported is no MedicationRequest that can be shown: ask the practice. */
+            unreadable: boolean;
         };
         /** @description One prescription (FHIR R4 MedicationRequest), as the practice recorded it. */
         Prescription2: {
@@ -2440,6 +2716,8 @@ export interface components {
             entries: number;
             step: components["schemas"]["Step3"];
         };
+        /** @enum {string} */
+        Protection: "portal" | "passphrase" | "passkey";
         /** @description A provider who takes appointments, as everybody sees them. */
         Provider: {
             appointment_types: components["schemas"]["OfferedType"][];
@@ -2475,6 +2753,8 @@ export interface components {
         };
         /** @description What somebody was granted as a patient's proxy. */
         ProxyId: string;
+        /** @enum {string} */
+        Purpose: "required-by-law" | "public-health" | "abuse-or-neglect" | "health-oversight" | "judicial-proceeding" | "law-enforcement" | "death" | "serious-threat" | "government-function" | "workers-compensation" | "other";
         Quantity: {
             code: string | null;
             /** @description `<`, `<=`, `>=` or `>`. */
@@ -2618,6 +2898,10 @@ export interface components {
              */
             revoked_at: string;
         };
+        RevokedCalendar: {
+            /** Format: date-time */
+            revoked_at: string;
+        };
         /** @description What an account is for. One each: somebody with two roles has two accounts. */
         Role: string;
         Schedule: {
@@ -2637,7 +2921,8 @@ export interface components {
             patient: components["schemas"]["PatientId"];
             practitioner: components["schemas"]["PractitionerId"];
             practitioner_name?: string | null;
-            reason: string;
+            /** @description Why the patient comes; between an adolescent and the practice. */
+            reason?: string | null;
             /**
              * Format: uint64
              * @description Counts moves and the cancellation, as calendars do (RFC 5545 SEQUENCE).
@@ -2645,7 +2930,7 @@ export interface components {
             sequence: number;
             /** Format: date-time */
             start: string;
-            status: components["schemas"]["Status2"];
+            status: components["schemas"]["Status"];
             /** @description The provider's, in which the times are to be shown. */
             time_zone: string;
             type: string;
@@ -2723,7 +3008,7 @@ export interface components {
         /** @enum {string} */
         State: "requested" | "approved" | "denied" | "withdrawn";
         /** @enum {string} */
-        State2: "requested" | "extended" | "accepted" | "denied" | "disputed";
+        State2: "requested" | "extended" | "accepted" | "denied" | "disputed" | "rebutted" | "linked";
         /** @enum {string} */
         State3: "requested" | "building" | "ready" | "failed" | "expired";
         /** @enum {string} */
@@ -2731,9 +3016,9 @@ export interface components {
         /** @enum {string} */
         State5: "open" | "resolved";
         /** @enum {string} */
-        Status: "uploading" | "expired" | "inspecting" | "available" | "rejected";
+        Status: "scheduled" | "confirmed" | "completed" | "cancelled" | "no-show";
         /** @enum {string} */
-        Status2: "scheduled" | "confirmed" | "completed" | "cancelled" | "no-show";
+        Status2: "uploading" | "expired" | "inspecting" | "available" | "rejected";
         /** @description May the account be used? */
         Status3: string;
         /** @description A step of a request. The first one makes it. */
@@ -2774,6 +3059,8 @@ export interface components {
             name: string;
             /** @description The newest five. */
             newest_results: components["schemas"]["LabResult"][];
+            /** @description The next one that is to take place, with whomever. */
+            next_appointment?: components["schemas"]["Appointment"] | null;
             /** @description False while an import is under way, or after one that broke off: entries may be missing. */
             record_complete: boolean;
         };
@@ -2789,7 +3076,14 @@ export interface components {
              * @description The caller's last counter.
              */
             counter: number;
+            /** @description The party left it out of its list, and nothing came since. */
+            hidden: boolean;
             id: components["schemas"]["ThreadId"];
+            /**
+             * Format: date
+             * @description The last day on which it is certain to be there.
+             */
+            kept_until: string;
             /** @description The thread's key for the caller's party; none if nobody has wrapped it yet. */
             keys: components["schemas"]["WrappedKey"][];
             /**
@@ -2808,7 +3102,7 @@ export interface components {
             started_at: string;
             state: components["schemas"]["State4"];
             /** @description Ciphertext. */
-            subject: components["schemas"]["Bytes4"];
+            subject: components["schemas"]["Bytes5"];
             /**
              * Format: uint64
              * @description Messages of others that the party has not marked read.
@@ -2822,6 +3116,36 @@ export interface components {
             next_cursor?: string | null;
             threads: components["schemas"]["Thread"][];
         };
+        /** @description What opens one connection: whose, and 256 random bits. It is kept as a digest. */
+        Ticket: string;
+        /** @description An event as one account hears of it. */
+        Told: {
+            /**
+             * Format: uint64
+             * @description Counts the account's events, one by one.
+             */
+            sequence: number;
+        } & ({
+            patient: components["schemas"]["PatientId"];
+            thread: components["schemas"]["ThreadId"];
+            /** @constant */
+            type: "message.new";
+        } | {
+            party: components["schemas"]["Party"];
+            patient: components["schemas"]["PatientId"];
+            thread: components["schemas"]["ThreadId"];
+            /** @constant */
+            type: "message.read";
+        } | {
+            appointment: components["schemas"]["AppointmentId"];
+            patient: components["schemas"]["PatientId"];
+            /** @constant */
+            type: "appointment.changed";
+        } | {
+            patient: components["schemas"]["PatientId"];
+            /** @constant */
+            type: "result.new";
+        });
         /** @description A step of an appointment: who took it to which status, and when. */
         Transition: {
             acting: components["schemas"]["Acting"];
@@ -2830,14 +3154,14 @@ export interface components {
             by: components["schemas"]["AccountId"];
             /** @description Why it was cancelled. */
             reason?: components["schemas"]["CancelReason"] | null;
-            status: components["schemas"]["Status2"];
+            status: components["schemas"]["Status"];
         };
         /**
          * @description A page of a trend: its results in lines that may be drawn as such, because all of one have the
          *     same unit, and those that no line can hold.
          */
         Trend: {
-            lines: components["schemas"]["Line"][];
+            lines: components["schemas"]["Line4"][];
             loinc?: string | null;
             /** @description The name of what was measured, as the newest result of the page has it. */
             name?: string | null;
@@ -2847,10 +3171,15 @@ export interface components {
             others: components["schemas"]["LabResult"][];
             series: components["schemas"]["SeriesId"];
         };
+        /** @description What there is of a private key. */
         Unlocked: {
             key_id: components["schemas"]["Bytes"];
+            protection: components["schemas"]["Protection"];
+        } & ({
             private_key: components["schemas"]["Bytes3"];
-        };
+        } | {
+            locked_key: components["schemas"]["Bytes4"];
+        });
         UpdatedUser: {
             id: components["schemas"]["AccountId"];
             practitioner?: components["schemas"]["PractitionerId"] | null;
@@ -2878,10 +3207,10 @@ export interface components {
             reviewed_at?: string | null;
             /**
              * Format: uint64
-             * @description In bytes; of an available picture as it is stored, without metadata.
+             * @description In bytes; of what is available as it is kept, which was written anew.
              */
             size: number;
-            status: components["schemas"]["Status"];
+            status: components["schemas"]["Status2"];
         };
         /** @description A request that takes the announced file and no other. */
         UploadLink: {
@@ -2898,7 +3227,7 @@ export interface components {
         UploadRequested: {
             id: components["schemas"]["DocumentId"];
             name: components["schemas"]["FileName"];
-            status: components["schemas"]["Status"];
+            status: components["schemas"]["Status2"];
             upload: components["schemas"]["UploadLink"];
         };
         /** @description An account. Whose record it opens is not said. */
@@ -2986,11 +3315,40 @@ export interface components {
         };
         /** @enum {string} */
         Verdict: "justified" | "not-justified";
+        /** @description A place on the waitlist. */
+        WaitingPatient: {
+            /** @description Not to begin before this time of the day. */
+            after?: components["schemas"]["Clock"] | null;
+            /** @description To end by this time of the day. */
+            before?: components["schemas"]["Clock"] | null;
+            birth_date?: string | null;
+            from: components["schemas"]["Date"];
+            id: components["schemas"]["WaitlistId"];
+            /** Format: date-time */
+            joined_at: string;
+            modality?: components["schemas"]["Modality"] | null;
+            name: string;
+            /** @description A time that is kept for the patient. */
+            offer?: components["schemas"]["PlaceOffer"] | null;
+            patient: components["schemas"]["PatientId"];
+            /** @description This provider, or any of the specialty. */
+            practitioner?: components["schemas"]["PractitionerId"] | null;
+            specialty?: components["schemas"]["Slug"] | null;
+            to: components["schemas"]["Date"];
+            type: components["schemas"]["Slug"];
+        };
+        WaitingPatients: {
+            next_cursor?: string | null;
+            /** @description In their turn. */
+            waiting: components["schemas"]["WaitingPatient"][];
+        };
+        /** @description What a patient waits for: a place on the waitlist. */
+        WaitlistId: string;
         /** @description Hours of a weekday. */
         WeeklyHours: {
             day: components["schemas"]["Day"];
             from: components["schemas"]["Clock"];
-            location?: components["schemas"]["Line3"] | null;
+            location?: components["schemas"]["Line6"] | null;
             to: components["schemas"]["Clock"];
             /** @description Codes of the appointment types that they are for. */
             types: components["schemas"]["Slug"][];
@@ -3020,6 +3378,8 @@ export interface components {
             name: string;
         };
         Why: {
+            /** @description To whom it was passed on and why (45 CFR 164.528(b)(2)); the patient alone is told. */
+            disclosure?: components["schemas"]["Disclosed"] | null;
             emergency?: components["schemas"]["Review"] | null;
             text: string;
             /** @description What permitted it, as the policy calls it. */
@@ -3032,7 +3392,7 @@ export interface components {
         WrappedKey: {
             key_id: components["schemas"]["Bytes"];
             party: components["schemas"]["Party"];
-            wrapped: components["schemas"]["Bytes5"];
+            wrapped: components["schemas"]["Bytes6"];
         };
         /** @description The name of a time zone (IANA). */
         Zone: string;
@@ -3211,6 +3571,27 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    "open-channel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Issued"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     "request-email-change": {
         parameters: {
             query?: never;
@@ -3264,6 +3645,29 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConfirmedEmailChange"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    "list-events": {
+        parameters: {
+            query?: {
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Events"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -3567,6 +3971,29 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    "read-calendar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/calendar; charset=utf-8": components["schemas"]["CalendarFile"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     "list-inbox": {
         parameters: {
             query?: {
@@ -3628,9 +4055,13 @@ export interface operations {
             content: {
                 "application/json": {
                     /** @description `MIN` to `MAX` bytes. */
+                    locked_key?: string | null;
+                    /** @description `MIN` to `MAX` bytes. */
                     previous?: string | null;
                     /** @description `MIN` to `MAX` bytes. */
-                    private_key: string;
+                    private_key?: string | null;
+                    /** @enum {string|null} */
+                    protection?: "portal" | "passphrase" | "passkey" | null;
                     /** @description `MIN` to `MAX` bytes. */
                     public_key: string;
                 };
@@ -3856,6 +4287,13 @@ export interface operations {
                         /** @description Letters, spaces and punctuation of any script on one line, `MIN` to `MAX` characters. */
                         reason: string;
                     } | null;
+                    /** @description A JSON object. Serde's derived types would take an array of their fields' values as well. */
+                    link?: {
+                        /** @description Letters, spaces and punctuation of any script on one line, `MIN` to `MAX` characters. */
+                        done: string;
+                        /** @description Letters, spaces and punctuation of any script on one line, `MIN` to `MAX` characters. */
+                        rebuttal?: string | null;
+                    } | null;
                 };
             };
         };
@@ -3931,7 +4369,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Appointment2"];
+                    "application/json": components["schemas"]["Appointment"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -3956,6 +4394,30 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AppointmentDetail"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    "get-calendar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                appointment: string;
+                patient: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/calendar; charset=utf-8": components["schemas"]["CalendarFile"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -4146,6 +4608,52 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    "open-calendar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenedCalendar"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    "revoke-calendar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevokedCalendar"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     "get-care-team": {
         parameters: {
             query?: never;
@@ -4236,6 +4744,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Dashboard"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    "disclose-messages": {
+        parameters: {
+            query?: never;
+            header: {
+                "idempotency-key": string;
+            };
+            path: {
+                patient: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Letters, spaces and punctuation of any script on one line, `MIN` to `MAX` characters. */
+                    address?: string | null;
+                    /** @enum {string} */
+                    purpose: "required-by-law" | "public-health" | "abuse-or-neglect" | "health-oversight" | "judicial-proceeding" | "law-enforcement" | "death" | "serious-threat" | "government-function" | "workers-compensation" | "other";
+                    /** @description Letters, spaces and punctuation of any script on one line, `MIN` to `MAX` characters. */
+                    recipient: string;
+                    /** @description The purpose in the officer's words. */
+                    statement: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Success */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Disclosing"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -4584,8 +5130,8 @@ export interface operations {
                     /** @enum {string} */
                     reason: "preventing-harm" | "erroneous-data" | "privacy-precondition" | "individual-request";
                     /**
-                     * @description At most 30 days from now: by then a request for access has to be answered (45 CFR
-                     *     164.524(b)(2)).
+                     * @description At most 30 days after the result was held first: by then a request for access has to be answered
+                     *     (45 CFR 164.524(b)(2)).
                      */
                     until: string;
                 };
@@ -4917,7 +5463,7 @@ export interface operations {
                 cursor?: string;
                 from?: string;
                 limit?: string;
-                of?: "anyone" | "others" | "proxies" | "providers" | "staff" | "portal" | null;
+                of?: "anyone" | "others" | "proxies" | "providers" | "staff" | "portal" | "disclosures" | null;
                 to?: string;
             };
             header?: never;
@@ -5115,6 +5661,7 @@ export interface operations {
         parameters: {
             query?: {
                 cursor?: string;
+                hidden?: "left-out" | "listed" | null;
                 limit?: string;
             };
             header?: never;
@@ -5273,6 +5820,37 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    "hide-thread": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient: string;
+                thread: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** Format: uint64 */
+                    through: number;
+                };
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hidden"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     "share-thread": {
         parameters: {
             query?: never;
@@ -5373,6 +5951,99 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Marked"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    "list-waitlist": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Places"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    "join-waitlist": {
+        parameters: {
+            query?: never;
+            header: {
+                "idempotency-key": string;
+            };
+            path: {
+                patient: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Not to begin before this time of the day. */
+                    after?: string | null;
+                    /** @description To end by this time of the day. */
+                    before?: string | null;
+                    /** @description A calendar date (RFC 3339 full-date). */
+                    from: string;
+                    /** @enum {string|null} */
+                    modality?: "in-person" | "video" | "phone" | null;
+                    /** @description This provider, or any of the specialty. */
+                    practitioner?: string | null;
+                    /** @description A word that the practice calls something by: lower-case letters, digits and hyphens. */
+                    specialty?: string | null;
+                    /** @description A calendar date (RFC 3339 full-date). */
+                    to: string;
+                    /** @description A word that the practice calls something by: lower-case letters, digits and hyphens. */
+                    type: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Success */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Place"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    "leave-waitlist": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient: string;
+                place: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Left"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -5642,6 +6313,30 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UserList"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    "list-waiting-patients": {
+        parameters: {
+            query?: {
+                cursor?: string;
+                limit?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WaitingPatients"];
                 };
             };
             default: components["responses"]["Problem"];

@@ -26,6 +26,10 @@ export function uint32(value: number): Bytes {
   return bytes;
 }
 
+export function readUint32(bytes: Bytes): number {
+  return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0);
+}
+
 export function uint64(value: number): Bytes {
   const bytes = new Uint8Array(8);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(value));

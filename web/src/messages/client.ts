@@ -2,10 +2,12 @@
 
 import { type Bytes, base64url, equal, fromBase64url } from './bytes.js';
 import { type ThreadKey, newThreadKey, openEnvelope, sealEnvelope, threadKey, wrapInfo } from './envelope.js';
-import { MessageError } from './errors.js';
-import { type Content, History, type OpenedMessage, type StoredMessage } from './history.js';
+import { type Code, MessageError } from './errors.js';
+import { type CopiedMessages, type CopiedThread } from './copy.js';
+import { type Content, History, type OpenedMessage, type StoredMessage, areAttachments } from './history.js';
 import * as hpke from './hpke.js';
 import { type KeyLog, type LoggedKey, type Memory, hasNewKey } from './keys.js';
+import { type Lock, lockKey, protectionOf, unlockKey } from './lock.js';
 
 export interface Answer {
   status: number;
@@ -33,8 +35,12 @@ export interface StoredThread {
   category: string;
   state: 'open' | 'closed';
   assigned?: string;
+  started_at: string;
+  last_activity: string;
   last: number;
   unread: number;
+  hidden: boolean;
+  kept_until: string;
   counter: number;
   subject: string;
   commitment: string;
@@ -55,6 +61,9 @@ export interface Person {
   owner: 'account' | 'providers';
 }
 
+/** What a key of one's own is locked with, as its owner says; nothing if they do not. */
+export type AskLock = (key: LoggedKey) => Promise<Lock | undefined>;
+
 /** Somebody else was faster, or an earlier message is on its way: the same request may succeed. */
 const AGAIN = new Set(['counter-ahead', 'changed-meanwhile', 'unavailable', 'too-many-requests']);
 const TRIES = 60;
@@ -73,17 +82,24 @@ const pause = (milliseconds: number): Promise<void> =>
     setTimeout(resolve, milliseconds);
   });
 
+function checkAttachments({ attachments = [] }: { attachments?: string[] }): void {
+  if (!areAttachments(attachments)) throw new MessageError('bad-attachments');
+}
+
 export class Messages {
   readonly #call: Call;
   readonly #person: Person;
   readonly #memory: Memory;
+  /** Asks the person for what their key is locked with. */
+  readonly #askLock: AskLock | undefined;
   readonly #unlocked = new Map<string, CryptoKey>();
   readonly #conversations = new Map<string, Conversation>();
 
-  constructor(call: Call, person: Person, memory: Memory) {
+  constructor(call: Call, person: Person, memory: Memory, askLock?: AskLock) {
     this.#call = call;
     this.#person = person;
     this.#memory = memory;
+    this.#askLock = askLock;
   }
 
   get #party(): string {
@@ -109,14 +125,24 @@ export class Messages {
     return parties;
   }
 
-  /** Makes a key in this browser and registers it behind the last one. */
-  async register(previous?: string): Promise<LoggedKey> {
+  /**
+   * Makes a key in this browser and registers it behind the last one. With a lock (strict mode) the
+   * portal gets the private key only as the lock left it, and can never open it by itself.
+   */
+  async register(previous?: string, lock?: Lock): Promise<LoggedKey> {
     const pair = await hpke.generate();
+    const secret = lock
+      ? { protection: protectionOf(lock), locked_key: base64url(await lockKey(this.#party, pair, lock)) }
+      : { private_key: base64url(pair.privateKey) };
     const key = await this.#ask<LoggedKey>('POST', `/v1/message-keys/${this.#person.owner}`, {
       public_key: base64url(pair.publicKey),
-      private_key: base64url(pair.privateKey),
+      ...secret,
       ...(previous === undefined ? {} : { previous }),
     });
+    const expected = lock ? protectionOf(lock) : 'portal';
+    if (key.public_key !== base64url(pair.publicKey) || key.protection !== expected) {
+      throw new MessageError('key-altered');
+    }
     this.#unlocked.set(key.key_id, await hpke.privateKey(pair));
     await this.#memory.set(`key/${this.#party}`, key.key_id);
     return key;
@@ -132,15 +158,22 @@ export class Messages {
   async #unlock(key: LoggedKey): Promise<CryptoKey> {
     const known = this.#unlocked.get(key.key_id);
     if (known) return known;
-    const { private_key } = await this.#ask<{ private_key: string }>(
+    const { private_key, locked_key } = await this.#ask<{ private_key?: string; locked_key?: string }>(
       'POST',
       `/v1/message-keys/${this.#person.owner}/unlock`,
       { key_id: key.key_id },
     );
-    const unlocked = await hpke.privateKey({
-      publicKey: fromBase64url(key.public_key),
-      privateKey: fromBase64url(private_key),
-    });
+    const publicKey = fromBase64url(key.public_key);
+    // The key's id commits to its protection: what is said to be locked does not come without its lock.
+    const secret = key.protection === 'portal' ? private_key : locked_key;
+    if (secret === undefined) throw new MessageError('key-altered');
+    let privateKey = fromBase64url(secret);
+    if (key.protection !== 'portal') {
+      const lock = await this.#askLock?.(key);
+      if (!lock || protectionOf(lock) !== key.protection) throw new MessageError('locked');
+      privateKey = await unlockKey(this.#party, publicKey, privateKey, lock);
+    }
+    const unlocked = await hpke.privateKey({ publicKey, privateKey });
     this.#unlocked.set(key.key_id, unlocked);
     return unlocked;
   }
@@ -162,22 +195,27 @@ export class Messages {
   async #threadKey(thread: StoredThread): Promise<{ key: ThreadKey; keyId: string }> {
     const logs = await this.logs(thread.patient);
     const own = logs.find((log) => log.party === this.#party)?.keys ?? [];
-    for (const { key_id, wrapped } of thread.keys) {
-      const logged = own.find((key) => key.key_id === key_id);
-      if (!logged) continue;
+    let locked = new MessageError('not-shared');
+    // The newest first: what locks an older one may be forgotten.
+    for (const logged of [...own].reverse()) {
+      const { key_id } = logged;
+      const wrapped = thread.keys.find((key) => key.key_id === key_id)?.wrapped;
+      if (wrapped === undefined) continue;
       let secret: Bytes;
       try {
         const sealed = fromBase64url(wrapped);
         secret = await hpke.open(await this.#unlock(logged), wrapInfo(thread.id, key_id), sealed);
       } catch (error) {
-        if (error instanceof MessageError) throw error;
-        throw new MessageError('thread-key-mismatch');
+        if (!(error instanceof MessageError)) throw new MessageError('thread-key-mismatch');
+        if (error.code !== 'locked' && error.code !== 'wrong-secret') throw error;
+        locked = error;
+        continue;
       }
       const key = await threadKey(thread.id, secret);
       if (!equal(key.commitment, fromBase64url(thread.commitment))) throw new MessageError('thread-key-mismatch');
       return { key, keyId: key_id };
     }
-    throw new MessageError('not-shared');
+    throw locked;
   }
 
   async #conversation(thread: StoredThread): Promise<Conversation> {
@@ -202,9 +240,14 @@ export class Messages {
     subject: string,
     first: { text: string; attachments?: string[] },
   ): Promise<string> {
+    checkAttachments(first);
     const own = await this.#own(patient);
     const logs = await this.logs(patient);
-    const parties = logs.filter((log) => log.relationship !== 'proxy' || log.party === this.#party);
+    // A child has no key: then a thread is for those who act for the child.
+    const alone = !logs.some((log) => log.relationship === 'patient');
+    const parties = logs.filter(
+      (log) => log.relationship !== 'proxy' || log.party === this.#party || (alone && log.keys.length > 0),
+    );
     const thread = crypto.randomUUID();
     const key = await newThreadKey(thread);
     const header = { sender: this.#person.account, keyId: own.key_id };
@@ -237,31 +280,77 @@ export class Messages {
     return sealEnvelope('message', key, header, content);
   }
 
-  /** A patient's threads, newest activity first. Those that are not shared with this party are left out. */
-  async list(patient: string): Promise<OpenedThread[]> {
-    return this.#list(`/v1/patients/${patient}/threads`);
+  /**
+   * A patient's threads, newest activity first. Those that are not shared with this party are left out,
+   * and those that it has hidden unless they are asked for.
+   */
+  async list(patient: string, { hidden = false } = {}): Promise<OpenedThread[]> {
+    const query = new URLSearchParams(hidden ? { hidden: 'listed' } : {});
+    return this.#open(await this.#stored(`/v1/patients/${patient}/threads`, query));
   }
 
   /** The practice's threads that wait, of patients whom the caller treats. */
   async inbox(): Promise<OpenedThread[]> {
-    return this.#list('/v1/inbox');
+    return this.#open(await this.#stored('/v1/inbox', new URLSearchParams()));
   }
 
-  async #list(path: string): Promise<OpenedThread[]> {
+  async #stored(path: string, query: URLSearchParams): Promise<StoredThread[]> {
+    const stored: StoredThread[] = [];
+    for (;;) {
+      const whole = query.size === 0 ? path : `${path}?${query.toString()}`;
+      const page = await this.#ask<{ threads: StoredThread[]; next_cursor?: string }>('GET', whole);
+      stored.push(...page.threads);
+      if (page.next_cursor === undefined) return stored;
+      query.set('cursor', page.next_cursor);
+    }
+  }
+
+  async #open(threads: StoredThread[]): Promise<OpenedThread[]> {
     const opened: OpenedThread[] = [];
-    let cursor: string | undefined;
-    do {
-      const query: string = cursor === undefined ? '' : `?cursor=${cursor}`;
-      const page = await this.#ask<{ threads: StoredThread[]; next_cursor?: string }>('GET', path + query);
-      for (const stored of page.threads) {
-        if (stored.keys.length === 0) continue;
-        const { key } = await this.#conversation(stored);
-        const line = (await openEnvelope('subject', key, fromBase64url(stored.subject))) as { subject: string };
-        opened.push({ stored, subject: line.subject });
-      }
-      cursor = page.next_cursor;
-    } while (cursor !== undefined);
+    for (const stored of threads) {
+      if (stored.keys.length === 0) continue;
+      opened.push({ stored, subject: await this.#subject(stored) });
+    }
     return opened;
+  }
+
+  async #subject(stored: StoredThread): Promise<string> {
+    const { key } = await this.#conversation(stored);
+    const line = await openEnvelope('subject', key, fromBase64url(stored.subject));
+    return (line as { subject: string }).subject;
+  }
+
+  /**
+   * All threads of a patient, hidden ones too, for the patient's copy of the record. What could not be
+   * opened or verified is told, and not left out in silence.
+   */
+  async copy(patient: string): Promise<CopiedMessages> {
+    const threads: CopiedThread[] = [];
+    const missing: { thread: string; why: Code }[] = [];
+    const all = new URLSearchParams({ hidden: 'listed' });
+    for (const stored of await this.#stored(`/v1/patients/${patient}/threads`, all)) {
+      const { id, category, state } = stored;
+      try {
+        const messages = await this.read(patient, id);
+        threads.push({ id, category, state, subject: await this.#subject(stored), messages });
+      } catch (error) {
+        if (!(error instanceof MessageError) || error.code === 'refused') throw error;
+        missing.push({ thread: id, why: error.code });
+      }
+    }
+    return { threads, missing };
+  }
+
+  /** Leaves a thread out of this party's list until something comes after what was opened here. */
+  async hide(patient: string, thread: string): Promise<void> {
+    await this.read(patient, thread);
+    const through = this.#conversations.get(thread)?.history.sequence ?? 0;
+    await this.#ask('POST', `/v1/patients/${patient}/threads/${thread}/hide`, { through });
+  }
+
+  /** Shows a hidden thread again. */
+  async unhide(patient: string, thread: string): Promise<void> {
+    await this.#ask('POST', `/v1/patients/${patient}/threads/${thread}/hide`, { through: 0 });
   }
 
   /** All messages of a thread, verified; what is new since the last call comes from the server. */
@@ -294,6 +383,8 @@ export class Messages {
 
   /** Sends a message; its sequence. Those sent at once keep their order. */
   async send(patient: string, thread: string, message: { text: string; attachments?: string[] }): Promise<number> {
+    // Before the message gets its number: one that is never sent would leave a gap.
+    checkAttachments(message);
     if (!this.#conversations.has(thread)) await this.read(patient, thread);
     const conversation = this.#conversations.get(thread);
     if (!conversation) throw new MessageError('not-shared');
@@ -316,12 +407,35 @@ export class Messages {
     }
   }
 
+  /**
+   * A new key in the place of this party's last one, with or without a lock, and the threads of these
+   * patients for it. The key before stays: what was shared with it, it opens.
+   */
+  async rotate(patients: string[], lock?: Lock): Promise<LoggedKey> {
+    let previous: string | undefined;
+    for (const patient of patients) {
+      const own = (await this.logs(patient)).find((log) => log.party === this.#party);
+      previous = own?.keys.at(-1)?.key_id ?? previous;
+    }
+    const key = await this.register(previous, lock);
+    for (const patient of patients) {
+      for (const { stored } of await this.list(patient, { hidden: true })) {
+        await this.#shareWith(patient, stored.id, (log) => log.party === this.#party);
+      }
+    }
+    return key;
+  }
+
   /** Shares a thread with everybody who takes part now and has a key: a new proxy, or a new key. */
   async share(patient: string, thread: string): Promise<string[]> {
+    return this.#shareWith(patient, thread, (log) => log.keys.length > 0);
+  }
+
+  async #shareWith(patient: string, thread: string, wants: (log: KeyLog) => boolean): Promise<string[]> {
     await this.read(patient, thread);
     const conversation = this.#conversations.get(thread);
     if (!conversation) throw new MessageError('not-shared');
-    const logs = (await this.logs(patient)).filter((log) => log.keys.length > 0);
+    const logs = (await this.logs(patient)).filter(wants);
     const keys = await this.#wrap(conversation.key, logs);
     const path = `/v1/patients/${patient}/threads/${thread}/keys`;
     return (await this.#ask<{ parties: string[] }>('POST', path, { keys })).parties;

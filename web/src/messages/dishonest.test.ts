@@ -5,7 +5,7 @@ import type { Answer, Call, StoredThread, WrappedKey } from './client.js';
 import { fromBase64url } from './bytes.js';
 import { readHeader } from './envelope.js';
 import type { StoredMessage } from './history.js';
-import { type KeyLog, type Memory, keyId } from './keys.js';
+import { type KeyLog, type Memory, type Protection, keyId } from './keys.js';
 
 export class Remembered implements Memory {
   readonly kept = new Map<string, string>();
@@ -23,6 +23,7 @@ interface Row {
   thread: StoredThread;
   keys: WrappedKey[];
   messages: StoredMessage[];
+  hidden: Map<string, number>;
 }
 
 export class Server {
@@ -58,13 +59,14 @@ export class Server {
     };
   }
 
-  #view(party: string, { thread, keys, messages }: Row): StoredThread {
+  #view(party: string, { thread, keys, messages, hidden }: Row): StoredThread {
     const sender = party === 'providers' ? this.provider : party;
     const own = messages.filter((message) => message.sender === sender);
     return {
       ...thread,
       last: messages.length,
       counter: own.length,
+      hidden: (hidden.get(party) ?? 0) >= messages.length,
       keys: keys.filter((key) => key.party === party),
     };
   }
@@ -72,14 +74,20 @@ export class Server {
   async #answer(party: string, path: string, body: unknown): Promise<unknown> {
     const sent = body as Record<string, string>;
     if (path.endsWith('/message-keys')) return { parties: this.logs };
-    if (path.endsWith('/unlock')) return { private_key: this.private.get(sent['key_id'] ?? '') };
+    if (path.endsWith('/unlock')) {
+      const id = sent['key_id'] ?? '';
+      const key = this.log(party).keys.find(({ key_id }) => key_id === id);
+      const name = key?.protection === 'portal' ? 'private_key' : 'locked_key';
+      return { [name]: this.private.get(id) };
+    }
     if (path.startsWith('/v1/message-keys/')) {
       const { keys } = this.log(party);
       const publicKey = sent['public_key'] ?? '';
       const previous = keys.at(-1)?.key_id;
-      const id = await keyId(party, keys.length + 1, fromBase64url(publicKey), previous);
-      this.private.set(id, sent['private_key'] ?? '');
-      const key = { key_id: id, public_key: publicKey, registered_at: new Date().toISOString() };
+      const protection = (sent['protection'] ?? 'portal') as Protection;
+      const id = await keyId(party, keys.length + 1, fromBase64url(publicKey), previous, protection);
+      this.private.set(id, sent['private_key'] ?? sent['locked_key'] ?? '');
+      const key = { key_id: id, public_key: publicKey, protection, registered_at: new Date().toISOString() };
       keys.push(previous === undefined ? key : { ...key, previous });
       return keys.at(-1);
     }
@@ -87,12 +95,16 @@ export class Server {
     if (thread === undefined) {
       if (body === undefined) {
         const threads = [...this.rows.values()].map((row) => this.#view(party, row));
-        return { threads };
+        return { threads: threads.filter(({ hidden }) => !hidden || path.includes('hidden=listed')) };
       }
       return this.#start(party, body as { thread: string; keys: WrappedKey[] } & Record<string, string>);
     }
     const row = this.row(thread);
     if (rest === 'messages') return this.#append(party, row, sent['message'] ?? '');
+    if (rest === 'hide') {
+      row.hidden.set(party, (body as { through: number }).through);
+      return {};
+    }
     if (rest === 'keys') {
       row.keys.push(...(body as { keys: WrappedKey[] }).keys);
       return { parties: [...new Set(row.keys.map((key) => key.party))] };
@@ -109,8 +121,12 @@ export class Server {
         patient: this.patient,
         category: 'other',
         state: 'open',
+        started_at: new Date().toISOString(),
+        last_activity: new Date().toISOString(),
         last: 0,
         unread: 0,
+        hidden: false,
+        kept_until: '2100-01-01',
         counter: 0,
         subject: body['subject'] ?? '',
         commitment: body['commitment'] ?? '',
@@ -120,6 +136,7 @@ export class Server {
       },
       keys: body.keys,
       messages: [],
+      hidden: new Map(),
     };
     this.rows.set(body.thread, row);
     return this.#append(party, row, body['message'] ?? '');

@@ -29,6 +29,16 @@ export type Code =
   | 'key-changed'
   /** Somebody has registered no key. */
   | 'no-key'
+  /** A private key takes its owner's passphrase or passkey, and there is none here. */
+  | 'locked'
+  /** A passphrase or passkey is not the one that the key was locked with. */
+  | 'wrong-secret'
+  /** A passphrase is too short to hold against guessing. */
+  | 'weak-passphrase'
+  /** Attachments are up to ten ids of documents. */
+  | 'bad-attachments'
+  /** What messages are added to is no copy of a record. */
+  | 'not-a-copy'
   /** The server refused. */
   | 'refused';
 

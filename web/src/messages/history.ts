@@ -24,9 +24,18 @@ export interface Seen {
 /** What is sealed. */
 export interface Content {
   text: string;
-  /** Ids of documents. */
+  /** Ids of documents. The portal does not see them; who opens one is asked for permission there. */
   attachments: string[];
   seen: Seen;
+}
+
+const MOST_ATTACHMENTS = 10;
+
+/** Ids become parts of paths: another party's browser may have sealed anything at all. */
+export function areAttachments(value: unknown): value is string[] {
+  const isId = (one: unknown): boolean =>
+    typeof one === 'string' && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(one);
+  return Array.isArray(value) && value.length <= MOST_ATTACHMENTS && value.every(isId);
 }
 
 export interface OpenedMessage {
@@ -42,7 +51,7 @@ function isContent(value: unknown): value is Content {
   const content = value as Partial<Content> | null;
   return (
     typeof content?.text === 'string' &&
-    Array.isArray(content.attachments) &&
+    areAttachments(content.attachments) &&
     typeof content.seen?.sequence === 'number' &&
     typeof content.seen.hash === 'string'
   );

@@ -1,7 +1,10 @@
 // End-to-end encrypted messages. docs/MESSAGES.md has the threat model, and what each code means.
 
-export { Messages, type Call, type OpenedThread, type Person, type StoredThread } from './client.js';
+export { Messages, type AskLock, type Call, type OpenedThread, type Person, type StoredThread } from './client.js';
+export { type CopiedMessages, type CopiedThread, type RecordCopy, addMessages } from './copy.js';
+export { type DraftStore, Drafts, IndexedDbStore } from './drafts.js';
 export { type Code, MessageError } from './errors.js';
 export { History, type OpenedMessage, type StoredMessage } from './history.js';
-export { type KeyLog, type LoggedKey, type Memory, accept, fingerprint, hasNewKey, keyId, verifyLog } from './keys.js';
+export { type KeyLog, type LoggedKey, type Memory, type Protection, accept, fingerprint, hasNewKey, keyId, verifyLog } from './keys.js';
+export { type Lock } from './lock.js';
 export * as hpke from './hpke.js';

@@ -3,10 +3,14 @@
 import { type Bytes, base64url, fromBase64url, framed, sha256, uint32, utf8 } from './bytes.js';
 import { MessageError } from './errors.js';
 
+/** Who can open a private key: the portal's word alone, or a secret of its owner's besides. */
+export type Protection = 'portal' | 'passphrase' | 'passkey';
+
 /** A key as the server tells it. */
 export interface LoggedKey {
   key_id: string;
   public_key: string;
+  protection: Protection;
   previous?: string;
   registered_at: string;
 }
@@ -23,18 +27,19 @@ export async function keyId(
   number: number,
   publicKey: Bytes,
   previous?: string,
+  protection: Protection = 'portal',
 ): Promise<string> {
   const before = previous === undefined ? new Uint8Array() : fromBase64url(previous);
-  return base64url(
-    await sha256(framed(utf8('portal/message-key/v1'), utf8(owner), uint32(number), publicKey, before)),
-  );
+  const parts = [utf8('portal/message-key/v1'), utf8(owner), uint32(number), publicKey, before];
+  if (protection !== 'portal') parts.push(utf8(protection));
+  return base64url(await sha256(framed(...parts)));
 }
 
 /** Holds every id of a log to what it commits to; the id of the last key. */
 export async function verifyLog({ party, keys }: KeyLog): Promise<string | undefined> {
   let previous: string | undefined;
   for (const [at, key] of keys.entries()) {
-    const id = await keyId(party, at + 1, fromBase64url(key.public_key), previous);
+    const id = await keyId(party, at + 1, fromBase64url(key.public_key), previous, key.protection);
     if (id !== key.key_id || key.previous !== previous) throw new MessageError('key-altered');
     previous = id;
   }

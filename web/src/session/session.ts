@@ -2,6 +2,7 @@
 // read is in memory alone, and goes with the page: signing out loads the page anew.
 import type { Config } from '../config';
 import { Problem } from '../api/problem';
+import { IndexedDbStore } from '../messages/drafts';
 
 /** Why a session is over; what the sign-in screen says about it. */
 export type Ending = 'here' | 'everywhere' | 'idle' | 'ended';
@@ -23,6 +24,9 @@ export async function cognito() {
 export function configureSession(of: Config): void {
   config = of;
 }
+
+/** Where the stage tells that something happened. */
+export const channelAddress = (): string | undefined => config?.channel ?? undefined;
 
 const lastUser = () => `CognitoIdentityServiceProvider.${config?.userPoolClientId ?? ''}.LastAuthUser`;
 
@@ -51,6 +55,8 @@ export async function endSession(why: Ending): Promise<void> {
   } catch {
     // The session ends by itself.
   }
+  // Drafts go with the session, and so does the key that opens them.
+  await Promise.race([new IndexedDbStore().clear().catch(() => undefined), pause(1000)]);
   leave(why);
 }
 

@@ -1,17 +1,19 @@
 // What is around every screen of somebody who is signed in.
-import { Suspense, useEffect, useState } from 'react';
-import { Link, Outlet, useRouterState } from '@tanstack/react-router';
+import { lazy, Suspense, useEffect, useState } from 'react';
+import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router';
 import { useQuery } from '@tanstack/react-query';
 import { useLingui } from '@lingui/react';
 import { Trans, useLingui as useWords } from '@lingui/react/macro';
-import { accountQuery, type Role } from '../session/me';
+import { accountQuery, actFor, isActing, proxiedQuery, type Role, useAccount, useSubject } from '../session/me';
 import { Idle } from '../session/Idle';
 import { endSession } from '../session/session';
 import { Loaded, Skeleton } from '../ui/Loading';
 import { Button } from '../ui/Button';
-import { NAVIGATION } from './navigation';
+import { isOpen, NAVIGATION } from './navigation';
 import { LanguageChoice } from './LanguageChoice';
 import { Mark } from './Mark';
+
+const Live = lazy(() => import('../session/Live').then((loaded) => ({ default: loaded.Live })));
 
 export function Shell() {
   const { t } = useWords();
@@ -30,6 +32,7 @@ export function Shell() {
       </header>
       <nav id="navigation" className={open ? 'open' : ''} aria-label={t`Main`}>
         {account.data && <Places role={account.data.role as Role} />}
+        {account.data?.role === 'patient' && <Whose />}
         <div className="nav-end">
           <Link to="/security"><Trans>Sign-in and security</Trans></Link>
           <LanguageChoice />
@@ -39,19 +42,69 @@ export function Shell() {
       <main id="content" tabIndex={-1}>
         <Offline />
         <Loaded query={account} lines={6}>
-          {() => <Suspense fallback={<Skeleton lines={6} />}><Outlet /></Suspense>}
+          {({ role }) => (
+            <>
+              {role === 'patient' && <ForWhom />}
+              <Suspense fallback={<Skeleton lines={6} />}><Screen role={role as Role} /></Suspense>
+            </>
+          )}
         </Loaded>
       </main>
       <Idle />
+      {account.data && <Suspense fallback={null}><Live /></Suspense>}
     </div>
   );
 }
 
+/** The screen, once it is known whose record it shows: for a proxy that takes a moment. */
+function Screen({ role }: { role: Role }) {
+  const { patient } = useAccount();
+  const proxied = useQuery({ ...proxiedQuery, enabled: role === 'patient' });
+  const subject = useSubject();
+  const waits = role === 'patient' && (!patient || isActing());
+  if (waits) return <Loaded query={proxied} lines={6}>{() => <Outlet key={subject?.patient ?? ''} />}</Loaded>;
+  return <Outlet key={subject?.patient ?? ''} />;
+}
+
+/** The choice between one's own record and those of others. */
+function Whose() {
+  const { patient } = useAccount();
+  const navigate = useNavigate();
+  const subject = useSubject();
+  const others = useQuery(proxiedQuery).data ?? [];
+  if (others.length === 0 || (!patient && others.length === 1)) return null;
+  return (
+    <p className="whose">
+      <label htmlFor="whose"><Trans>Whose record</Trans></label>
+      <select
+        id="whose"
+        value={subject?.own ? '' : subject?.patient}
+        onChange={(event) => {
+          actFor(event.target.value || undefined);
+          void navigate({ to: '/' });
+        }}
+      >
+        {patient && <option value=""><Trans>My own</Trans></option>}
+        {others.map(({ id, name }) => <option key={id} value={id}>{name}</option>)}
+      </select>
+    </p>
+  );
+}
+
+/** Says it on every screen when the record is somebody else's. */
+function ForWhom() {
+  const subject = useSubject();
+  if (!subject?.name) return null;
+  const { name } = subject;
+  return <p className="for-whom" role="status"><Trans>You are acting for {name}.</Trans></p>;
+}
+
 function Places({ role }: { role: Role }) {
   const { _ } = useLingui();
+  const subject = useSubject();
   return (
     <ul>
-      {NAVIGATION[role].map(({ to, label }) => (
+      {NAVIGATION[role].filter((place) => isOpen(place, subject)).map(({ to, label }) => (
         <li key={to}>
           <Link to={to} activeOptions={{ exact: to === '/' }} activeProps={{ 'aria-current': 'page' }}>{_(label)}</Link>
         </li>

@@ -16,3 +16,10 @@ export function saveBytes(base64: string, type: string, name: string): void {
   save(url, name);
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
+
+/** Saves a text that came with an answer. */
+export function saveText(text: string, type: string, name: string): void {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  save(url, name);
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}

@@ -39,7 +39,7 @@ export const day = (text: string): string => format({ dateStyle: 'long' }).forma
 
 /** A time in the zone in which it happens. */
 export const inZone = (text: string, timeZone: string): string =>
-  format({ weekday: 'long', month: 'long', day: 'numeric', hour: 'numeric', minute: '2-digit', timeZoneName: 'short', timeZone }).format(new Date(text));
+  format({ weekday: 'long', year: 'numeric', month: 'long', day: 'numeric', hour: 'numeric', minute: '2-digit', timeZoneName: 'short', timeZone }).format(new Date(text));
 
 /** For a chart's axis. */
 export const monthOf = (at: Date): string => format({ month: 'short', year: 'numeric', timeZone: 'UTC' }).format(at);
@@ -50,3 +50,19 @@ function zone(text: string): string {
 }
 
 export const number = (value: number): string => new Intl.NumberFormat(`${i18n.locale}-US`).format(value);
+
+/** The day of a time, in the zone in which it happens. */
+export const dayInZone = (text: string, timeZone: string): string =>
+  format({ weekday: 'long', month: 'long', day: 'numeric', timeZone }).format(new Date(text));
+
+/** The hour of a time, with its zone. */
+export const timeInZone = (text: string, timeZone: string): string =>
+  format({ hour: 'numeric', minute: '2-digit', timeZoneName: 'short', timeZone }).format(new Date(text));
+
+/** A day so many days from today, as date fields have it. */
+export function daysAhead(days: number): string {
+  const at = new Date();
+  at.setDate(at.getDate() + days);
+  const two = (value: number) => String(value).padStart(2, '0');
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+}

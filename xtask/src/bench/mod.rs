@@ -201,6 +201,7 @@ fn environment(backend: &Backend) -> Vec<(&'static str, String)> {
         (Resource::AccountsTable, "accounts"),
         (Resource::PatientsTable, "patients"),
         (Resource::RecordsTable, "records"),
+        (Resource::ScheduleTable, "schedule"),
         (Resource::AuditTable, "audit"),
         (Resource::PhiKey, "phi"),
     ];
@@ -211,10 +212,13 @@ fn environment(backend: &Backend) -> Vec<(&'static str, String)> {
         ("AWS_REGION", REGION.to_owned()),
         ("AWS_ENDPOINT_URL", backend.url()),
         ("LOG_LEVEL", "info".to_owned()),
+        ("PRACTICE_NAME", "Our practice".to_owned()),
         ("PRACTICE_TIME_ZONE", "America/New_York".to_owned()),
         ("ADOLESCENT_AGE", "13".to_owned()),
         ("ADULT_AGE", "18".to_owned()),
         ("CANCELLATION_HOURS", "24".to_owned()),
+        ("MAX_OPEN_APPOINTMENTS", "10".to_owned()),
+        ("RETENTION_YEARS", "10".to_owned()),
     ];
     environment.extend(resources.map(|(resource, name)| (resource.env(), name.to_owned())));
     environment

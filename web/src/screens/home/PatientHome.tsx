@@ -2,32 +2,29 @@
 import { Link } from '@tanstack/react-router';
 import { useQuery } from '@tanstack/react-query';
 import { Plural, Trans, useLingui } from '@lingui/react/macro';
-import { answer, api, type Schemas } from '../../api/client';
-import { usePatient } from '../../session/me';
+import { answer, api } from '../../api/client';
+import { usePatient, useSubject } from '../../session/me';
 import { Empty, Loaded } from '../../ui/Loading';
 import { Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
-import { inZone } from '../../words/dates';
-import { inWords } from '../../words/codes';
+import { Row as Visit } from '../appointments/Row';
 import { ResultRow } from '../labs/ResultRow';
 
 export function PatientHome() {
   const { t } = useLingui();
+  const subject = useSubject();
   const patient = usePatient();
+  const may = (category: string) => subject?.own || subject?.categories?.includes(category);
   const params = { path: { patient } };
   const dashboard = useQuery({
     queryKey: [patient, 'dashboard'],
     queryFn: () => answer(api.GET('/v1/patients/{patient}/dashboard', { params })),
   });
-  const appointments = useQuery({
-    queryKey: [patient, 'appointments', 'upcoming', 'next'],
-    queryFn: () => answer(api.GET('/v1/patients/{patient}/appointments', { params: { ...params, query: { limit: '3' } } })),
-  });
   const name = dashboard.data?.name;
   return (
-    <Page title={t`Home`} heading={name ? <Trans>Hello, {name}</Trans> : <Trans>Hello</Trans>} intro={<Trans>Here is what is new and what comes next.</Trans>}>
+    <Page title={t`Home`} heading={subject?.own && name ? <Trans>Hello, {name}</Trans> : <Trans>Hello</Trans>} intro={<Trans>Here is what is new and what comes next.</Trans>}>
       <Loaded query={dashboard} lines={8}>
-        {({ record_complete, new_results, active_prescriptions, unread_messages }) => (
+        {({ record_complete, appointments, new_results, active_prescriptions, unread_messages }) => (
           <>
             {!record_complete && (
               <Notice kind="warning"><p><Trans>Your record is being updated. Some entries may be missing for a short time.</Trans></p></Notice>
@@ -45,16 +42,21 @@ export function PatientHome() {
                 )}
                 <p className="card-foot"><Link to="/lab-results" className="button main"><Trans>See all lab results</Trans></Link></p>
               </section>
-              <section className="card" aria-labelledby="next">
-                <h2 id="next"><Trans>Next visits</Trans></h2>
-                <Loaded query={appointments} lines={2}>
-                  {(page) => <NextVisits appointments={page.appointments} />}
-                </Loaded>
-              </section>
-              <section className="card" aria-labelledby="messages">
-                <h2 id="messages"><Trans>Messages</Trans></h2>
-                <p><Plural value={unread_messages} _0="No unread messages." one="# unread message" other="# unread messages" /></p>
-              </section>
+              {appointments && (
+                <section className="card" aria-labelledby="next">
+                  <h2 id="next"><Trans>Next visits</Trans></h2>
+                  {appointments.length === 0
+                    ? <Empty title={<Trans>No visits planned</Trans>} />
+                    : <ul className="rows">{appointments.map((one) => <li key={one.id}><Visit appointment={one} /></li>)}</ul>}
+                  <p className="card-foot"><Link to="/appointments/new" className="button"><Trans>Book a visit</Trans></Link></p>
+                </section>
+              )}
+              {may('messages') && (
+                <section className="card" aria-labelledby="messages">
+                  <h2 id="messages"><Trans>Messages</Trans></h2>
+                  <p><Plural value={unread_messages} _0="No unread messages." one="# unread message" other="# unread messages" /></p>
+                </section>
+              )}
               <section className="card" aria-labelledby="medicines">
                 <h2 id="medicines"><Trans>Medicines you take now</Trans></h2>
                 {active_prescriptions.newest.length === 0 ? (
@@ -71,11 +73,11 @@ export function PatientHome() {
                 )}
                 <p className="card-foot"><Link to="/prescriptions" className="button"><Trans>Prescriptions and refills</Trans></Link></p>
               </section>
-              <section className="card" aria-labelledby="access">
+              {may('who-looked') && <section className="card" aria-labelledby="access">
                 <h2 id="access"><Trans>Your privacy</Trans></h2>
                 <p><Trans>See everybody who opened your record, when and why.</Trans></p>
                 <p className="card-foot"><Link to="/who-looked" className="button"><Trans>Who looked at my record</Trans></Link></p>
-              </section>
+              </section>}
             </div>
           </>
         )}
@@ -83,18 +85,3 @@ export function PatientHome() {
     </Page>
   );
 }
-
-function NextVisits({ appointments }: { appointments: Schemas['Appointments']['appointments'] }) {
-  if (appointments.length === 0) return <Empty title={<Trans>No visits planned</Trans>} />;
-  return (
-    <ul className="rows">
-      {appointments.map((one) => (
-        <li key={one.id} className="row-text">
-          <span className="row-name">{inZone(one.start, one.time_zone)}</span>
-          <span className="hint">{[one.type_name, one.practitioner_name, inWords(one.modality)].filter(Boolean).join(' · ')}</span>
-        </li>
-      ))}
-    </ul>
-  );
-}
-

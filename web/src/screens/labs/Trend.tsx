@@ -31,7 +31,7 @@ export function Trend({ series, current }: { series: string; current: Schemas['L
   );
 }
 
-function OneLine({ line, ranges, current }: { line: Schemas['Line']; ranges: Schemas['ReferenceRange'][]; current: string }) {
+function OneLine({ line, ranges, current }: { line: Schemas['Trend']['lines'][number]; ranges: Schemas['ReferenceRange'][]; current: string }) {
   const { t } = useLingui();
   const unit = line.unit ?? '';
   const title = line.component ?? t`Values`;

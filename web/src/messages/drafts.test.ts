@@ -1,0 +1,103 @@
+// Drafts: sealed, for this browser and account alone, and gone after signing out.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Drafts, IndexedDbStore } from './drafts.js';
+
+const MARK = 'Xylophone-4711';
+const place = { patient: '3b0e8f6a-52c4-4d1b-8a8e-6f0a4c9d2e01', thread: 'c0a8012e-5f1d-4b7a-9c33-7d2e41f0a6b5' };
+
+/** As much of IndexedDB as drafts need: requests answer later, and what is kept is a clone. */
+class Factory {
+  readonly kept = new Map<string, unknown>();
+
+  #request<T>(answer: () => T): IDBRequest<T> {
+    const request = { result: undefined as T | undefined, onsuccess: null as (() => void) | null };
+    queueMicrotask(() => {
+      request.result = answer();
+      request.onsuccess?.();
+    });
+    return request as unknown as IDBRequest<T>;
+  }
+
+  open(): IDBOpenDBRequest {
+    const entries = {
+      get: (name: string) => this.#request(() => this.kept.get(name)),
+      put: (value: unknown, name: string) => this.#request(() => void this.kept.set(name, structuredClone(value))),
+      delete: (name: string) => this.#request(() => void this.kept.delete(name)),
+      clear: () => this.#request(() => this.kept.clear()),
+    };
+    const database = {
+      createObjectStore: () => entries,
+      transaction: () => ({ objectStore: () => entries }),
+    };
+    return this.#request(() => database) as unknown as IDBOpenDBRequest;
+  }
+}
+
+const store = (factory: Factory) => new IndexedDbStore(factory as unknown as IDBFactory);
+
+test('a draft comes back in this browser, to its account and place', async () => {
+  const factory = new Factory();
+  const drafts = new Drafts(store(factory), 'one');
+  await drafts.save(place, { subject: 'Knee', text: MARK });
+  // The same browser, opened again.
+  assert.deepEqual(await new Drafts(store(factory), 'one').load(place), { subject: 'Knee', text: MARK });
+  assert.equal(await drafts.load({ patient: place.patient }), undefined);
+  assert.equal(await new Drafts(store(factory), 'another').load(place), undefined);
+  await drafts.discard(place);
+  assert.equal(await drafts.load(place), undefined);
+});
+
+test('what is kept says nothing, and its key does not leave', async () => {
+  const factory = new Factory();
+  const drafts = new Drafts(store(factory), 'one');
+  await drafts.save(place, { text: MARK });
+  assert.equal(factory.kept.size, 2);
+  let keys = 0;
+  for (const [name, value] of factory.kept) {
+    assert.ok(!name.includes(place.patient) && !name.includes('one'));
+    if (value instanceof CryptoKey) {
+      assert.equal(value.extractable, false);
+      await assert.rejects(crypto.subtle.exportKey('raw', value));
+      keys += 1;
+    } else {
+      const { sealed } = value as { sealed: Uint8Array };
+      assert.ok(!Buffer.from(sealed).toString('latin1').includes(MARK));
+    }
+  }
+  assert.equal(keys, 1);
+});
+
+test('a draft that was moved to another place does not open', async () => {
+  const factory = new Factory();
+  const drafts = new Drafts(store(factory), 'one');
+  const other = { patient: place.patient };
+  await drafts.save(place, { text: MARK });
+  const before = [...factory.kept.keys()];
+  await drafts.save(other, { text: 'elsewhere' });
+  const there = [...factory.kept.keys()].find((name) => !before.includes(name)) ?? '';
+  const sealed = before.find((name) => !(factory.kept.get(name) instanceof CryptoKey)) ?? '';
+  factory.kept.set(there, factory.kept.get(sealed));
+  assert.equal(await drafts.load(other), undefined);
+});
+
+test('two windows have one key', async () => {
+  const factory = new Factory();
+  const [one, other] = [new Drafts(store(factory), 'one'), new Drafts(store(factory), 'one')];
+  await Promise.all([one.save(place, { text: 'first' }), other.save({ patient: 'p' }, { text: 'second' })]);
+  const anew = new Drafts(store(factory), 'one');
+  assert.equal((await anew.load(place))?.text, 'first');
+  assert.equal((await anew.load({ patient: 'p' }))?.text, 'second');
+});
+
+test('after signing out nothing is there, and nothing that was copied opens', async () => {
+  const factory = new Factory();
+  const drafts = new Drafts(store(factory), 'one');
+  await drafts.save(place, { text: MARK });
+  const copied = [...factory.kept].filter(([, value]) => !(value instanceof CryptoKey));
+  await drafts.wipe();
+  assert.equal(factory.kept.size, 0);
+  for (const [name, value] of copied) factory.kept.set(name, value);
+  assert.equal(await drafts.load(place), undefined);
+});
