@@ -60,6 +60,12 @@ const appointments = createRoute({
 const newAppointment = createRoute({ ...within, path: '/appointments/new', component: lazyRouteComponent(() => import('./screens/appointments/NewAppointment'), 'NewAppointment') });
 const joinWaitlist = createRoute({ ...within, path: '/appointments/waitlist', component: lazyRouteComponent(() => import('./screens/appointments/JoinWaitlist'), 'JoinWaitlist') });
 const appointment = createRoute({ ...within, path: '/appointments/$appointment', component: lazyRouteComponent(() => import('./screens/appointments/OneAppointment'), 'OneAppointment') });
+const messages = createRoute({ ...within, path: '/messages', component: lazyRouteComponent(() => import('./screens/messages/Messages'), 'Messages') });
+const newThread = createRoute({ ...within, path: '/messages/new', component: lazyRouteComponent(() => import('./screens/messages/NewThread'), 'NewThread') });
+const messageSafety = createRoute({ ...within, path: '/messages/protection', component: lazyRouteComponent(() => import('./screens/messages/Protection'), 'Protection') });
+const thread = createRoute({ ...within, path: '/messages/$thread', component: lazyRouteComponent(() => import('./screens/messages/Thread'), 'Thread') });
+const proxies = createRoute({ ...within, path: '/proxies', component: lazyRouteComponent(() => import('./screens/proxies/Proxies'), 'Proxies') });
+const corrections = createRoute({ ...within, path: '/corrections', component: lazyRouteComponent(() => import('./screens/corrections/Corrections'), 'Corrections') });
 const profile = createRoute({ ...within, path: '/profile', component: lazyRouteComponent(() => import('./screens/profile/Profile'), 'Profile') });
 
 export const router = createRouter({
@@ -69,7 +75,7 @@ export const router = createRouter({
     forgotten,
     shell.addChildren([
       home, security, labResults, labResult, prescriptions, healthRecord, section, documents, document_, copies, whoLooked, profile,
-      appointments, newAppointment, joinWaitlist, appointment,
+      appointments, newAppointment, joinWaitlist, appointment, messages, newThread, messageSafety, thread, proxies, corrections,
     ]),
   ]),
   // Every read is in the audit log: nothing is read before somebody asks for it.

@@ -5,7 +5,7 @@ import { Problem } from '../api/problem';
 import { IndexedDbStore } from '../messages/drafts';
 
 /** Why a session is over; what the sign-in screen says about it. */
-export type Ending = 'here' | 'everywhere' | 'idle' | 'ended';
+export type Ending = 'here' | 'everywhere' | 'idle' | 'ended' | 'address';
 
 let config: Config | undefined;
 

@@ -55,6 +55,7 @@ export function PatientHome() {
                 <section className="card" aria-labelledby="messages">
                   <h2 id="messages"><Trans>Messages</Trans></h2>
                   <p><Plural value={unread_messages} _0="No unread messages." one="# unread message" other="# unread messages" /></p>
+                  <p className="card-foot"><Link to="/messages" className="button"><Trans>Read and write messages</Trans></Link></p>
                 </section>
               )}
               <section className="card" aria-labelledby="medicines">

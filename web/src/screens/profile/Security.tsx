@@ -8,6 +8,7 @@ import { Loaded } from '../../ui/Loading';
 import { Failure } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
 import { instant } from '../../words/dates';
+import { EmailChange } from './EmailChange';
 
 export function Security() {
   const { t } = useLingui();
@@ -44,6 +45,7 @@ export function Security() {
           )}
         </Loaded>
       </section>
+      <EmailChange />
     </Page>
   );
 }

@@ -24,6 +24,7 @@ const ENDED: Record<string, MessageDescriptor> = {
   everywhere: msg`You are signed out on all your devices.`,
   idle: msg`We signed you out because the portal was not used for 15 minutes.`,
   ended: msg`Your session has ended. Please sign in again.`,
+  address: msg`Your address is changed. Sign in with the new one. If that does not work yet, use the old one for another hour.`,
   reset: msg`Your new password is saved. Sign in with it now.`,
 };
 
