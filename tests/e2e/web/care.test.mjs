@@ -331,6 +331,11 @@ test('a friend acts for the patient in what was granted, until it ends', async (
   await theirs.page.reload();
   await settled(theirs.page);
   assert.equal(await theirs.page.getByText(/^You are acting for/).count(), 0);
+  // Their session is ended elsewhere: the next request says so, and nothing stays.
+  await theirs.page.route('**/v1/patients/**', (route) => route.fulfill({ status: 401, contentType: 'application/problem+json', body: JSON.stringify({ type: '/problems/unauthenticated', title: '', status: 401, detail: '' }) }));
+  await theirs.page.getByRole('navigation').getByRole('link', { name: 'Documents' }).click();
+  await theirs.page.getByText('Your session has ended. Please sign in again.').waitFor();
+  assert.deepEqual(Object.keys((await kept(theirs.page)).session), []);
   assert.deepEqual(theirs.seen.violations, []);
   assert.deepEqual(theirs.seen.console, []);
   await theirs.context.close();

@@ -118,6 +118,29 @@ for (const [name, path] of Object.entries(SCREENS)) {
   });
 }
 
+test('from the start page to a result and its values, by keyboard alone', async () => {
+  const { page } = window_;
+  await go(page, '/');
+  await page.evaluate(() => document.activeElement?.blur());
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to the content');
+  await tabTo(page, 'See all lab results');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 1, name: 'Lab results' }).waitFor();
+  await settled(page);
+  assert.equal(await page.evaluate(() => document.activeElement.tagName), 'H1', 'the new screen is announced');
+  for (let presses = 0; !(await page.evaluate(() => document.activeElement.matches('a.row'))); presses += 1) {
+    assert.ok(presses < 30, 'a result is reached');
+    await page.keyboard.press('Tab');
+  }
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 2 }).first().waitFor();
+  await settled(page);
+  await tabTo(page, 'All lab results');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 1, name: 'Lab results' }).waitFor();
+});
+
 test('a laboratory result has its value, its chart and its table', async () => {
   const { page } = window_;
   await go(page, '/lab-results');
@@ -301,3 +324,17 @@ test('after signing out there is nothing, also not behind the back button', asyn
   const text = await page.evaluate(() => document.body.innerText);
   for (const canary of canaries) assert.ok(!text.includes(canary));
 });
+
+/** Goes on by Tab until the focus is, visibly, on what says this. */
+async function tabTo(page, text) {
+  for (let presses = 0; presses < 60; presses += 1) {
+    await page.keyboard.press('Tab');
+    const { said, outline } = await page.evaluate(() => {
+      const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
+      return { said: document.activeElement.textContent.trim(), outline: `${outlineStyle} ${outlineWidth}` };
+    });
+    assert.equal(outline, 'solid 3px', `the focus is seen on ${said.length} letters`);
+    if (said === text) return;
+  }
+  assert.fail(`${text} is not reached by Tab`);
+}
