@@ -18,6 +18,8 @@ pub mod identity;
 pub mod ids;
 pub mod mail;
 pub mod names;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod openings;
 pub mod outside;
 pub mod phi;

@@ -8,6 +8,7 @@ pub const PREFIX: std::ops::RangeInclusive<usize> = 2..=10;
 
 /// A family name's letters in lower case, without accents, blanks, hyphens and apostrophes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct FamilyName(String);
 
 impl FamilyName {

@@ -19,7 +19,9 @@ use crate::tools::{self, Set};
 ///
 /// It trusts whoever reaches its port, and opens itself to every web page. So it is wrapped: what a
 /// page has sent, known by its `Origin`, its `Sec-Fetch-Site` or by a name of the page's own that
-/// points here (DNS rebinding), is refused. `main` serves the module's `app`, which is replaced.
+/// points here (DNS rebinding), is refused. The app's own page is let in, as its buckets' CORS rules
+/// say, and so is a browser that follows a signed link to save a file, of which no page sees
+/// anything. `main` serves the module's `app`, which is replaced.
 ///
 /// It does not know AdminDeleteSoftwareToken yet, which Cognito has had since August 2026, and the
 /// passwords that it mails are shorter than the pool asks for.
@@ -32,17 +34,24 @@ threading.Thread(target=until_parent_ends, daemon=True).start()
 import ministack.app
 emulator = sys.modules['ministack.app']
 unguarded = emulator.app
-def from_a_page(headers):
+app_origin = os.environ['APP_ORIGIN'].encode()
+def from_a_page(scope):
+    headers = scope['headers']
     values = lambda wanted: [value for name, value in headers if name.lower() == wanted]
     hosts = [host.partition(b':')[0].lower() for host in values(b'host')]
-    return (
-        bool(values(b'origin'))
-        or any(site != b'none' for site in values(b'sec-fetch-site'))
-        or not hosts
-        or any(host not in (b'127.0.0.1', b'localhost') for host in hosts)
+    if not hosts or any(host not in (b'127.0.0.1', b'localhost') for host in hosts):
+        return True
+    if values(b'origin'):
+        return values(b'origin') != [app_origin]
+    saving = (
+        scope.get('method') == 'GET'
+        and values(b'sec-fetch-mode') == [b'navigate']
+        and values(b'sec-fetch-site') == [b'same-site']
+        and b'X-Amz-Signature=' in scope['query_string']
     )
+    return not saving and any(site != b'none' for site in values(b'sec-fetch-site'))
 async def guarded(scope, receive, send):
-    if scope['type'] == 'lifespan' or not from_a_page(scope['headers']):
+    if scope['type'] == 'lifespan' or not from_a_page(scope):
         await unguarded(scope, receive, send)
     elif scope['type'] == 'websocket':
         # Closing before accepting is answered with 403.
@@ -85,8 +94,9 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Starts the emulator on `port`, or on the port it had before, or on any free one.
-    pub async fn start(home: &Home, port: Option<u16>) -> Result<Self> {
+    /// Starts the emulator on `port`, or on the port it had before, or on any free one, for an app
+    /// whose pages have this origin.
+    pub async fn start(home: &Home, port: Option<u16>, app: &str) -> Result<Self> {
         let programs = tools::install(Set::Emulator).await?;
         let folder = home.folder("emulator")?;
         let log = folder.join("log");
@@ -112,6 +122,7 @@ impl Emulator {
             .env("TMPDIR", home.folder("emulator/tmp")?)
             .env("GATEWAY_PORT", port.to_string())
             .env("AWS_ENDPOINT_URL", &endpoint)
+            .env("APP_ORIGIN", app)
             // It listens on every address unless told otherwise, and opens ports for MQTT and SFTP.
             .env("BIND_HOST", "127.0.0.1")
             .env("IOT_MTLS_ENABLED", "0")

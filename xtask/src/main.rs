@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use xtask::aws::Aws;
 use xtask::home::{Home, workspace};
 use xtask::verify_audit::Names;
-use xtask::{activation, bench, check, down, test, up, verify_audit};
+use xtask::{activation, bench, check, down, openapi, test, up, verify_audit};
 
 const USAGE: &str = "\
 cargo xtask up   [--home DIR] [--port N]     the whole portal on this machine, until Ctrl-C
@@ -21,6 +21,7 @@ cargo xtask test                             every check and test there is
 cargo xtask check                            of these, the templates, dependencies and secrets
 cargo xtask bench [--runs N] [--requests N] [--against DIR]...
                                              the speed of release binaries, beside a bare function
+cargo xtask openapi [--check]                  the API's document, web/openapi.json
 cargo xtask activation --mrn N --birth-date D [--home DIR]
                                              a code with which that patient makes an account
 cargo xtask verify-audit [--home DIR]        whether the audit log is what was written
@@ -90,6 +91,10 @@ async fn run(command: &str, arguments: impl Iterator<Item = String>) -> Result<(
             println!("{records} records up to checkpoint {last}: all as they were written");
             Ok(())
         }
+        "openapi" => {
+            let options = Options::read(arguments, &["--check"])?;
+            openapi::run(options.check).await
+        }
         "test" => {
             Options::read(arguments, &[])?;
             test::run().await
@@ -102,6 +107,7 @@ struct Options {
     home: PathBuf,
     port: Option<u16>,
     erase: bool,
+    check: bool,
     mrn: Option<String>,
     birth_date: Option<String>,
     archive: Option<PathBuf>,
@@ -114,6 +120,7 @@ impl Options {
             home: workspace().join(".portal"),
             port: None,
             erase: false,
+            check: false,
             mrn: None,
             birth_date: None,
             archive: None,
@@ -133,6 +140,7 @@ impl Options {
                 "--public-key" => options.public_key = Some(value()?.into()),
                 "--birth-date" => options.birth_date = Some(value()?),
                 "--port" => options.port = Some(value()?.parse().context("--port is no port")?),
+                "--check" => options.check = true,
                 _ => options.erase = true,
             }
         }

@@ -65,8 +65,15 @@ pub fn adopt(home: &Home, bootstrap: &Path) -> Result<Built> {
     Ok(Built(copy))
 }
 
-/// Deploys `template`, a file with its children beside it, unless exactly that is deployed already.
-pub async fn deploy(home: &Home, aws: &Aws, built: &Built, template: &Path) -> Result<Deployed> {
+/// Deploys `template`, a file with its children beside it, unless exactly that is deployed already,
+/// for an app whose pages have the origin `app`.
+pub async fn deploy(
+    home: &Home,
+    aws: &Aws,
+    built: &Built,
+    template: &Path,
+    app: &str,
+) -> Result<Deployed> {
     let folder = home.folder("deploy")?;
     let artefact = launcher(&built.0)?;
     let key = format!("{}.zip", fingerprint([&artefact]));
@@ -81,13 +88,18 @@ pub async fn deploy(home: &Home, aws: &Aws, built: &Built, template: &Path) -> R
 
     // What is deployed says so itself, in an output: a file of ours could be newer than the state
     // that the emulator saved.
-    let stamp = fingerprint(&rewritten.texts);
-    // The emulator cannot update the account-wide role that API Gateway writes its logs with.
-    if let Some(role) = rewritten
-        .root
-        .pointer_mut("/Parameters/ApiGatewayLogRole/Default")
-    {
-        *role = "existing".into();
+    let texts = rewritten.texts.iter().map(Vec::as_slice);
+    let stamp = fingerprint(texts.chain([app.as_bytes()]));
+    let parameters = [
+        // The emulator cannot update the account-wide role that API Gateway writes its logs with.
+        ("ApiGatewayLogRole", "existing"),
+        ("AllowedOrigin", app),
+    ];
+    for (name, value) in parameters {
+        let default = format!("/Parameters/{name}/Default");
+        if let Some(default) = rewritten.root.pointer_mut(&default) {
+            *default = value.into();
+        }
     }
     set_output(&mut rewritten.root, STAMP, &stamp);
     fs::write(

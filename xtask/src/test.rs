@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::check;
 use crate::home::{Home, workspace};
 use crate::listeners;
+use crate::openapi;
 use crate::steps::Steps;
 use crate::tools::{self, Set, succeed};
 
@@ -46,7 +47,8 @@ pub async fn run() -> Result<()> {
     steps.begin("Templates, dependencies and secrets");
     check::run().await?;
 
-    steps.begin("The browsers' library");
+    steps.begin("The app");
+    openapi::run(true).await?;
     web().await?;
 
     steps.begin("Tests");
@@ -71,10 +73,13 @@ async fn cargo(arguments: &[&str]) -> Result<()> {
 }
 
 async fn web() -> Result<()> {
-    let mut npm = Command::new("npm");
-    npm.current_dir(workspace().join("web"))
-        .args(["test", "--silent"]);
-    succeed(&mut npm).await
+    for script in ["api:check", "words:check", "types", "test", "budgets"] {
+        let mut npm = Command::new("npm");
+        npm.current_dir(workspace().join("web"))
+            .args(["run", script, "--silent"]);
+        succeed(&mut npm).await?;
+    }
+    Ok(())
 }
 
 async fn journeys(xtask: &Path, home: &Path) -> Result<()> {

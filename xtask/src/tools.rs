@@ -89,9 +89,11 @@ pub async fn install_web() -> Result<PathBuf> {
     install_packages("web", "web").await?;
     let web = workspace().join("web");
     let lock = lock("web").await?;
-    let mut npm = Command::new("npm");
-    npm.current_dir(&web).args(["run", "build", "--silent"]);
-    run(&mut npm, &folder()?.join("web.log")).await?;
+    for script in ["library", "build"] {
+        let mut npm = Command::new("npm");
+        npm.current_dir(&web).args(["run", script, "--silent"]);
+        run(&mut npm, &folder()?.join("web.log")).await?;
+    }
     drop(lock);
     Ok(web)
 }

@@ -9,9 +9,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::aws::{Aws, REGION};
 use crate::emulator::Emulator;
-use crate::gate::{Config, Gate};
+use crate::gate::{self, Config, Gate};
 use crate::home::{Home, Portal, workspace};
 use crate::sample;
+use crate::site;
 use crate::stack::{self, Built};
 use crate::steps::Steps;
 use crate::tools::{self, Set};
@@ -19,7 +20,7 @@ use crate::tools::{self, Set};
 /// Where the front door is unless something else is there.
 const DOOR: u16 = 4100;
 
-const STEPS: u8 = 5;
+const STEPS: u8 = 6;
 
 /// Brings the portal up in `home`, and keeps it up until it is told to stop or the emulator ends.
 pub async fn run(home: &Path, port: Option<u16>) -> Result<()> {
@@ -30,14 +31,14 @@ pub async fn run(home: &Path, port: Option<u16>) -> Result<()> {
     let mut steps = Steps::new(STEPS);
 
     // Until the emulator runs there is nothing to take down: dropping the work ends it.
-    let (built, mut emulator) = tokio::select! {
-        started = start(&home, &mut steps) => started?,
+    let (listener, built, mut emulator) = tokio::select! {
+        started = start(&home, port, &mut steps) => started?,
         () = &mut stop => return Ok(()),
     };
     let aws = Aws::new(emulator.endpoint())?;
     let log = emulator.log().to_owned();
     let outcome = tokio::select! {
-        outcome = work(&home, &aws, &built, port, &mut steps) => outcome,
+        outcome = work(&home, &aws, &built, listener, &mut steps) => outcome,
         ended = emulator.ended() => match ended {
             Ok(status) => Err(anyhow!(
                 "the emulator ended by itself ({status}); {}", tools::end_of(&log))),
@@ -51,24 +52,35 @@ pub async fn run(home: &Path, port: Option<u16>) -> Result<()> {
     outcome
 }
 
-async fn start(home: &Home, steps: &mut Steps) -> Result<(Built, Emulator)> {
+async fn start(
+    home: &Home,
+    port: Option<u16>,
+    steps: &mut Steps,
+) -> Result<(TcpListener, Built, Emulator)> {
+    // First of all: the emulator and the buckets have to know the app's origin.
+    let listener = listen(port).await?;
     steps.begin("Install the emulator and the SAM CLI");
     tokio::try_join!(tools::install(Set::Emulator), tools::install(Set::Sam))?;
     steps.begin("Build the functions");
     let built = stack::build(home).await?;
+    steps.begin("Build the app");
+    tools::install_web().await?;
     steps.begin("Start the emulator");
-    Ok((built, Emulator::start(home, None).await?))
+    let emulator = Emulator::start(home, None, &address(&listener)?).await?;
+    Ok((listener, built, emulator))
 }
 
 async fn work(
     home: &Home,
     aws: &Aws,
     built: &Built,
-    port: Option<u16>,
+    listener: TcpListener,
     steps: &mut Steps,
 ) -> Result<()> {
     steps.begin("Deploy template.yaml");
-    let deployed = stack::deploy(home, aws, built, &workspace().join("template.yaml")).await?;
+    let address = address(&listener)?;
+    let template = workspace().join("template.yaml");
+    let deployed = stack::deploy(home, aws, built, &template, &address).await?;
     for (id, kind) in &deployed.left_out {
         steps.note(&format!("left out, not emulated: {kind} ({id})"));
     }
@@ -76,9 +88,8 @@ async fn work(
         steps.note("unchanged since the last time");
     }
 
-    let listener = listen(port).await?;
     let portal = Portal {
-        address: format!("http://{}", listener.local_addr()?),
+        address,
         region: REGION.to_owned(),
         user_pool_id: deployed.output("UserPoolId")?.to_owned(),
         user_pool_client_id: deployed.output("UserPoolClientId")?.to_owned(),
@@ -99,7 +110,7 @@ async fn work(
         stage: portal.stage.clone(),
         sign_in_events: home.sign_in_events(),
     })?;
-    let serving = gate.serve(listener);
+    let serving = gate::serve(listener, gate.router().merge(site::router(&portal)?));
 
     let ready = async {
         steps.begin("Load the sample patients and demo accounts");
@@ -127,6 +138,10 @@ async fn listen(port: Option<u16>) -> Result<TcpListener> {
             Err(_) => Ok(at(0).await?),
         },
     }
+}
+
+fn address(listener: &TcpListener) -> Result<String> {
+    Ok(format!("http://{}", listener.local_addr()?))
 }
 
 fn announce(portal: &Portal, accounts: &[sample::Account], home: &Home) {

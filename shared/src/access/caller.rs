@@ -12,6 +12,7 @@ const RECENTLY: i64 = 15 * 60;
 
 /// What an account is for. One each: somebody with two roles has two accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "&'static str")]
 pub enum Role {
     Patient,

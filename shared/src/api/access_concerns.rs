@@ -57,6 +57,7 @@ codes!(
 
 /// What came of a concern, whatever its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Outcome {
     Reviewed(Verdict),
@@ -91,6 +92,7 @@ impl std::str::FromStr for Outcome {
 
 /// A concern, without what anybody wrote about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Concern {
     pub id: ConcernId,
     pub kind: Kind,
@@ -113,6 +115,7 @@ pub struct Concern {
 
 /// An access as the audit log has it, for whoever looks into it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Reported {
     /// The id of the audit record.
     pub id: AccessId,
@@ -122,6 +125,7 @@ pub struct Reported {
 
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Closed {
     pub outcome: Outcome,
     pub closed_at: Timestamp,
@@ -130,6 +134,7 @@ pub struct Closed {
 
 /// What people wrote about a concern: PHI, sealed under the patient's key.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Words {
     /// By whoever raised it, or broke the glass. A patient need not say why they ask.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -144,6 +149,7 @@ pub struct ListAccessConcerns;
 
 /// A page of concerns, newest first.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Concerns {
     pub concerns: Vec<Concern>,
     /// For the next page, as `cursor`; absent on the last page.
@@ -158,6 +164,7 @@ pub struct Listing {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct ListQuery {
     state: Option<State>,
@@ -201,6 +208,7 @@ impl Operation for ListAccessConcerns {
 pub struct GetAccessConcern;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ExplainedConcern {
     #[serde(flatten)]
     pub concern: Concern,
@@ -245,6 +253,7 @@ pub struct Closing {
 pub struct ReviewBreakGlass;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Review {
     verdict: Verdict,
@@ -291,6 +300,7 @@ impl Operation for ReviewBreakGlass {
 pub struct ResolveAccessConcern;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Resolving {
     outcome: Resolution,
@@ -335,6 +345,7 @@ impl Operation for ResolveAccessConcern {
 pub struct AllowBreakGlass;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct AllowedBreakGlass {
     /// Who may again.
     pub account: AccountId,

@@ -18,6 +18,7 @@ pub struct ActivateAccount;
 
 /// What proves who the patient is, and the address they will sign in with.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Activation {
     /// The medical record number on the practice's letter.
@@ -35,6 +36,7 @@ pub struct KeyedActivation {
 
 /// What the patient signs in with for the first time.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Activated {
     pub username: String,
     /// Good for one sign-in, at which the patient chooses a password of their own.
@@ -84,6 +86,7 @@ pub struct Client {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Account {
     pub id: AccountId,
     pub role: &'static str,
@@ -127,6 +130,7 @@ impl Operation for GetAccount {
 pub struct SignOutEverywhere;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct SignedOut {
     /// Tokens of sign-ins up to this second are refused.
     pub signed_out_at: Timestamp,

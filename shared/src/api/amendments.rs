@@ -89,6 +89,7 @@ codes!(
 
 /// A request, with all that was written about it.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Amendment {
     pub id: AmendmentId,
     pub part: Part,
@@ -252,6 +253,7 @@ impl Asked for Amendment {
 
 /// A request as it stands today.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct AmendmentRequest {
     #[serde(flatten)]
     pub amendment: Amendment,
@@ -319,6 +321,7 @@ pub struct RequestAmendment;
 type Statement = Line<1, 2000>;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewAmendment {
     pub part: Part,
@@ -373,6 +376,7 @@ impl Operation for RequestAmendment {
 pub struct ListAmendments;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Amendments {
     pub amendments: Vec<AmendmentRequest>,
     /// For the next page, as `cursor`; absent on the last page.
@@ -409,6 +413,7 @@ pub struct ListOpenAmendments;
 pub const MOST: u8 = 50;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct OpenAmendments {
     /// May be fewer than asked for, and still not the last page: there is a `next_cursor` then.
     pub amendments: Vec<OpenAmendment>,
@@ -419,6 +424,7 @@ pub struct OpenAmendments {
 
 /// A request, and of the patient no more than whom to answer.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct OpenAmendment {
     pub patient: Whose,
     #[serde(flatten)]
@@ -458,6 +464,7 @@ pub struct ReviewAmendment;
 
 /// One of the four.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Answer {
     accept: Option<Object<Accept>>,
@@ -468,6 +475,7 @@ struct Answer {
 
 /// What was done (164.526(c)(1)).
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Accept {
     done: Statement,
@@ -475,6 +483,7 @@ struct Accept {
 
 /// Why not, in plain language (164.526(d)(1)).
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Deny {
     basis: Basis,
@@ -483,6 +492,7 @@ struct Deny {
 
 /// Why it takes longer (164.526(b)(2)(ii)(A)).
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Extend {
     reason: Statement,
@@ -491,6 +501,7 @@ struct Extend {
 /// To what request, denial, disagreement and rebuttal were linked (164.526(d)(4)), and the rebuttal, if
 /// the practice has one; the patient gets a copy ((d)(3)).
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Link {
     done: Statement,
@@ -572,6 +583,7 @@ impl Operation for ReviewAmendment {
 pub struct SubmitDisagreement;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Disagreement {
     statement: Statement,

@@ -83,6 +83,7 @@ impl Acting {
 
 /// A step of an appointment: who took it to which status, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Transition {
     pub status: Status,
     pub at: Timestamp,
@@ -95,6 +96,7 @@ pub struct Transition {
 
 /// What was asked for when an appointment was booked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Asked {
     pub practitioner: PractitionerId,
     #[serde(rename = "type")]
@@ -106,6 +108,7 @@ pub struct Asked {
 
 /// What is sealed of an appointment.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Particulars {
     pub asked: Asked,
     pub type_name: String,
@@ -129,6 +132,7 @@ impl Particulars {
 
 /// An appointment (FHIR R4 Appointment), times in UTC.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Appointment {
     pub id: AppointmentId,
     pub status: Status,
@@ -193,6 +197,7 @@ pub struct HoldSlot;
 
 /// Which time.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Slot {
     pub practitioner: PractitionerId,
@@ -202,6 +207,7 @@ pub struct Slot {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Held {
     pub hold: HoldId,
     #[serde(flatten)]
@@ -245,6 +251,7 @@ impl Operation for HoldSlot {
 pub struct BookAppointment;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Booking {
     practitioner: PractitionerId,
@@ -337,6 +344,7 @@ pub struct Listing {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Appointments {
     /// May be fewer than asked for, and still not the last page: there is a `next_cursor` then.
     pub appointments: Vec<Appointment>,
@@ -345,6 +353,7 @@ pub struct Appointments {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Query {
     when: Option<When>,
@@ -392,6 +401,7 @@ impl Operation for ListAppointments {
 pub struct GetAppointment;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct AppointmentDetail {
     #[serde(flatten)]
     pub appointment: Appointment,
@@ -458,6 +468,7 @@ impl Operation for GetAppointment {
 pub struct RescheduleAppointment;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Move {
     start: Instant,
@@ -513,6 +524,7 @@ impl Operation for RescheduleAppointment {
 pub struct CancelAppointment;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Cancellation {
     reason: CancelReason,
@@ -605,6 +617,7 @@ pub struct CompleteAppointment;
 
 /// What is written about the visit.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Visit {
     /// For those who treat the patient.

@@ -64,6 +64,7 @@ const MOST_EXCEPTIONS: usize = 200;
 
 /// A provider's availability, as they set it and as it is stored. It holds nothing of any patient.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Availability {
     pub specialty: Slug,
@@ -84,6 +85,7 @@ pub struct Availability {
 
 /// What patients can come for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AppointmentType {
     pub code: Slug,
@@ -109,6 +111,7 @@ impl AppointmentType {
 
 /// Hours of a weekday.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WeeklyHours {
     pub day: Day,
@@ -122,6 +125,7 @@ pub struct WeeklyHours {
 
 /// A date that is closed, whatever its weekday's hours are, or hours that a date has besides.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DatedException {
     pub date: Date,
@@ -346,6 +350,7 @@ impl Wrong {
 pub struct GetAvailability;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct OwnAvailability {
     /// None until it was set.
     pub availability: Option<Availability>,
@@ -389,6 +394,7 @@ pub struct VersionedAvailability {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct AvailabilitySet {
     pub availability: Availability,
     /// Appointments that are booked and lie outside the new hours. They stay until somebody moves
@@ -400,6 +406,7 @@ pub struct AvailabilitySet {
 
 /// An appointment that the hours do not have any more.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct BookedOutside {
     pub appointment: AppointmentId,
     pub start: Timestamp,
@@ -450,6 +457,7 @@ pub struct ListProviders;
 
 /// A provider who takes appointments, as everybody sees them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Provider {
     pub practitioner: PractitionerId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -462,6 +470,7 @@ pub struct Provider {
 
 /// What they can be booked for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct OfferedType {
     pub code: String,
     pub name: String,
@@ -500,6 +509,7 @@ impl Provider {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Providers {
     pub providers: Vec<Provider>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -30,6 +30,7 @@ codes!(
 
 /// Why, as a code and in the provider's own words.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Emergency {
     pub reason: Reason,
@@ -38,6 +39,7 @@ pub struct Emergency {
 
 /// An access that begins now.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct BrokenGlass {
     /// What every access that rests on it carries in its audit record.
     pub grant: Uuid,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// `MIN` to `MAX` bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct Bytes<const MIN: usize, const MAX: usize>(Vec<u8>);
 

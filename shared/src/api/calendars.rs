@@ -20,12 +20,15 @@ use uuid::Uuid;
 
 /// A calendar file (RFC 5545).
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct CalendarFile(pub String);
 
 impl CalendarFile {
+    const MEDIA_TYPE: &'static str = "text/calendar; charset=utf-8";
+
     fn content(&self, name: &'static str) -> Content {
-        Content::file("text/calendar; charset=utf-8", name, self.0.clone())
+        Content::file(Self::MEDIA_TYPE, name, self.0.clone())
     }
 }
 
@@ -53,6 +56,8 @@ impl Operation for GetCalendar {
     type Subject = AppointmentOf;
     type Input = ();
     type Output = CalendarFile;
+
+    const MEDIA_TYPE: &'static str = CalendarFile::MEDIA_TYPE;
 
     fn parse(request: &Request) -> Result<(), Problem> {
         request.no_query()
@@ -121,6 +126,7 @@ impl Address {
 pub struct OpenCalendar;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct OpenedCalendar {
     /// To be put behind the address of the API. It is told once, and opens the calendar to whoever has
     /// it.
@@ -162,6 +168,7 @@ impl Operation for OpenCalendar {
 pub struct RevokeCalendar;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RevokedCalendar {
     pub revoked_at: Timestamp,
 }
@@ -214,6 +221,8 @@ impl Operation for ReadCalendar {
     /// None for what is no address: the answer is that of a wrong one.
     type Input = Option<Address>;
     type Output = CalendarFile;
+
+    const MEDIA_TYPE: &'static str = CalendarFile::MEDIA_TYPE;
 
     fn parse(request: &Request) -> Result<Option<Address>, Problem> {
         request.no_query()?;

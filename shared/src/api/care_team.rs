@@ -19,6 +19,7 @@ use std::cmp::Reverse;
 pub struct GetCareTeam;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct CareTeam {
     /// Those who treat the patient now, last seen first, and then those who did.
     pub members: Vec<Member>,
@@ -29,6 +30,7 @@ pub struct CareTeam {
 
 /// A practitioner who is or was on the care team.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Member {
     pub practitioner: PractitionerId,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -133,6 +135,7 @@ pub struct ChangeCareTeam;
 
 /// One of the three.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Body {
     add: Option<Object<Add>>,
@@ -142,6 +145,7 @@ struct Body {
 
 /// Puts a practitioner of the directory on the team.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Add {
     pub practitioner: PractitionerId,
@@ -150,6 +154,7 @@ pub struct Add {
 
 /// Takes somebody off the team, at once.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Remove {
     pub practitioner: PractitionerId,
@@ -157,6 +162,7 @@ pub struct Remove {
 
 /// Says when somebody's membership ends.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Expire {
     pub practitioner: PractitionerId,

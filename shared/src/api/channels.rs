@@ -27,6 +27,7 @@ const SECRET: usize = 32;
 
 /// What opens one connection: whose, and 256 random bits. It is kept as a digest.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "Bytes<48, 48>", into = "Bytes<48, 48>")]
 pub struct Ticket {
     bytes: Bytes<48, 48>,
@@ -60,6 +61,7 @@ impl Ticket {
     /// The ticket of a handshake.
     pub fn of(request: &Request) -> Result<Self, Problem> {
         #[derive(Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
         #[serde(deny_unknown_fields)]
         struct Query {
             ticket: Ticket,
@@ -93,6 +95,7 @@ impl From<Ticket> for Bytes<48, 48> {
 pub struct OpenChannel;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Issued {
     pub ticket: Ticket,
     pub expires_at: Timestamp,
@@ -134,6 +137,7 @@ pub struct Handshake {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Connected {}
 
 impl Operation for ConnectChannel {

@@ -14,6 +14,24 @@ macro_rules! codes {
             $($(#[$next_doc])* $next,)*
         }
 
+        #[cfg(feature = "openapi")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn schema_id() -> std::borrow::Cow<'static, str> {
+                concat!(module_path!(), "::", stringify!($name)).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
+                    "type": "string",
+                    "enum": [$first_code $(, $next_code)*],
+                })
+            }
+        }
+
         impl $name {
             pub const fn as_str(self) -> &'static str {
                 match self {

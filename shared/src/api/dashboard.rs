@@ -19,6 +19,7 @@ use serde_json::value::RawValue;
 pub struct GetDashboard;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Dashboard {
     pub name: String,
     /// The medical record number.
@@ -35,6 +36,7 @@ pub struct Dashboard {
 
 /// Laboratory results that reached the portal since the patient's visit before this one.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct NewResults {
     pub count: usize,
     /// Are there more than were counted?
@@ -44,6 +46,7 @@ pub struct NewResults {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Prescriptions {
     pub count: usize,
     pub more: bool,
@@ -53,6 +56,7 @@ pub struct Prescriptions {
 
 /// A prescription (FHIR R4 MedicationRequest).
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Prescription {
     pub id: RecordId,
     /// The medication's name, where one was recorded.

@@ -37,6 +37,7 @@ codes!(
 
 /// To whom and why: sealed as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Disclosed {
     pub purpose: Purpose,
@@ -65,6 +66,7 @@ pub struct KeyedDisclosure {
 
 /// An access that begins now.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Disclosing {
     /// What every access that rests on it carries in its audit record.
     pub disclosure: Uuid,

@@ -124,6 +124,7 @@ codes! {
 /// A file's name that is safe to save under on any system: one line without separators, reserved
 /// characters, leading dots or device names, which ends like its kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct FileName(String);
 
@@ -179,6 +180,7 @@ impl FileName {
 
 /// How long a file is, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "u64")]
 pub struct Size(u64);
 
@@ -201,6 +203,7 @@ impl Size {
 
 /// A SHA-256 checksum in base64, as S3 takes it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "String")]
 pub struct Checksum(String);
 
@@ -227,6 +230,7 @@ pub struct RequestUpload;
 
 /// The file that a patient is about to upload.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewUpload {
     pub name: FileName,
@@ -242,6 +246,7 @@ pub struct KeyedUpload {
 
 /// Where to put the file.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct UploadRequested {
     pub id: DocumentId,
     pub name: FileName,
@@ -251,6 +256,7 @@ pub struct UploadRequested {
 
 /// A request that takes the announced file and no other.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct UploadLink {
     pub method: &'static str,
     pub url: String,
@@ -298,6 +304,7 @@ pub struct ListDocuments;
 
 /// A page of documents.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct DocumentList {
     pub documents: Vec<Document>,
     /// For the next page, as `cursor`; absent on the last page.
@@ -307,6 +314,7 @@ pub struct DocumentList {
 
 /// A document.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Document {
     /// The patient handed it in.
@@ -316,6 +324,7 @@ pub enum Document {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Upload {
     pub id: DocumentId,
     pub name: String,
@@ -333,6 +342,7 @@ pub struct Upload {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Rejected {
     pub reason: Rejection,
     pub detail: &'static str,
@@ -340,6 +350,7 @@ pub struct Rejected {
 
 /// A FHIR R4 DocumentReference, or a DiagnosticReport that is a note.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Clinical {
     pub id: DocumentId,
     /// The patient, and whoever acts for them, see no more than this of a report whose result is held.
@@ -354,6 +365,7 @@ pub struct Clinical {
 
 /// What of an upload's row is sealed.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Particulars {
     pub name: FileName,
 }
@@ -459,6 +471,7 @@ impl Operation for ListDocuments {
 pub struct GetDocument;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct OneDocument {
     #[serde(flatten)]
     pub document: Document,
@@ -472,6 +485,7 @@ pub struct OneDocument {
 
 /// A GET without further headers; the file comes as an attachment.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct DownloadLink {
     pub url: String,
     pub until: Timestamp,
@@ -480,6 +494,7 @@ pub struct DownloadLink {
 /// An attachment. Plain text is given as text; anything else is bytes that nobody looked at, to be
 /// saved and not to be shown.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Content {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
@@ -546,6 +561,7 @@ impl Operation for GetDocument {
 pub struct DeleteDocument;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Deleted {
     /// `gone`, or `pending` if the file could not be removed: send the request again.
     pub file: &'static str,
@@ -583,6 +599,7 @@ impl Operation for DeleteDocument {
 pub struct ReviewDocument;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Reviewed {
     pub reviewed_at: Timestamp,
 }

@@ -18,12 +18,14 @@ use serde::{Deserialize, Serialize};
 pub struct RequestEmailChange;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewAddress {
     pub email: Email,
 }
 
 #[derive(Clone, Copy, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RequestedEmailChange {
     /// Both codes are good until then.
     pub expires_at: Timestamp,
@@ -66,6 +68,7 @@ impl Operation for RequestEmailChange {
 pub struct ConfirmEmailChange;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EmailCodes {
     /// What was mailed to the address that the account has.
@@ -75,6 +78,7 @@ pub struct EmailCodes {
 }
 
 #[derive(Clone, Copy, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ConfirmedEmailChange {
     /// Tokens of sign-ins up to this second are refused: sign in with the new address.
     pub signed_out_at: Timestamp,

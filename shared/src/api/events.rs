@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 /// Something that happened, by ids alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(tag = "type")]
 pub enum Event {
     /// Somebody wrote into a thread.
@@ -91,6 +92,7 @@ impl Event {
 
 /// An event as one account hears of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Told {
     /// Counts the account's events, one by one.
     pub sequence: u64,
@@ -102,12 +104,14 @@ pub struct Told {
 pub struct ListEvents;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Query {
     after: Option<Sequence>,
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "String")]
 struct Sequence(u64);
 
@@ -131,6 +135,7 @@ pub struct Since {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Events {
     /// Oldest first, none left out.
     pub events: Vec<Told>,

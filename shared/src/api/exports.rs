@@ -122,6 +122,7 @@ impl Failure {
 
 /// The forms that somebody wants, each once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "Vec<Format>")]
 pub struct Formats(Vec<Format>);
 
@@ -162,6 +163,7 @@ impl Formats {
 /// What is asked for: which forms, and of which days, first and last included. Entries without a
 /// date are always part of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Wanted {
     #[serde(default)]
@@ -180,6 +182,7 @@ pub struct KeyedWanted {
 
 /// A copy of a record, made or in the making.
 #[derive(Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Export {
     pub id: ExportId,
     /// The try that counts, or is under way.
@@ -225,6 +228,7 @@ impl Export {
 
 /// How far the making is.
 #[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Progress {
     pub step: Step,
     /// How many entries of the record were read.
@@ -233,6 +237,7 @@ pub struct Progress {
 
 /// A file that is ready.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct FileMade {
     pub file: File,
     pub bytes: u64,
@@ -289,6 +294,7 @@ pub struct GetExport;
 
 /// Which export, and which file of it.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Which {
     /// All that there are unless told.
@@ -298,6 +304,7 @@ pub struct Which {
 
 /// The copies of the last days, newest first.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Exports {
     pub exports: Vec<Export>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -306,6 +313,7 @@ pub struct Exports {
 
 /// Where a file is, for a minute.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Download {
     pub url: String,
     pub expires_at: Timestamp,

@@ -94,6 +94,7 @@ impl Section {
 pub struct ListHealthRecord;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct HealthRecord {
     /// False while an import is under way, or after one that broke off: entries may be missing, and
     /// the counts are those from before.
@@ -109,6 +110,7 @@ pub struct HealthRecord {
 
 /// How many entries a section has.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Count {
     pub section: Section,
     pub count: u64,
@@ -116,6 +118,7 @@ pub struct Count {
 
 /// One entry, as the source gave it.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Entry {
     pub id: RecordId,
     /// A laboratory result that came to stand in this section by a later import is held all the same:
@@ -134,6 +137,7 @@ pub struct Entry {
 
 /// What an entry says: one shape per section.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Content {
     Allergy(Allergy),
@@ -201,6 +205,7 @@ pub struct Listing {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Query {
     section: Option<Section>,

@@ -35,6 +35,7 @@ codes!(
 
 /// What is shown of a hold with the result.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct HeldResult {
     pub until: Timestamp,
     /// For those who treat the patient.
@@ -44,6 +45,7 @@ pub struct HeldResult {
 
 /// Why a result is held, and who holds it.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Why {
     pub reason: Reason,
     pub explanation: String,
@@ -94,6 +96,7 @@ pub struct Holding {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Body {
     reason: Reason,
@@ -105,6 +108,7 @@ struct Body {
 
 /// A hold that was made.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Held {
     pub result: RecordId,
     pub reason: Reason,
@@ -156,6 +160,7 @@ impl Operation for HoldLabResult {
 pub struct ReleaseLabResult;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Released {
     pub result: RecordId,
     /// The patient sees the result from now on.
@@ -195,6 +200,7 @@ pub struct ListLabHolds;
 
 /// A page of holds, what is released soonest first.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Holds {
     pub holds: Vec<Listed>,
     /// For the next page, as `cursor`; absent on the last page.
@@ -204,6 +210,7 @@ pub struct Holds {
 
 /// A hold without what it keeps back.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Listed {
     pub patient: PatientId,
     pub result: RecordId,

@@ -21,6 +21,7 @@ pub struct ListLabResults;
 
 /// A page of results. With a filter it may hold fewer than `limit`, even none, and not be the last.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct LabResults {
     pub results: Vec<LabResult>,
     /// For the next page, as `cursor`; absent on the last page.
@@ -30,6 +31,7 @@ pub struct LabResults {
 
 /// One result (FHIR R4 Observation, category laboratory), as the laboratory gave it.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct LabResult {
     pub id: RecordId,
     /// When the sample was taken or the measurement made, as recorded.
@@ -47,6 +49,7 @@ pub struct LabResult {
 
 /// What a result says.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Content {
     /// Other results of the same analyte: see get-lab-trend. Absent where it has no code.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -147,6 +150,7 @@ impl Listing {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Query {
     from: Option<Date>,

@@ -20,6 +20,7 @@ pub struct GetLabTrend;
 /// A page of a trend: its results in lines that may be drawn as such, because all of one have the
 /// same unit, and those that no line can hold.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Trend {
     pub series: SeriesId,
     /// The name of what was measured, as the newest result of the page has it.
@@ -37,6 +38,7 @@ pub struct Trend {
 
 /// Results of one unit, of one component where results have several.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub component: Option<String>,
@@ -49,6 +51,7 @@ pub struct Line {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Point {
     /// The result.
     pub id: RecordId,
@@ -198,6 +201,7 @@ impl Listing {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Query {
     from: Option<Date>,

@@ -28,6 +28,7 @@ codes! {
 
 /// Who takes part in threads: an account of a patient or proxy, or a group of the practice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub enum Party {
     Account(AccountId),
@@ -103,6 +104,7 @@ pub type LockedKey = Bytes<118, 310>;
 
 /// What there is of a private key.
 #[derive(Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Secret {
     PrivateKey(Pkcs8),
@@ -131,6 +133,7 @@ impl Secret {
 /// A public key in its owner's log. Its id commits to every key before it, and to who can open the
 /// private one.
 #[derive(Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct LoggedKey {
     pub key_id: Digest,
     pub public_key: PublicKey,
@@ -176,6 +179,7 @@ pub fn key_id(
 pub struct RegisterMessageKey;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct NewKeyBody {
     public_key: PublicKey,
@@ -289,6 +293,7 @@ impl Operation for RegisterMessageKey {
 pub struct UnlockMessageKey;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct LockedBody {
     key_id: Digest,
@@ -303,6 +308,7 @@ pub struct Locked {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Unlocked {
     pub key_id: Digest,
     pub protection: Protection,
@@ -358,12 +364,14 @@ fn account(request: &Request) -> Result<AccountId, Problem> {
 pub struct GetMessageKeys;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct MessageKeys {
     pub parties: Vec<KeyLog>,
 }
 
 /// A party and its keys, oldest first; a party that has registered none has none.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct KeyLog {
     pub party: Party,
     pub relationship: Relationship,

@@ -55,7 +55,7 @@ pub mod words;
 use crate::Fault;
 use crate::access::Resource;
 use crate::aws::Capability;
-use crate::http::{Content, Problem, Request};
+use crate::http::{Content, Described, Problem, Request};
 use ::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -97,6 +97,7 @@ impl Method {
 
 /// A part of what the portal does for a patient, which a proxy may be granted by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "String")]
 pub enum Category {
     Profile,
@@ -173,7 +174,7 @@ pub trait Operation: Send + Sync + 'static {
     /// Whose data it touches; what Cedar calls the resource.
     type Subject: Resource;
     type Input: Send + Sync + 'static;
-    type Output: Serialize + Send + 'static;
+    type Output: Serialize + Described + Send + 'static;
 
     /// Turns a request into types that cannot hold invalid values.
     fn parse(request: &Request) -> Result<Self::Input, Problem>;
@@ -190,6 +191,9 @@ pub trait Operation: Send + Sync + 'static {
     fn status(_: &Self::Output) -> StatusCode {
         Self::SUCCESS
     }
+
+    /// The media type of an answer.
+    const MEDIA_TYPE: &'static str = "application/json";
 
     /// What goes over the wire: JSON, unless the answer is a file.
     fn content(answer: &Self::Output) -> Result<Content, Fault> {

@@ -19,6 +19,7 @@ pub struct ListMyPatients;
 pub const MOST: u8 = 50;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct MyPatients {
     /// May be fewer than asked for, and still not the last page: there is a `next_cursor` then.
     pub patients: Vec<MyPatient>,
@@ -28,6 +29,7 @@ pub struct MyPatients {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct MyPatient {
     pub id: PatientId,
     pub name: String,

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 /// What was observed (FHIR R4 Observation), as its source gave it.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Observed {
     /// The name of what was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,6 +42,7 @@ pub struct Observed {
 /// What an interpretation means
 /// (<https://terminology.hl7.org/CodeSystem-v3-ObservationInterpretation.html>).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Flag {
     Critical,

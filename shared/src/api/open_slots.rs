@@ -39,6 +39,7 @@ pub struct Wanted {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct OpenSlots {
     /// In the order of their start.
     pub slots: Vec<OpenSlot>,
@@ -49,6 +50,7 @@ pub struct OpenSlots {
 
 /// A time at which an appointment may be booked. Nothing is kept for anybody by listing it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct OpenSlot {
     pub practitioner: PractitionerId,
     #[serde(rename = "type")]
@@ -63,6 +65,7 @@ pub struct OpenSlot {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Query {
     provider: Option<PractitionerId>,

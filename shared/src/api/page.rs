@@ -14,6 +14,7 @@ pub struct Page<const MAX: u8 = 100> {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Query<const MAX: u8> {
     #[serde(default)]
@@ -23,6 +24,7 @@ struct Query<const MAX: u8> {
 
 /// How many entries a page holds: 1 to `MAX`, half of that unless told.
 #[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "String")]
 pub(crate) struct Limit<const MAX: u8 = 100>(u8);
 

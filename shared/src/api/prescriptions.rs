@@ -38,6 +38,7 @@ impl Group {
 
 /// A page of prescriptions.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Prescriptions {
     pub prescriptions: Vec<Prescription>,
     /// For the next page, as `cursor`; absent on the last page.
@@ -59,6 +60,7 @@ codes!(
 
 /// One prescription (FHIR R4 MedicationRequest), as the practice recorded it.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Prescription {
     pub id: RecordId,
     /// The medication's name, where one was recorded.
@@ -100,6 +102,7 @@ pub struct Prescription {
 
 /// Who prescribed it.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Prescriber {
     /// In the directory.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -213,6 +216,7 @@ pub struct Listing {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct ListQuery {
     status: Option<Group>,

@@ -23,6 +23,7 @@ pub struct GetProfile;
 
 /// What the practice holds about who a patient is (FHIR R4 Patient).
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Profile {
     pub id: PatientId,
     /// The medical record number.
@@ -53,6 +54,7 @@ pub struct Profile {
 
 /// What both the practice and the patient may say.
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Details {
     pub contact: Contact,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,6 +63,7 @@ pub struct Details {
 
 /// A language, and what it is called.
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct PreferredLanguage {
     /// BCP 47; absent where the practice's records have only a name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,6 +118,7 @@ codes!(
 
 /// How the patient hears of what.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Notifications {
     pub appointments: Channel,
@@ -141,6 +145,7 @@ impl Notifications {
 /// What the patient set in place of what the practice's records say: a field that is not here is the
 /// practice's, and one that is null was taken away.
 #[derive(Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Own {
     #[serde(
         default,
@@ -213,6 +218,7 @@ impl Own {
 
 /// How to reach a patient.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Contact {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -225,6 +231,7 @@ pub struct Contact {
 
 /// A postal address.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Address {
     #[serde(default)]
@@ -366,6 +373,7 @@ pub struct UpdateProfile;
 
 /// What changes: a field that is not sent stays, a field that is null goes (RFC 7396).
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ProfileChange {
     #[serde(default, deserialize_with = "given")]
@@ -381,6 +389,7 @@ pub struct ProfileChange {
 
 /// The choices that change.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NotificationChange {
     appointments: Option<Channel>,
@@ -400,6 +409,7 @@ impl NotificationChange {
 
 /// An address, whole: it replaces the one before.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewAddress {
     pub lines: Lines,
@@ -411,6 +421,7 @@ pub struct NewAddress {
 
 /// One to four lines of an address.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "Vec<Line<1, 100>>")]
 pub struct Lines(Vec<Line<1, 100>>);
 
@@ -610,6 +621,7 @@ pub struct ListProfileChanges;
 
 /// A page of changes.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ProfileChanges {
     pub changes: Vec<ProfileVersion>,
     /// For the next page, as `cursor`; absent on the last page.
@@ -619,6 +631,7 @@ pub struct ProfileChanges {
 
 /// One change that the patient made. What an import changed is not the patient's, and not here.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ProfileVersion {
     pub changed_at: Timestamp,
     /// `you`, or `the patient` to whoever acts for them.
@@ -628,6 +641,7 @@ pub struct ProfileVersion {
 
 /// A field before and after; null where there was nothing.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct FieldChange {
     pub field: String,
     pub former: Value,

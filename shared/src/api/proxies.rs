@@ -23,6 +23,7 @@ pub struct GrantProxy;
 
 /// Who is to act for the patient, in what, and until when.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewProxy {
     /// Where an invitation goes, if nobody signs in with this address yet.
@@ -36,6 +37,7 @@ pub struct NewProxy {
 
 /// What a proxy is to the patient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "&'static str")]
 pub enum Relationship {
     SpouseOrPartner,
@@ -94,6 +96,7 @@ impl TryFrom<String> for Relationship {
 
 /// One category or more, each once.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "Vec<Category>")]
 pub struct Categories(Vec<Category>);
 
@@ -130,6 +133,7 @@ pub struct KeyedProxy {
 
 /// Who a proxy is, in the words of whoever granted it. Sealed with the patient's key.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Person {
     pub name: String,
     pub email: String,
@@ -146,6 +150,7 @@ impl Person {
 
 /// A proxy as those see it who may end the grant.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Granted {
     pub id: ProxyId,
     #[serde(flatten)]
@@ -299,6 +304,7 @@ impl Operation for GrantProxy {
 pub struct ListProxies;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct GrantedProxies {
     pub proxies: Vec<Granted>,
 }
@@ -328,6 +334,7 @@ impl Operation for ListProxies {
 pub struct RevokeProxy;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Revoked {
     pub id: ProxyId,
     /// The next request of the proxy's is refused.
@@ -367,6 +374,7 @@ pub struct ListProxiedPatients;
 
 /// A page of patients.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ProxiedPatients {
     pub patients: Vec<ProxiedPatient>,
     /// For the next page, as `cursor`; absent on the last page.
@@ -376,6 +384,7 @@ pub struct ProxiedPatients {
 
 /// A patient for whom the caller acts.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ProxiedPatient {
     pub id: PatientId,
     /// The grant, with which the caller gives it up.

@@ -81,6 +81,7 @@ codes!(
 
 /// A page of accesses.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Accesses {
     pub accesses: Vec<Accessed>,
     /// For the next page, as `cursor`; absent on the last page.
@@ -90,6 +91,7 @@ pub struct Accesses {
 
 /// One access: everything that one request did to the record.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Accessed {
     pub id: AccessId,
     pub at: Timestamp,
@@ -108,6 +110,7 @@ pub struct Accessed {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Who {
     pub kind: Kind,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,6 +119,7 @@ pub struct Who {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct What {
     /// The operation's id.
     pub operation: String,
@@ -123,6 +127,7 @@ pub struct What {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Why {
     /// What permitted it, as the policy calls it.
     pub via: String,
@@ -136,6 +141,7 @@ pub struct Why {
 
 /// An emergency's reason, and what the privacy officer says of it.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Review {
     pub reason: Reason,
     /// Absent as long as nobody has looked at it.
@@ -145,12 +151,14 @@ pub struct Review {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Outcome {
     pub code: Ended,
     pub text: &'static str,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Origin {
     pub source_ip: String,
     pub user_agent: String,
@@ -158,6 +166,7 @@ pub struct Origin {
 
 /// What became of an entry that was reported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Report {
     pub reported_at: Timestamp,
     /// Absent as long as the privacy officer has not answered.
@@ -177,6 +186,7 @@ pub struct Listing {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Query {
     of: Option<Of>,
@@ -606,6 +616,7 @@ pub struct NewReport {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Body {
     explanation: Option<Line<1, 1000>>,

@@ -35,6 +35,7 @@ codes!(
 
 /// A request, with all that was written about it.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Refill {
     pub id: RefillId,
     pub prescription: RecordId,
@@ -117,6 +118,7 @@ impl Asked for Refill {
 
 /// A request beside what the record says now.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RefillRequest {
     #[serde(flatten)]
     pub refill: Refill,
@@ -161,6 +163,7 @@ pub(super) fn account(request: &Request) -> Result<AccountId, Problem> {
 pub struct RequestRefill;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewRefill {
     pub prescription: RecordId,
@@ -249,6 +252,7 @@ impl Operation for WithdrawRefill {
 pub struct ListRefillRequests;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RefillRequests {
     pub requests: Vec<RefillRequest>,
     /// For the next page, as `cursor`; absent on the last page.
@@ -290,6 +294,7 @@ pub struct ListOpenRefills;
 pub const MOST: u8 = 50;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct OpenRefills {
     /// May be fewer than asked for, and still not the last page: there is a `next_cursor` then.
     pub requests: Vec<OpenRefill>,
@@ -299,6 +304,7 @@ pub struct OpenRefills {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct OpenRefill {
     pub patient: Whose,
     #[serde(flatten)]
@@ -307,6 +313,7 @@ pub struct OpenRefill {
 
 /// The patient of a request on a work list.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Whose {
     pub id: PatientId,
     pub name: String,
@@ -380,6 +387,7 @@ impl Decision {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Answer {
     decision: Decision,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// A step of a request. The first one makes it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Step<S> {
     pub state: S,
     pub at: Timestamp,
@@ -21,6 +22,7 @@ pub struct Step<S> {
 
 /// Who took a step, as they were then.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Actor {
     pub account: AccountId,
     /// `patient`, `proxy`, `provider` or `privacy-officer`.

@@ -35,6 +35,7 @@ pub struct Days {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Schedule {
     /// In the order of their start.
     pub appointments: Vec<ScheduledPatient>,
@@ -44,6 +45,7 @@ pub struct Schedule {
 
 /// Who comes when, and why.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ScheduledPatient {
     pub patient: PatientId,
     pub name: String,
@@ -67,6 +69,7 @@ impl ScheduledPatient {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Query {
     from: Date,

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub struct FindPatient;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Body {
     mrn: Option<Line<1, 64>>,
@@ -31,6 +32,7 @@ struct Body {
 
 /// A family name, or how one begins.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "String")]
 struct Family(FamilyName);
 
@@ -46,6 +48,7 @@ impl TryFrom<String> for Family {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "String")]
 enum Match {
     Exact,
@@ -120,6 +123,7 @@ impl Search {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Found {
     /// By name; 20 at most.
     pub patients: Vec<FoundPatient>,
@@ -129,6 +133,7 @@ pub struct Found {
 
 /// As little as tells whether it is the right one.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct FoundPatient {
     pub id: PatientId,
     pub name: String,

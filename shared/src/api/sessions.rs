@@ -12,6 +12,7 @@ use serde::Serialize;
 pub struct ListSessions;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Sessions {
     /// Those that the portal has seen, newest first; twenty at most.
     pub sessions: Vec<OpenSession>,
@@ -21,6 +22,7 @@ pub struct Sessions {
 
 /// A session whose tokens are good.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct OpenSession {
     pub id: SessionId,
     /// Is it the one that asks?
@@ -32,6 +34,7 @@ pub struct OpenSession {
 
 /// An attempt to sign in, or to change the password.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct SignIn {
     pub at: Timestamp,
     /// `sign-in`, `password-change`, `forgotten-password` or `other`.
@@ -76,6 +79,7 @@ impl Operation for ListSessions {
 pub struct EndSession;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct EndedSession {
     pub id: SessionId,
     /// The next request of the session's is refused.

@@ -19,6 +19,7 @@ use serde::Serialize;
 pub struct GetPatientSummary;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Summary {
     pub id: PatientId,
     pub name: String,
@@ -44,6 +45,7 @@ pub struct Summary {
 
 /// Allergies or conditions, whatever their clinical status.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Findings {
     pub count: usize,
     /// Are there more than were counted?
@@ -54,6 +56,7 @@ pub struct Findings {
 
 /// An allergy (FHIR R4 AllergyIntolerance) or a condition (Condition).
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Finding {
     pub id: RecordId,
     #[serde(skip_serializing_if = "Option::is_none")]

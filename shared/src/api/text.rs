@@ -6,6 +6,7 @@ use std::fmt;
 
 /// Letters, spaces and punctuation of any script on one line, `MIN` to `MAX` characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct Line<const MIN: usize, const MAX: usize>(String);
 
@@ -61,6 +62,7 @@ impl<const MIN: usize, const MAX: usize> Line<MIN, MAX> {
 
 /// Several lines of it: paragraphs that somebody wrote about a patient, `MIN` to `MAX` characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct Prose<const MIN: usize, const MAX: usize>(String);
 
@@ -88,6 +90,8 @@ impl<const MIN: usize, const MAX: usize> From<Prose<MIN, MAX>> for String {
 
 /// A whole number, `MIN` to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(with = "u16"))]
 #[serde(try_from = "serde_json::Value", into = "u16")]
 pub struct Number<const MIN: u16, const MAX: u16>(u16);
 
@@ -125,6 +129,7 @@ macro_rules! text {
     ($(#[$doc:meta])* $name:ident, $parse:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 
@@ -247,6 +252,7 @@ text!(
 
 /// A time on the clock, in minutes since midnight: `00:00` to `24:00`, each five minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct Clock(u16);
 
@@ -284,6 +290,7 @@ impl Clock {
 
 /// An instant (RFC 3339): date, time and offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "String")]
 pub struct Instant(pub jiff::Timestamp);
 

@@ -62,6 +62,7 @@ const TAG: usize = 16;
 /// A sealed message as its sender's browser made it. The portal reads the header, which the
 /// ciphertext's tag covers, and holds it to who sends it where.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "Bytes<121, MAX>")]
 pub struct Envelope<const MAX: usize> {
     bytes: Bytes<121, MAX>,
@@ -123,6 +124,7 @@ impl<const MAX: usize> Envelope<MAX> {
 /// The thread's key, wrapped to one key of one party (HPKE: 65 bytes encapsulated key, 48 bytes
 /// ciphertext).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WrappedKey {
     pub party: Party,
@@ -132,6 +134,7 @@ pub struct WrappedKey {
 
 /// One wrapped key or more, each for another key.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "Vec<Object<WrappedKey>>")]
 pub struct WrappedKeys(pub Vec<WrappedKey>);
 
@@ -152,6 +155,7 @@ impl TryFrom<Vec<Object<WrappedKey>>> for WrappedKeys {
 
 /// A thread as one of its parties sees it.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Thread {
     pub id: ThreadId,
     pub patient: PatientId,
@@ -185,6 +189,7 @@ pub struct Thread {
 }
 
 #[derive(Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Receipt {
     pub party: Party,
     pub through: u64,
@@ -193,6 +198,7 @@ pub struct Receipt {
 
 /// A message as it is kept.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Message {
     pub sequence: u64,
     pub sender: AccountId,
@@ -205,6 +211,7 @@ pub struct Message {
 pub struct StartThread;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct NewThreadBody {
     thread: ThreadId,
@@ -237,6 +244,7 @@ pub struct Started {
 
 /// Where a message stands.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Sent {
     pub thread: ThreadId,
     pub sequence: u64,
@@ -311,6 +319,7 @@ codes! {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct ListQuery {
     hidden: Option<HiddenOnes>,
@@ -326,6 +335,7 @@ pub struct Listing {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Threads {
     /// For a banner above what is written.
     pub practice: Reply,
@@ -397,6 +407,7 @@ impl Operation for ListInbox {
 pub struct ReadThread;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Query {
     #[serde(default)]
@@ -405,6 +416,7 @@ struct Query {
 
 /// A sequence in a query.
 #[derive(Default, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "String")]
 struct Sequence(u64);
 
@@ -427,6 +439,7 @@ pub struct After {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Conversation {
     pub thread: Thread,
     pub messages: Vec<Message>,
@@ -467,6 +480,7 @@ impl Operation for ReadThread {
 pub struct SendMessage;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct MessageBody {
     message: Envelope<MAX_MESSAGE>,
@@ -524,6 +538,7 @@ impl Operation for SendMessage {
 pub struct MarkThreadRead;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct ReadBody {
     through: u64,
@@ -536,6 +551,7 @@ pub struct Through {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Marked {
     pub thread: ThreadId,
     pub through: u64,
@@ -584,6 +600,7 @@ impl Operation for MarkThreadRead {
 pub struct HideThread;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Hidden {
     pub thread: ThreadId,
     pub hidden: bool,
@@ -625,6 +642,7 @@ impl Operation for HideThread {
 pub struct ShareThread;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct SharedBody {
     keys: WrappedKeys,
@@ -637,6 +655,7 @@ pub struct Shared {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct SharedWith {
     pub thread: ThreadId,
     pub parties: Vec<Party>,
@@ -680,6 +699,7 @@ pub struct CloseThread;
 
 /// How a thread stands after a change.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Standing {
     pub thread: ThreadId,
     pub state: State,
@@ -719,6 +739,7 @@ impl Operation for CloseThread {
 pub struct AssignThread;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct AssignmentBody {
     practitioner: Option<PractitionerId>,

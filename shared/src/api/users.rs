@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 /// What became of something that may take two administrators.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Decided<T> {
     Done(T),
@@ -39,6 +40,7 @@ impl<T> Decided<T> {
 
 /// How far Cognito is with a change that holds already: the account row decides at every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum SignInService {
     Done,
@@ -88,6 +90,7 @@ pub const fn practitioner_taken() -> Problem {
 pub struct InviteUser;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct InvitationBody {
     role: Role,
@@ -103,6 +106,7 @@ pub struct Invitation {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Invited {
     pub id: AccountId,
     pub role: Role,
@@ -167,6 +171,7 @@ pub struct IssueActivation;
 
 /// Whose code.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Recipient {
     /// The medical record number.
@@ -174,6 +179,7 @@ pub struct Recipient {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ActivationLetter {
     /// In groups, as it is printed.
     pub code: String,
@@ -219,6 +225,7 @@ pub struct ListUsers;
 const MOST_USERS: u8 = 20;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct SearchBody {
     search: Option<EmailPrefix>,
@@ -229,6 +236,7 @@ struct SearchBody {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "u64")]
 struct Limit(u8);
 
@@ -274,6 +282,7 @@ impl Search {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct UserList {
     /// May be fewer than asked for, or none, while there are more pages: the role is looked at after
     /// the page is read.
@@ -284,6 +293,7 @@ pub struct UserList {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum UserStatus {
     Active,
@@ -294,6 +304,7 @@ pub enum UserStatus {
 
 /// An account. Whose record it opens is not said.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct User {
     pub id: AccountId,
     pub email: String,
@@ -352,6 +363,7 @@ pub struct UpdateUser;
 
 /// What is to change; what is absent stays.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct UserChange {
     role: Option<Role>,
@@ -392,6 +404,7 @@ pub struct VersionedUserChange {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct UpdatedUser {
     pub id: AccountId,
     pub role: Role,
@@ -458,6 +471,7 @@ impl Operation for UpdateUser {
 pub struct SignOutUser;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct SignedOutUser {
     /// Tokens of sign-ins up to this second are refused.
     pub signed_out_at: Timestamp,
@@ -491,6 +505,7 @@ pub struct ResetUserMfa;
 /// How the administrator made sure whom they speak to (NIST SP 800-63B, 4.2: an account is
 /// recovered by whoever proves to be the subscriber).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "String")]
 pub enum IdentityCheck {
     InPersonPhotoId,
@@ -524,12 +539,14 @@ impl TryFrom<String> for IdentityCheck {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MfaReset {
     pub identity_check: IdentityCheck,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct ResetMfa {
     /// False if Cognito did not answer: the authenticator still counts, so send it again.
     pub reset: bool,

@@ -34,6 +34,7 @@ const DAYS: i32 = 90;
 /// What somebody waits for: days of the practice's, the last one included, and times as the provider's
 /// clock shows them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Wish {
     /// This provider, or any of the specialty.
@@ -132,6 +133,7 @@ const WAITLIST: Uuid = Uuid::from_u128(0x8c47_2f0b_1d93_4e6a_b5f2_60d7_3a91_c8e4
 
 /// A place on the waitlist.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Place {
     pub id: WaitlistId,
     #[serde(flatten)]
@@ -144,6 +146,7 @@ pub struct Place {
 
 /// Booking the slot, or moving an appointment to it, before this takes it up.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct PlaceOffer {
     #[serde(flatten)]
     pub slot: OpenSlot,
@@ -208,6 +211,7 @@ impl Operation for JoinWaitlist {
 pub struct ListWaitlist;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Places {
     /// The first that was taken comes first.
     pub places: Vec<Place>,
@@ -244,6 +248,7 @@ impl Operation for ListWaitlist {
 pub struct LeaveWaitlist;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Left {
     pub id: WaitlistId,
 }
@@ -285,6 +290,7 @@ impl Operation for LeaveWaitlist {
 pub struct ListWaitingPatients;
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct WaitingPatients {
     /// In their turn.
     pub waiting: Vec<WaitingPatient>,
@@ -293,6 +299,7 @@ pub struct WaitingPatients {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct WaitingPatient {
     pub patient: PatientId,
     pub name: String,

@@ -11,6 +11,7 @@ use super::reason::Reason;
 use super::when::{Choice, When};
 
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct Allergy {
     /// What the patient reacts to.
@@ -45,6 +46,7 @@ pub struct Allergy {
 }
 
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct Reaction {
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -10,6 +10,7 @@ use super::reason::Reason;
 use super::when::{When, period};
 
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct CarePlan {
     /// The title; where there is none, the last of the categories, which says most.
@@ -33,6 +34,7 @@ pub struct CarePlan {
 }
 
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct Activity {
     #[serde(skip_serializing_if = "Option::is_none")]

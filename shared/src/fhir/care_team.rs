@@ -21,6 +21,7 @@ const OPEN: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// How the portal knows that someone treats the patient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
     CareTeam,
@@ -30,6 +31,7 @@ pub enum Source {
 /// A practitioner who may see the patient's record: a care team is what access rests on, so
 /// whatever is in doubt (no status, a cancelled visit, a period that is over) puts nobody on it.
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct CareTeamMember {
     pub practitioner: Reference,
@@ -51,6 +53,7 @@ pub(super) struct Visit {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 struct Participant {
     #[serde(default)]
     role: Vec<CodeableConcept>,

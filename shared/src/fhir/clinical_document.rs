@@ -11,6 +11,7 @@ use super::json::Object;
 use super::reason::Reason;
 
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct ClinicalDocument {
     pub title: Option<String>,
@@ -28,6 +29,7 @@ pub struct ClinicalDocument {
 
 /// An Attachment (<https://hl7.org/fhir/R4/datatypes.html#Attachment>).
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 #[serde(rename_all = "camelCase")]
 pub struct Attachment {
@@ -37,6 +39,7 @@ pub struct Attachment {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 struct Content {
     #[serde(default)]
     attachment: Attachment,

@@ -10,6 +10,7 @@ use super::reason::Reason;
 use super::when::{Choice, When};
 
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct Condition {
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -8,6 +8,7 @@ use super::reason::Reason;
 use super::time::ClinicalTime;
 
 #[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct Coding {
     pub system: Option<String>,
@@ -16,6 +17,7 @@ pub struct Coding {
 }
 
 #[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct CodeableConcept {
     #[serde(default)]
@@ -80,6 +82,7 @@ pub(super) fn code_of(object: &Object<'_>, member: &'static str) -> Result<Optio
 }
 
 #[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct Period {
     pub start: Option<String>,
@@ -101,6 +104,7 @@ impl Period {
 }
 
 #[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct Identifier {
     #[serde(rename = "use")]
@@ -113,6 +117,7 @@ pub struct Identifier {
 }
 
 #[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct HumanName {
     #[serde(rename = "use")]
@@ -172,6 +177,7 @@ impl HumanName {
 
 /// A reference as written (<https://hl7.org/fhir/R4/references.html>).
 #[derive(Clone, Default, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub(super) struct Link {
     pub(super) reference: Option<String>,

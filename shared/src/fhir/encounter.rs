@@ -9,6 +9,7 @@ use super::reason::Reason;
 use super::when::{When, period};
 
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct Encounter {
     /// What kind of visit it was; the class in words where there is no type.

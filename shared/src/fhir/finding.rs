@@ -8,6 +8,7 @@ use super::json::Object;
 use super::reason::Reason;
 
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct Finding {
     pub name: Option<String>,

@@ -8,6 +8,7 @@ use super::observation::{self, Quantity, notes};
 use super::reason::Reason;
 
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct Immunization {
     /// The vaccine.

@@ -16,6 +16,7 @@ use super::ssn;
 
 /// The target of a reference.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 #[serde(rename_all = "kebab-case", tag = "in")]
 pub enum Reference {

@@ -8,6 +8,7 @@ use super::json::Object;
 use super::reason::Reason;
 
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct Prescription {
     /// From the concept, the contained or attached Medication, or the reference's display.
@@ -34,6 +35,7 @@ pub struct Prescription {
 
 /// Who prescribed it.
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct Requester {
     pub display: Option<String>,
@@ -83,6 +85,7 @@ impl Prescription {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 struct Note {
     text: Option<String>,
 }
@@ -147,6 +150,7 @@ fn name(object: &Object<'_>, medication: Option<&str>) -> Result<Option<String>,
 /// can put into words. With any other, half an instruction would read like a whole one, so none is
 /// given.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Structured<'a> {
     #[serde(rename = "id")]
@@ -170,6 +174,7 @@ struct Structured<'a> {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Timing<'a> {
     #[serde(borrow)]
@@ -179,6 +184,7 @@ struct Timing<'a> {
 
 /// <https://hl7.org/fhir/R4/datatypes.html#Timing>
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Repeat<'a> {
     frequency: Option<u32>,
@@ -200,6 +206,7 @@ struct Repeat<'a> {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct DoseAndRate<'a> {
     /// Ordered or calculated: says nothing to the patient.
@@ -212,6 +219,7 @@ struct DoseAndRate<'a> {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 struct Range<'a> {
     #[serde(borrow)]
     low: Option<Quantity<'a>>,
@@ -220,6 +228,7 @@ struct Range<'a> {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 struct Ratio<'a> {
     #[serde(borrow)]
     numerator: Option<Quantity<'a>>,
@@ -228,6 +237,7 @@ struct Ratio<'a> {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 struct Quantity<'a> {
     #[serde(borrow)]
     value: Option<&'a RawValue>,

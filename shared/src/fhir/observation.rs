@@ -11,6 +11,7 @@ use super::reason::Reason;
 const LOINC: &str = "http://loinc.org";
 
 #[derive(Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct Observation {
     pub code: CodeableConcept,
@@ -30,6 +31,7 @@ pub struct Observation {
 }
 
 #[derive(Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct Component {
     pub code: CodeableConcept,
@@ -40,6 +42,7 @@ pub struct Component {
 
 /// A value[x], or why there is none.
 #[derive(Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 #[serde(rename_all = "kebab-case", tag = "kind", content = "of")]
 pub enum Value {
@@ -67,6 +70,7 @@ pub enum Value {
 }
 
 #[derive(Clone, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct Quantity {
     /// The number's text in the source.
@@ -79,6 +83,7 @@ pub struct Quantity {
 }
 
 #[derive(Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct ReferenceRange {
     pub low: Option<Quantity>,
@@ -313,6 +318,7 @@ pub(super) fn quantity(
     member: &'static str,
 ) -> Result<Option<Quantity>, Reason> {
     #[derive(Deserialize)]
+    #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     struct Written<'a> {
         #[serde(borrow)]
         value: Option<&'a RawValue>,
@@ -385,6 +391,7 @@ fn reference_ranges(object: &Object<'_>) -> Result<Vec<ReferenceRange>, Reason> 
 
 pub(super) fn notes(object: &Object<'_>) -> Result<Vec<String>, Reason> {
     #[derive(Deserialize)]
+    #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     struct Annotation {
         text: Option<String>,
     }

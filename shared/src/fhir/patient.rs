@@ -15,6 +15,7 @@ use super::time::{ClinicalTime, PartialDate};
 
 /// The number under which the clinic knows the patient.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct MedicalRecordNumber {
     pub system: Option<String>,
@@ -22,6 +23,7 @@ pub struct MedicalRecordNumber {
 }
 
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 #[serde(rename_all = "kebab-case")]
 pub enum Deceased {
@@ -32,6 +34,7 @@ pub enum Deceased {
 }
 
 #[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct ContactPoint {
     pub system: Option<String>,
@@ -42,6 +45,7 @@ pub struct ContactPoint {
 }
 
 #[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct Address {
     #[serde(rename = "use")]
@@ -83,6 +87,7 @@ impl Address {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 struct Communication {
     language: Option<CodeableConcept>,
     #[serde(default)]
@@ -90,6 +95,7 @@ struct Communication {
 }
 
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct Patient {
     pub medical_record_number: Option<MedicalRecordNumber>,
@@ -274,6 +280,7 @@ fn medical_record_number(identifiers: &[Identifier]) -> Option<MedicalRecordNumb
 
 fn is_replaced(object: &Object<'_>) -> Result<bool, Reason> {
     #[derive(Deserialize)]
+    #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     struct Linked {
         #[serde(rename = "type")]
         kind: Option<String>,

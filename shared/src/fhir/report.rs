@@ -7,6 +7,7 @@ use super::json::Object;
 use super::reason::Reason;
 
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct Report {
     pub title: Option<String>,

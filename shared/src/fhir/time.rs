@@ -7,6 +7,7 @@ use serde::Serialize;
 
 /// A date, dateTime or instant (<https://hl7.org/fhir/R4/datatypes.html#dateTime>).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct ClinicalTime {
     /// `2019-04-01T13:05:09.250Z`, always 24 characters in UTC. What is missing counts as the
@@ -49,6 +50,7 @@ impl ClinicalTime {
 
 /// A date that may lack its day or month (<https://hl7.org/fhir/R4/datatypes.html#date>).
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct PartialDate(String);
 

@@ -10,6 +10,7 @@ use super::reason::Reason;
 
 /// Dates with the precision that the source gave them; what is no date in words.
 #[derive(Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(test, derive(Debug))]
 pub struct When {
     #[serde(skip_serializing_if = "Option::is_none")]

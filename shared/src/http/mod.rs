@@ -11,5 +11,5 @@ pub(crate) use pipeline::Pipeline;
 pub use pipeline::{Change, Changed, Read, Revise, changes, reads, revises};
 pub use problem::{Extension, FieldError, Problem};
 pub(crate) use request::Object;
-pub use request::{MAX_BODY, Request};
+pub use request::{Described, MAX_BODY, Request};
 pub use response::{Content, Response};

@@ -15,6 +15,17 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
+/// What the OpenAPI document can tell of: with the feature `openapi`, a type that has a schema.
+#[cfg(feature = "openapi")]
+pub use schemars::JsonSchema as Described;
+
+/// What the OpenAPI document can tell of: without the feature `openapi`, any type.
+#[cfg(not(feature = "openapi"))]
+pub trait Described {}
+
+#[cfg(not(feature = "openapi"))]
+impl<T> Described for T {}
+
 /// The largest body an operation takes, in bytes. Documents go to S3, never through the API.
 pub const MAX_BODY: usize = 64 * 1024;
 
@@ -109,7 +120,9 @@ impl Request {
     }
 
     /// The query, whole: unknown and repeated parameters are refused.
-    pub fn query<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+    pub fn query<T: DeserializeOwned + Described>(&self) -> Result<T, Problem> {
+        #[cfg(feature = "openapi")]
+        crate::openapi::reads_query::<T>();
         for (at, (name, _)) in self.query.iter().enumerate() {
             if self
                 .query
@@ -149,12 +162,14 @@ impl Request {
     }
 
     /// The JSON body, whole: unknown fields are refused.
-    pub fn body<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+    pub fn body<T: DeserializeOwned + Described>(&self) -> Result<T, Problem> {
         self.body_within(MAX_BODY)
     }
 
     /// The same of an operation with a limit of its own, in bytes.
-    pub fn body_within<T: DeserializeOwned>(&self, most: usize) -> Result<T, Problem> {
+    pub fn body_within<T: DeserializeOwned + Described>(&self, most: usize) -> Result<T, Problem> {
+        #[cfg(feature = "openapi")]
+        crate::openapi::reads_body::<T>();
         if self.body.len() > most {
             return Err(Problem::too_large());
         }
@@ -196,6 +211,8 @@ impl Request {
 
     /// A header that may stand once, as text.
     pub fn header(&self, name: &'static str) -> Result<Option<&str>, Problem> {
+        #[cfg(feature = "openapi")]
+        crate::openapi::reads_header(name);
         let mut values = self.headers.get_all(name).iter();
         let Some(value) = values.next() else {
             return Ok(None);
@@ -234,6 +251,11 @@ impl Request {
 }
 
 /// A JSON object. Serde's derived types would take an array of their fields' values as well.
+#[cfg_attr(
+    feature = "openapi",
+    derive(schemars::JsonSchema),
+    schemars(transparent)
+)]
 pub(crate) struct Object<T>(pub T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {

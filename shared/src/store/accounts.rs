@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 /// May the account be used?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "&'static str")]
 pub enum Status {
     Active,

@@ -59,6 +59,7 @@ impl CareTeamMember {
 
 /// Who a member is, in the words of who put them on the team.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Particulars {
     pub role: Option<String>,
     #[serde(rename = "display")]

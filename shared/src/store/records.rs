@@ -100,6 +100,7 @@ impl Section {
 /// What an entry's sealed content holds: the resource as it was imported, the Medication that a
 /// prescription refers to, and where its references lead in the portal.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct StoredEntry {
     pub resource: Box<RawValue>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,6 +112,7 @@ pub struct StoredEntry {
 /// Where an entry's references lead, by the portal's ids. An entry of the same patient that came
 /// with another file is linked whether it is there or not: its id is known before it arrives.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Links {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encounter: Option<RecordId>,
@@ -123,6 +125,7 @@ pub struct Links {
 
 /// A practitioner, and what the source called them beside its reference.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct LinkedPractitioner {
     pub id: PractitionerId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,6 +168,7 @@ impl SealedRow {
 
 /// What a result says of the report that groups it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct LinkedReport {
     pub id: RecordId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -200,6 +204,7 @@ impl LinkedReport {
 
 /// How many entries each section of a record has. An import leaves it behind.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Counts(BTreeMap<String, u64>);
 

@@ -101,8 +101,8 @@ const settled = <T>(request: IDBRequest<T>): Promise<T> =>
 export class IndexedDbStore implements DraftStore {
   readonly #database: Promise<IDBDatabase>;
 
-  constructor(factory: IDBFactory = indexedDB) {
-    const request = factory.open('portal-drafts', 1);
+  constructor(factory: IDBFactory = indexedDB, name = 'portal-drafts') {
+    const request = factory.open(name, 1);
     request.onupgradeneeded = () => request.result.createObjectStore(STORE);
     this.#database = settled(request);
   }

@@ -32,7 +32,7 @@ pub(super) fn router(gate: Arc<Gate>) -> Router {
 
 /// Refuses names other than this machine's own, so that no web page can reach the door through a
 /// domain of its own that points here (DNS rebinding).
-async fn local_names_only(request: Request, next: Next) -> Response {
+pub(crate) async fn local_names_only(request: Request, next: Next) -> Response {
     let host = request
         .headers()
         .get(header::HOST)

@@ -25,6 +25,8 @@ use aws_lc_rs::rand::SystemRandom;
 use tokio::net::TcpListener;
 
 use crate::aws::Aws;
+pub(crate) use door::local_names_only;
+
 use attempts::{Lockouts, UsedCodes};
 use events::Events;
 use sessions::Sessions;

@@ -23,6 +23,8 @@ use crate::browser::{Answer, Browser, Codes};
 
 const ANN: &str = "ann@example.com";
 const PASSWORD: &str = "correct horse battery 7";
+/// The origin of an app that is not there.
+const APP: &str = "http://127.0.0.1:9";
 
 /// A pool as the portal's, with one user, behind the gate.
 struct Portal {
@@ -45,7 +47,7 @@ impl Portal {
     async fn up() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::at(folder.path()).unwrap();
-        let emulator = Emulator::start(&home, None).await.unwrap();
+        let emulator = Emulator::start(&home, None, APP).await.unwrap();
         let aws = Aws::new(emulator.endpoint()).unwrap();
         let pool = json!({
             "PoolName": "users",
@@ -438,14 +440,37 @@ async fn no_path_leads_around_the_gate() {
 }
 
 #[tokio::test]
-async fn the_emulator_answers_no_web_page() {
+async fn the_emulator_answers_no_web_page_but_the_apps() {
     let portal = Portal::up().await;
+    let saving = |path: &str, mode: &str, site: &str| {
+        format!(
+            "GET {path} HTTP/1.1\r\nhost: localhost\r\nsec-fetch-mode: {mode}\r\n\
+             sec-fetch-site: {site}\r\nconnection: close\r\n\r\n"
+        )
+    };
+    for (path, mode, site, let_in) in [
+        ("/a/b?X-Amz-Signature=0", "navigate", "same-site", true),
+        ("/a/b?X-Amz-Signature=0", "navigate", "cross-site", false),
+        ("/a/b?X-Amz-Signature=0", "cors", "same-site", false),
+        ("/_ministack/health", "navigate", "same-site", false),
+    ] {
+        let request = saving(path, mode, site);
+        let asked = raw(portal.aws.endpoint(), &request);
+        let answer = timeout(Duration::from_secs(20), asked).await.unwrap();
+        // What it lets in, S3 answers, in words of its own.
+        let stopped = answer.starts_with("HTTP/1.1 403 ") && !answer.contains("<Error>");
+        assert_eq!(!stopped, let_in, "{path} {mode} {site}: {answer}");
+    }
     let get = |headers: &str| format!("GET /_ministack/health HTTP/1.1\r\n{headers}\r\n\r\n");
     let socket = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
                   sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==";
     for (headers, status) in [
         ("host: 127.0.0.1:1\r\nconnection: close", "200"),
         ("host: localhost\r\nconnection: close", "200"),
+        (
+            &format!("host: localhost\r\norigin: {APP}\r\nconnection: close"),
+            "200",
+        ),
         (
             "host: localhost\r\norigin: null\r\nconnection: close",
             "403",

@@ -14,6 +14,8 @@ use crate::browser::Browser;
 
 const ANN: &str = "ann@example.com";
 const PASSWORD: &str = "Correct horse battery 7!";
+/// The origin of an app that is not there.
+const APP: &str = "http://127.0.0.1:9";
 
 #[tokio::test]
 async fn deploys_once_and_survives_a_restart() {
@@ -23,9 +25,11 @@ async fn deploys_once_and_survives_a_restart() {
     let template = fixture.join("template.yaml");
     let built = stack::adopt(&home, &fixture.join("bootstrap")).unwrap();
 
-    let emulator = Emulator::start(&home, None).await.unwrap();
+    let emulator = Emulator::start(&home, None, APP).await.unwrap();
     let aws = Aws::new(emulator.endpoint()).unwrap();
-    let first = stack::deploy(&home, &aws, &built, &template).await.unwrap();
+    let first = stack::deploy(&home, &aws, &built, &template, APP)
+        .await
+        .unwrap();
     assert!(first.changed);
     let firewall = (
         "Firewall".to_owned(),
@@ -33,7 +37,9 @@ async fn deploys_once_and_survives_a_restart() {
     );
     assert_eq!(first.left_out, [firewall]);
 
-    let again = stack::deploy(&home, &aws, &built, &template).await.unwrap();
+    let again = stack::deploy(&home, &aws, &built, &template, APP)
+        .await
+        .unwrap();
     assert!(!again.changed);
     assert_eq!(again.outputs, first.outputs);
 
@@ -67,9 +73,11 @@ async fn deploys_once_and_survives_a_restart() {
     reads_a_thing(&browser, &token, table).await;
     emulator.stop().await.unwrap();
 
-    let emulator = Emulator::start(&home, None).await.unwrap();
+    let emulator = Emulator::start(&home, None, APP).await.unwrap();
     let aws = Aws::new(emulator.endpoint()).unwrap();
-    let later = stack::deploy(&home, &aws, &built, &template).await.unwrap();
+    let later = stack::deploy(&home, &aws, &built, &template, APP)
+        .await
+        .unwrap();
     assert!(
         !later.changed,
         "what was deployed before the restart is still there"
@@ -145,21 +153,25 @@ async fn a_failed_deployment_says_why_and_leaves_room_for_the_next() {
     let home = Home::at(folder.path()).unwrap();
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/local/fixture");
     let built = stack::adopt(&home, &fixture.join("bootstrap")).unwrap();
-    let emulator = Emulator::start(&home, None).await.unwrap();
+    let emulator = Emulator::start(&home, None, APP).await.unwrap();
     let aws = Aws::new(emulator.endpoint()).unwrap();
 
     let broken = folder.path().join("broken.yaml");
     let text = "Resources:\n  Topic: {Type: AWS::SNS::Topic}\n  None: {Type: AWS::Nothing::Here}\n";
     std::fs::write(&broken, text).unwrap();
-    let failed = stack::deploy(&home, &aws, &built, &broken).await;
+    let failed = stack::deploy(&home, &aws, &built, &broken, APP).await;
     let message = format!("{:#}", failed.err().unwrap());
     assert!(message.contains("AWS::Nothing::Here"), "{message}");
 
     let template = fixture.join("template.yaml");
-    let first = stack::deploy(&home, &aws, &built, &template).await.unwrap();
-    let failed = stack::deploy(&home, &aws, &built, &broken).await;
+    let first = stack::deploy(&home, &aws, &built, &template, APP)
+        .await
+        .unwrap();
+    let failed = stack::deploy(&home, &aws, &built, &broken, APP).await;
     assert!(failed.is_err());
-    let later = stack::deploy(&home, &aws, &built, &template).await.unwrap();
+    let later = stack::deploy(&home, &aws, &built, &template, APP)
+        .await
+        .unwrap();
     assert_eq!(
         later.outputs.get("UserPoolId"),
         first.outputs.get("UserPoolId")

@@ -1,0 +1,60 @@
+// What the API answers that is no success (RFC 9457), and what happens when it does not answer.
+
+/** The kinds of problem that are not the API's own. */
+export type Unanswered = 'offline' | 'no-answer';
+
+export class Problem extends Error {
+  override name = 'Problem';
+
+  constructor(
+    /** The last part of the problem's type: docs/API.md lists them. */
+    readonly kind: string,
+    /** The HTTP status; 0 where nothing was answered. */
+    readonly status: number,
+    /** What is wrong with which field, by JSON pointer. */
+    readonly fields: { pointer: string; detail: string }[] = [],
+    /** In how many seconds it may work. */
+    readonly retryAfter?: number,
+    /** The whole problem, for what its type has besides. */
+    readonly body: Record<string, unknown> = {},
+  ) {
+    // Never the detail: a message may end up in a console.
+    super(kind);
+  }
+
+  /** What a response says that is no success; `found` is its body as far as it could be read. */
+  static of(response: Response, found: unknown): Problem {
+    // A gateway's own page has nothing to say.
+    const body = typeof found === 'object' && found !== null ? (found as Record<string, unknown>) : {};
+    const type = typeof body['type'] === 'string' ? body['type'] : '';
+    const after = Number(response.headers.get('retry-after'));
+    return new Problem(
+      type.split('/').at(-1) || kindOf(response.status),
+      response.status,
+      Array.isArray(body['errors']) ? (body['errors'] as { pointer: string; detail: string }[]) : [],
+      Number.isFinite(after) && after > 0 ? after : undefined,
+      body,
+    );
+  }
+
+  static unanswered(): Problem {
+    return new Problem(navigator.onLine ? 'no-answer' : 'offline', 0);
+  }
+}
+
+function kindOf(status: number): string {
+  if (status === 401) return 'unauthenticated';
+  if (status === 404) return 'not-found';
+  if (status === 429) return 'too-many-requests';
+  return status >= 500 ? 'unavailable' : 'refused';
+}
+
+/** What was thrown as a problem. Messages have errors of their own: what a reader finds wrong, by name. */
+export function asProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof Error && error.name === 'MessageError' && 'code' in error) {
+    const refused = error.code === 'refused' && 'problem' in error && String(error.problem);
+    return refused ? new Problem(refused, 400) : new Problem(`message-${String(error.code)}`, 0);
+  }
+  return new Problem('internal', 0);
+}

@@ -1,0 +1,79 @@
+// What somebody looks for: with whom or in which field, what for, and on which days.
+import { useState } from 'react';
+import { Trans, useLingui } from '@lingui/react/macro';
+import { Button } from '../../ui/Button';
+import { SelectField, TextField } from '../../ui/Field';
+import { daysAhead } from '../../words/dates';
+import { inWords } from '../../words/codes';
+import { type Provider, specialtyName, typesOf } from './providers';
+import type { Wanted } from './Slots';
+
+const MODALITIES = ['in-person', 'video', 'phone'] as const;
+
+interface Props {
+  providers: Provider[];
+  /** The most days of one search. */
+  days: number;
+  submit: React.ReactNode;
+  busy?: React.ReactNode;
+  onSearch: (wanted: Wanted, form: FormData) => void;
+  children?: React.ReactNode;
+}
+
+export function Search({ providers, days, submit, busy, onSearch, children }: Props) {
+  const { t } = useLingui();
+  const [whose, setWhose] = useState('');
+  const [type, setType] = useState('');
+  const [wrong, setWrong] = useState(false);
+  const specialties = [...new Set(providers.map(({ specialty }) => specialty))].sort();
+  const [kind, id] = whose.split(':');
+  const chosen = providers.filter((one) => (kind === 'specialty' ? one.specialty === id : kind === 'provider' ? one.practitioner === id : false));
+  const types = typesOf(chosen);
+  const known = types.has(type) ? type : '';
+  return (
+    <form
+      className="card"
+      noValidate
+      onSubmit={(event) => {
+        event.preventDefault();
+        const form = new FormData(event.currentTarget);
+        const text = (name: string) => String(form.get(name) ?? '');
+        const from = text('from') || daysAhead(0);
+        const last = new Date(`${from}T12:00:00`);
+        last.setDate(last.getDate() + days - 1);
+        const latest = last.toISOString().slice(0, 10);
+        const to = text('to') && text('to') >= from && text('to') <= latest ? text('to') : latest;
+        setWrong(!known);
+        if (!known || busy) return;
+        const modality = MODALITIES.find((one) => one === text('modality'));
+        onSearch({ ...(kind === 'specialty' ? { specialty: id ?? '' } : { provider: id ?? '' }), type: known, ...(modality && { modality }), from, to }, form);
+      }}
+    >
+      <div className="side-by-side">
+        <SelectField name="whose" label={<Trans>With whom</Trans>} value={whose} onChange={(event) => setWhose(event.target.value)} wrong={wrong && !whose && <Trans>Choose a provider or a field.</Trans>}>
+          <option value="">{t`Choose`}</option>
+          <optgroup label={t`Anybody in this field`}>
+            {specialties.map((one) => <option key={one} value={`specialty:${one}`}>{specialtyName(one)}</option>)}
+          </optgroup>
+          <optgroup label={t`One provider`}>
+            {providers.map((one) => <option key={one.practitioner} value={`provider:${one.practitioner}`}>{one.name ?? t`Provider`}, {specialtyName(one.specialty)}</option>)}
+          </optgroup>
+        </SelectField>
+        <SelectField name="type" label={<Trans>What for</Trans>} value={known} onChange={(event) => setType(event.target.value)} wrong={wrong && whose && !known && <Trans>Choose what the visit is for.</Trans>}>
+          <option value="">{whose ? t`Choose` : t`First choose with whom`}</option>
+          {[...types].map(([code, name]) => <option key={code} value={code}>{name}</option>)}
+        </SelectField>
+        <SelectField name="modality" label={<Trans>Where</Trans>}>
+          <option value="">{t`Does not matter`}</option>
+          {MODALITIES.map((one) => <option key={one} value={one}>{inWords(one)}</option>)}
+        </SelectField>
+      </div>
+      <div className="side-by-side">
+        <TextField name="from" type="date" label={<Trans>From</Trans>} min={daysAhead(0)} defaultValue={daysAhead(0)} />
+        <TextField name="to" type="date" label={<Trans>To</Trans>} min={daysAhead(0)} defaultValue={daysAhead(Math.min(days, 14) - 1)} />
+        {children}
+      </div>
+      <Button type="submit" look="main" busy={busy}>{submit}</Button>
+    </form>
+  );
+}

@@ -1,0 +1,177 @@
+// Writing: what is written is kept as a draft in this browser, sealed, until it is sent.
+import { useEffect, useRef, useState } from 'react';
+import { useMutation, useQuery } from '@tanstack/react-query';
+import { Plural, Trans, useLingui } from '@lingui/react/macro';
+import { answer, api } from '../../api/client';
+import { asProblem } from '../../api/problem';
+import { useSubject } from '../../session/me';
+import { Button } from '../../ui/Button';
+import { Dialog } from '../../ui/Dialog';
+import { SelectField, TextArea, TextField } from '../../ui/Field';
+import { Loaded } from '../../ui/Loading';
+import { Failure } from '../../ui/Notice';
+import { inWords } from '../../words/codes';
+import { useMailbox } from './mailbox';
+import { NewKeys } from './NewKeys';
+
+const CATEGORIES = ['medical-question', 'medication', 'test-result', 'appointment', 'billing', 'other'] as const;
+/** How long nobody types before the draft is kept. */
+const PAUSE = 700;
+/** As much as one sealed message holds, with room for what stands around it. */
+const LONGEST = 15_000;
+
+export interface Written {
+  category: string;
+  subject: string;
+  text: string;
+  attachments: string[];
+}
+
+interface Props {
+  patient: string;
+  /** The thread that it goes into; a new one without it. */
+  thread?: string;
+  send: (written: Written) => Promise<void>;
+}
+
+export function Compose({ patient, thread, send }: Props) {
+  const { t } = useLingui();
+  const { drafts } = useMailbox();
+  const subjectOf = useSubject();
+  const place = { patient, ...(thread ? { thread } : {}) };
+  const [subject, setSubject] = useState('');
+  const [text, setText] = useState('');
+  const [attachments, setAttachments] = useState<string[]>([]);
+  const [kept, setKept] = useState(false);
+  const [choosing, setChoosing] = useState(false);
+  const [wrong, setWrong] = useState<{ subject?: boolean; text?: boolean }>({});
+  const [ready, setReady] = useState(false);
+  const sent = useRef(false);
+
+  useEffect(() => {
+    let here = true;
+    drafts.load(place).then((draft) => {
+      if (!here) return;
+      if (draft) {
+        setSubject(draft.subject ?? '');
+        setText(draft.text);
+        setAttachments(draft.attachments ?? []);
+        setKept(true);
+      }
+      setReady(true);
+    }, () => setReady(true));
+    return () => { here = false; };
+    // The place is the same as long as this is shown.
+  }, [patient, thread]);
+
+  useEffect(() => {
+    if (!ready || sent.current) return undefined;
+    const timer = setTimeout(() => {
+      const empty = !text && !subject && attachments.length === 0;
+      const work = empty ? drafts.discard(place) : drafts.save(place, { subject, text, attachments });
+      work.then(() => setKept(!empty), () => setKept(false));
+    }, PAUSE);
+    return () => clearTimeout(timer);
+  }, [ready, subject, text, attachments]);
+
+  const sending = useMutation({
+    mutationFn: async (written: Written) => {
+      await send(written);
+      sent.current = true;
+      await drafts.discard(place);
+    },
+    onSuccess: () => {
+      setSubject('');
+      setText('');
+      setAttachments([]);
+      setKept(false);
+      setTimeout(() => { sent.current = false; }, 0);
+    },
+  });
+  const discard = () => {
+    setSubject('');
+    setText('');
+    setAttachments([]);
+    setKept(false);
+    void drafts.discard(place);
+  };
+  return (
+    <>
+    <form
+      className="card"
+      noValidate
+      onSubmit={(event) => {
+        event.preventDefault();
+        const missing = { subject: !thread && !subject.trim(), text: !text.trim() };
+        setWrong(missing);
+        if (missing.subject || missing.text || sending.isPending) return;
+        const category = String(new FormData(event.currentTarget).get('category') ?? 'other');
+        sending.mutate({ category, subject: subject.trim(), text: text.trim(), attachments });
+      }}
+    >
+      {!thread && (
+        <>
+          <SelectField name="category" label={<Trans>What is it about?</Trans>}>
+            {CATEGORIES.map((one) => <option key={one} value={one}>{inWords(one)}</option>)}
+          </SelectField>
+          <TextField name="subject" label={<Trans>Subject</Trans>} value={subject} maxLength={150} onChange={(event) => setSubject(event.target.value)} wrong={wrong.subject && <Trans>Write a few words.</Trans>} required />
+        </>
+      )}
+      <TextArea name="text" rows={6} label={thread ? <Trans>Your answer</Trans> : <Trans>Your message</Trans>} value={text} maxLength={LONGEST} onChange={(event) => setText(event.target.value)} wrong={wrong.text && <Trans>Write your message.</Trans>} required />
+      {attachments.length > 0 && (
+        <p><Plural value={attachments.length} one="# document is attached." other="# documents are attached." />{' '}
+          <Button look="quiet" onClick={() => setAttachments([])}><Trans>Remove</Trans></Button></p>
+      )}
+      {sending.error && <Failure error={sending.error} />}
+      {sending.error && asProblem(sending.error).kind === 'message-key-changed' && <NewKeys patient={patient} onDone={() => sending.reset()} />}
+      <div className="actions">
+        <Button type="submit" look="main" busy={sending.isPending && <Trans>Sending…</Trans>}><Trans>Send</Trans></Button>
+        {(subjectOf?.own || subjectOf?.categories?.includes('documents')) && <Button onClick={() => setChoosing(true)}><Trans>Attach a document</Trans></Button>}
+        {kept && <Button look="quiet" onClick={discard}><Trans>Discard the draft</Trans></Button>}
+      </div>
+      <p className="hint" role="status">{kept && t`Your draft is kept on this device until you sign out.`}</p>
+    </form>
+    {choosing && <Attach patient={patient} chosen={attachments} onClose={(next) => { setChoosing(false); if (next) setAttachments(next); }} />}
+    </>
+  );
+}
+
+function Attach({ patient, chosen, onClose }: { patient: string; chosen: string[]; onClose: (next?: string[]) => void }) {
+  const query = useQuery({
+    queryKey: [patient, 'documents', 'first'],
+    queryFn: () => answer(api.GET('/v1/patients/{patient}/documents', { params: { path: { patient }, query: {} } })),
+  });
+  return (
+    <Dialog title={<Trans>Attach documents</Trans>} onClose={() => onClose()}>
+      <p><Trans>Send a new document under “Documents” first. Then you can attach it here.</Trans></p>
+      <Loaded query={query}>
+        {({ documents }) => {
+          const usable = documents.filter((one) => one.kind !== 'upload' || one.status === 'available');
+          return (
+            <form
+              onSubmit={(event) => {
+                event.preventDefault();
+                onClose((new FormData(event.currentTarget).getAll('document') as string[]).slice(0, 10));
+              }}
+            >
+              <fieldset className="scroll">
+                <legend><Trans>Documents, ten at most</Trans></legend>
+                {usable.length === 0 && <p className="hint"><Trans>There are no documents yet.</Trans></p>}
+                {usable.map((one) => (
+                  <label key={one.id} className="check">
+                    <input type="checkbox" name="document" value={one.id} defaultChecked={chosen.includes(one.id)} />{' '}
+                    <span>{one.kind === 'upload' ? one.name : one.title ?? <Trans>Document from the practice</Trans>}</span>
+                  </label>
+                ))}
+              </fieldset>
+              <div className="actions">
+                <Button type="submit" look="main"><Trans>Attach</Trans></Button>
+                <Button onClick={() => onClose()}><Trans>Cancel</Trans></Button>
+              </div>
+            </form>
+          );
+        }}
+      </Loaded>
+    </Dialog>
+  );
+}

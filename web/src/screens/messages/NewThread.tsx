@@ -1,0 +1,32 @@
+// Beginning a conversation.
+import { Link, useNavigate } from '@tanstack/react-router';
+import { useQueryClient } from '@tanstack/react-query';
+import { Trans, useLingui } from '@lingui/react/macro';
+import { usePatient } from '../../session/me';
+import { Notice } from '../../ui/Notice';
+import { Page } from '../../ui/Page';
+import { Compose } from './Compose';
+import { Mail, useMailbox } from './mailbox';
+
+export function NewThread() {
+  const { t } = useLingui();
+  const patient = usePatient();
+  const navigate = useNavigate();
+  const queries = useQueryClient();
+  const { messages } = useMailbox();
+  return (
+    <Mail>
+      <Page title={t`Write a message`} back={<Link to="/messages"><Trans>All messages</Trans></Link>}>
+        <Notice kind="warning"><p><Trans>Do not use messages for emergencies. If it cannot wait a few days, call the practice. In an emergency, call 911.</Trans></p></Notice>
+        <Compose
+          patient={patient}
+          send={async ({ category, subject, text, attachments }) => {
+            const thread = await messages.start(patient, category, subject, { text, attachments });
+            await queries.invalidateQueries({ queryKey: [patient, 'threads'] });
+            await navigate({ to: '/messages/$thread', params: { thread }, replace: true });
+          }}
+        />
+      </Page>
+    </Mail>
+  );
+}

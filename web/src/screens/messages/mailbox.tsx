@@ -1,0 +1,50 @@
+// What every screen with messages needs: the mailbox, its threads, and asking for a passphrase.
+import { type ReactNode, useSyncExternalStore } from 'react';
+import { useQuery } from '@tanstack/react-query';
+import { Trans } from '@lingui/react/macro';
+import { useAccount } from '../../session/me';
+import { locks, mailboxOf } from '../../session/messaging';
+import { Button } from '../../ui/Button';
+import { Dialog } from '../../ui/Dialog';
+import { TextField } from '../../ui/Field';
+
+export const useMailbox = () => mailboxOf(useAccount().id, 'account');
+
+/** All threads of a patient, those that were put away among them. */
+export function useThreads(patient: string) {
+  const { messages } = useMailbox();
+  return useQuery({
+    queryKey: [patient, 'threads'],
+    queryFn: () => messages.list(patient, { hidden: true }),
+    retry: false,
+  });
+}
+
+/** A screen with messages: it asks for what locks them. */
+export function Mail({ children }: { children: ReactNode }) {
+  const asked = useSyncExternalStore(locks.subscribe, locks.asked);
+  return (
+    <>
+      {children}
+      {asked && (
+        <Dialog title={<Trans>Open your messages</Trans>} onClose={() => asked.answer(undefined)}>
+          <p><Trans>You locked your messages with a passphrase. Enter it to read and write.</Trans></p>
+          <form
+            onSubmit={(event) => {
+              event.preventDefault();
+              asked.answer({ passphrase: String(new FormData(event.currentTarget).get('passphrase') ?? '') });
+            }}
+          >
+            {/* So that password managers keep it apart from the password. */}
+            <input type="text" name="username" autoComplete="username" defaultValue="messages" hidden readOnly />
+            <TextField name="passphrase" type="password" label={<Trans>Passphrase</Trans>} autoComplete="off" required />
+            <div className="actions">
+              <Button type="submit" look="main"><Trans>Open</Trans></Button>
+              <Button onClick={() => asked.answer(undefined)}><Trans>Not now</Trans></Button>
+            </div>
+          </form>
+        </Dialog>
+      )}
+    </>
+  );
+}

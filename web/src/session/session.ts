@@ -1,0 +1,107 @@
+// Who is signed in, in this tab. Tokens are in sessionStorage alone, and go with the tab; what was
+// read is in memory alone, and goes with the page: signing out loads the page anew.
+import type { Config } from '../config';
+import { Problem } from '../api/problem';
+import { IndexedDbStore } from '../messages/drafts';
+
+/** Why a session is over; what the sign-in screen says about it. */
+export type Ending = 'here' | 'everywhere' | 'idle' | 'ended' | 'address';
+
+let config: Config | undefined;
+
+/** Told to every tab of the app. */
+type Word = { kind: 'active'; at: number } | { kind: 'over'; why: Ending };
+const tabs = new BroadcastChannel('portal-session');
+
+/** Amplify, when somebody signs in or is signed in; the first screen does not wait for it. */
+export async function cognito() {
+  const loaded = await import('./cognito');
+  if (!config) throw new Error('not configured');
+  loaded.configure(config);
+  return loaded;
+}
+
+export function configureSession(of: Config): void {
+  config = of;
+}
+
+/** Where the stage tells that something happened. */
+export const channelAddress = (): string | undefined => config?.channel ?? undefined;
+
+const lastUser = () => `CognitoIdentityServiceProvider.${config?.userPoolClientId ?? ''}.LastAuthUser`;
+
+/** Whether this tab has tokens, good or not: the API says the rest. */
+export const hasSession = (): boolean => sessionStorage.getItem(lastUser()) !== null;
+
+/** The access token; `fresh` asks Cognito for a new one. */
+export async function accessToken({ fresh = false } = {}): Promise<string> {
+  const token = hasSession() ? await (await cognito()).accessToken(fresh) : undefined;
+  if (token) return token;
+  void endSession('ended');
+  throw new Problem('unauthenticated', 401);
+}
+
+let ending = false;
+
+/** Ends the session in every tab, wipes this one and goes to the sign-in screen. */
+export async function endSession(why: Ending): Promise<void> {
+  if (ending) return;
+  ending = true;
+  document.getElementById('app')?.replaceChildren();
+  tabs.postMessage({ kind: 'over', why } satisfies Word);
+  try {
+    // Revokes the refresh token. Without an answer the wiping still happens.
+    if (hasSession()) await Promise.race([(await cognito()).signOut(), pause(3000)]);
+  } catch {
+    // The session ends by itself.
+  }
+  // Drafts go with the session, and so does the key that opens them.
+  await Promise.race([new IndexedDbStore().clear().catch(() => undefined), pause(1000)]);
+  leave(why);
+}
+
+function leave(why: Ending): void {
+  sessionStorage.clear();
+  location.replace(`/sign-in?ended=${why}`);
+}
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+let lastActive = Date.now();
+const listeners = new Set<() => void>();
+
+/** Since when nobody has done anything, in any tab. */
+export const idleSince = (): number => lastActive;
+
+let told = 0;
+
+/** Somebody did something. */
+export function active(): void {
+  lastActive = Date.now();
+  if (lastActive - told > 1000) {
+    told = lastActive;
+    tabs.postMessage({ kind: 'active', at: lastActive } satisfies Word);
+  }
+}
+
+/** Calls back when another tab was active. */
+export function onActiveElsewhere(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+tabs.addEventListener('message', ({ data }: MessageEvent<Word>) => {
+  if (data.kind === 'active') {
+    lastActive = Math.max(lastActive, data.at);
+    for (const listener of listeners) listener();
+  } else if (!ending && hasSession()) {
+    ending = true;
+    document.getElementById('app')?.replaceChildren();
+    leave(data.why);
+  }
+});
+
+// A page that the browser kept for its back button shows nothing of a session that is over.
+addEventListener('pageshow', (event) => {
+  if (event.persisted) location.reload();
+});

@@ -1,0 +1,39 @@
+// Native form fields with a label, a hint and what is wrong, tied together for screen readers.
+import { type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes, type TextareaHTMLAttributes, useId } from 'react';
+
+interface Around {
+  label: ReactNode;
+  hint?: ReactNode;
+  wrong?: ReactNode;
+}
+
+function useAround({ label, hint, wrong }: Around) {
+  const id = useId();
+  const described = [hint && `${id}-hint`, wrong && `${id}-wrong`].filter(Boolean).join(' ');
+  return {
+    control: { id, 'aria-describedby': described || undefined, 'aria-invalid': wrong ? true : undefined },
+    wrap: (control: ReactNode) => (
+      <div className={wrong ? 'field wrong' : 'field'}>
+        <label htmlFor={id}>{label}</label>
+        {hint && <p className="hint" id={`${id}-hint`}>{hint}</p>}
+        {wrong && <p className="error" id={`${id}-wrong`}>{wrong}</p>}
+        {control}
+      </div>
+    ),
+  };
+}
+
+export function TextField({ label, hint, wrong, ...input }: Around & InputHTMLAttributes<HTMLInputElement>) {
+  const { control, wrap } = useAround({ label, hint, wrong });
+  return wrap(<input {...input} {...control} />);
+}
+
+export function TextArea({ label, hint, wrong, ...input }: Around & TextareaHTMLAttributes<HTMLTextAreaElement>) {
+  const { control, wrap } = useAround({ label, hint, wrong });
+  return wrap(<textarea rows={4} {...input} {...control} />);
+}
+
+export function SelectField({ label, hint, wrong, children, ...input }: Around & SelectHTMLAttributes<HTMLSelectElement>) {
+  const { control, wrap } = useAround({ label, hint, wrong });
+  return wrap(<select {...input} {...control}>{children}</select>);
+}

@@ -1,0 +1,48 @@
+// While something is loaded: the shape of what will be there, and a word when it takes long.
+import { type ReactNode, useEffect, useState } from 'react';
+import type { UseQueryResult } from '@tanstack/react-query';
+import { Trans } from '@lingui/react/macro';
+import { Failure } from './Notice';
+
+/** After how long it is said that it takes longer than usual. */
+const LONG = 6000;
+
+export function Skeleton({ lines = 4 }: { lines?: number | undefined }) {
+  const [long, setLong] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setLong(true), LONG);
+    return () => clearTimeout(timer);
+  }, []);
+  return (
+    <div>
+      <p className={long ? 'hint' : 'unseen'} role="status">
+        {long ? <Trans>This is taking longer than usual. Please wait a little more.</Trans> : <Trans>Loading</Trans>}
+      </p>
+      <div className="skeleton" aria-hidden="true">
+        {Array.from({ length: lines }, (_, at) => <div key={at} />)}
+      </div>
+    </div>
+  );
+}
+
+interface Props<T> {
+  query: Pick<UseQueryResult<T>, 'data' | 'error' | 'isPending' | 'refetch'>;
+  lines?: number;
+  children: (data: T) => ReactNode;
+}
+
+/** What a query found; its skeleton before, and what went wrong instead. */
+export function Loaded<T>({ query, lines, children }: Props<T>) {
+  if (query.data !== undefined) return children(query.data);
+  if (query.error) return <Failure error={query.error} onAgain={() => void query.refetch()} />;
+  return <Skeleton lines={lines} />;
+}
+
+export function Empty({ title, children }: { title: ReactNode; children?: ReactNode }) {
+  return (
+    <div className="empty">
+      <p className="empty-title">{title}</p>
+      {children && <p>{children}</p>}
+    </div>
+  );
+}
