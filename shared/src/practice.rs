@@ -42,6 +42,7 @@ pub struct Practice {
 
 /// What people are told before they write to the practice: messages are not for emergencies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Reply {
     /// So many hours after a message somebody is expected to have answered it.
     #[serde(rename = "reply_within_hours")]

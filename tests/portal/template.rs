@@ -1120,7 +1120,7 @@ fn everything_is_kept_under_our_keys() {
             }
         }
     }
-    assert_eq!((kept.len(), logs_of_access), (KEYS.len(), 3));
+    assert_eq!((kept.len(), logs_of_access), (KEYS.len(), 4));
 }
 
 /// Logs say who came where and how it ended: nothing that a browser put into an address or a header.

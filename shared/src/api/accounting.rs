@@ -25,6 +25,7 @@ pub struct AccountDisclosures;
 
 /// From which day to which; all that there is to account for where they are not said.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Period {
     pub from: Option<Date>,
@@ -33,6 +34,7 @@ pub struct Period {
 
 /// The disclosures of a time, newest first.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Accounting {
     /// The days accounted for: six years at most (164.528(a)(1)).
     pub from: jiff::civil::Date,
@@ -45,6 +47,7 @@ pub struct Accounting {
 
 /// What 164.528(b)(2) asks for.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct AccountedDisclosure {
     pub id: Uuid,
     pub at: Timestamp,
@@ -126,6 +129,7 @@ pub const ORAL_DAYS: i32 = 30;
 
 /// A statement of an agency's or an official's: sealed as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Statement {
     pub agency: Agency,
@@ -162,6 +166,7 @@ fn name(recipient: &Line<1, 200>) -> String {
 
 /// A statement that is in the patient's rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Suspension {
     pub id: Uuid,
     pub since: Timestamp,
@@ -244,6 +249,7 @@ pub struct KeyedStatement {
 
 /// A suspension that begins now.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Suspended {
     pub suspension: Uuid,
     pub until: Timestamp,

@@ -122,6 +122,7 @@ impl Criteria {
 
 /// What the log calls something: a thing and a verb, such as `profile.read`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "String")]
 struct Action(String);
 
@@ -183,6 +184,7 @@ pub struct SearchAudit;
 const MOST: u8 = 100;
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct SearchBody {
     patient: Option<PatientId>,
@@ -197,6 +199,7 @@ struct SearchBody {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "u64")]
 struct Limit(u8);
 
@@ -241,6 +244,7 @@ pub type Attributes = BTreeMap<String, String>;
 
 /// A page of records, newest first.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Found {
     /// May be fewer than asked for, or none, while there are more pages: what a record says is looked
     /// at after the page is read.
@@ -305,6 +309,7 @@ codes!(
 );
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct ExportBody {
     format: Format,
@@ -337,6 +342,7 @@ impl Exporting {
 
 /// A part of an export.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Exported {
     pub format: Format,
     /// The file, or this part of it.
@@ -349,6 +355,7 @@ pub struct Exported {
 
 /// What proves the records unchanged: SHA-256, in hexadecimal digits.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Verification {
     /// Of each record's canonical JSON, in the order of the export.
     pub records: Vec<RecordDigest>,
@@ -360,6 +367,7 @@ pub struct Verification {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct RecordDigest {
     pub id: String,
     pub sha256: String,

@@ -235,6 +235,7 @@ pub struct NewThread {
 
 /// Where the first message of a thread stands.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Started {
     #[serde(flatten)]
     pub sent: Sent,

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 /// How an access ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(try_from = "String")]
 pub enum Outcome {
     /// It was permitted and done.
