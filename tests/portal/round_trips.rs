@@ -261,9 +261,16 @@ async fn archiving(world: &World, runs: &mut Runs) {
     let service = verify_audit::service_at(&world.stack.aws(&recorder), later);
     let verifies = Function::of(recorder, service.unwrap());
     let mut measured: [Vec<Run>; 3] = Default::default();
-    let told = world.stack.told().await;
-    for event in &told[..2] {
-        let event = crate::harness::archive::batch(std::slice::from_ref(event));
+    // Both in one chain, whatever the ids of this run.
+    for id in ["first", "second"] {
+        let at = "2026-01-01T00:00:00Z";
+        let row = json!({
+            "pk": {"S": "PORTAL#2026-01-01"}, "sk": {"S": format!("{at}#{id}")},
+            "id": {"S": id}, "at": {"S": at},
+        });
+        world.stack.put(Resource::AuditTable, row.clone()).await;
+        let event = crate::harness::archive::told("INSERT", &row, None);
+        let event = crate::harness::archive::batch(&[event]);
         measured[0].push(handle(&archives, event).await);
         measured[1].push(handle(&seals, json!({})).await);
         measured[2].push(handle(&verifies, json!({})).await);
@@ -568,6 +575,7 @@ fn depths(measured: &Measured) {
     activate-account        nobody          cold 5 deep, 6 calls; warm 6 deep, 7 calls
     add-token-claims        service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
     allow-break-glass       privacy-officer cold 3 deep, 3 calls; warm 3 deep, 3 calls
+    archive-audit           service         cold 8 deep, 8 calls; warm 8 deep, 8 calls
     assign-thread           provider        cold 2 deep, 4 calls; warm 2 deep, 4 calls
     book-appointment        patient         cold 3 deep, 11 calls; warm 2 deep, 10 calls
     break-glass             provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
@@ -676,6 +684,7 @@ fn depths(measured: &Measured) {
     review-refill           provider        cold 3 deep, 6 calls; warm 2 deep, 5 calls
     revoke-calendar         patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
     revoke-proxy            patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
+    seal-audit              service         cold 10 deep, 10 calls; warm 11 deep, 11 calls
     send-message            patient         cold 2 deep, 5 calls; warm 2 deep, 5 calls
     set-availability        provider        cold 3 deep, 5 calls; warm 3 deep, 5 calls
     share-thread            patient         cold 2 deep, 5 calls; warm 2 deep, 5 calls
@@ -687,6 +696,7 @@ fn depths(measured: &Measured) {
     update-profile          patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
     update-user             admin           cold 9 deep, 9 calls; warm 9 deep, 9 calls
     update-user             approving       cold 4 deep, 5 calls; warm 9 deep, 10 calls
+    verify-audit            service         cold 15 deep, 15 calls; warm 16 deep, 16 calls
     withdraw-refill         patient         cold 3 deep, 5 calls; warm 2 deep, 4 calls
     ");
 
