@@ -123,6 +123,9 @@ impl Copies for Settled<'_> {
     }
 
     async fn objects(&self, chain: u8, after: u64, to: u64) -> Result<Vec<Vec<u8>>, Fault> {
+        if after == to {
+            return Ok(Vec::new());
+        }
         let folder = format!("chains/{chain}/");
         let (after, last) = (object_key(chain, after), object_key(chain, to));
         let keys = self

@@ -7,6 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// How many chains there are. A record's partition says which it is in, so that everything about one
@@ -164,12 +165,30 @@ impl Line {
     }
 }
 
+/// The same with the names of every object in order: whether serde_json sorts them is anybody's choice in
+/// the build. What it writes then is canonical, since no name here is beyond ASCII and no number a
+/// fraction.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let names: BTreeMap<_, _> = map.iter().collect();
+            let names = names.into_iter();
+            Value::Object(
+                names
+                    .map(|(name, value)| (name.clone(), sorted(value)))
+                    .collect(),
+            )
+        }
+        Value::Array(list) => list.iter().map(sorted).collect(),
+        other => other.clone(),
+    }
+}
+
 /// Appends changes to a chain: its new lines, and how far it has come.
 pub fn link(head: &Head, chain: u8, at: i64, changes: &[Change]) -> (Vec<Line>, Head) {
     let mut head = head.clone();
     let mut lines = Vec::with_capacity(changes.len());
     for change in changes {
-        // Names are plain ASCII and in a map that sorts them: what this writes is canonical.
         let mut line = json!({
             "at": at,
             "chain": chain,
@@ -184,7 +203,7 @@ pub fn link(head: &Head, chain: u8, at: i64, changes: &[Change]) -> (Vec<Line>, 
                 line.insert(name.to_owned(), image.clone());
             }
         }
-        let line = Line::read(&line.to_string());
+        let line = Line::read(&sorted(&line).to_string());
         head = Head {
             at,
             hash: line.hash.clone(),
