@@ -121,7 +121,8 @@ for (const [name, path] of Object.entries(SCREENS)) {
 test('from the start page to a result and its values, by keyboard alone', async () => {
   const { page } = window_;
   await go(page, '/');
-  await page.evaluate(() => document.activeElement?.blur());
+  await page.reload();
+  await settled(page);
   await page.keyboard.press('Tab');
   assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to the content');
   await tabTo(page, 'See all lab results');
@@ -253,6 +254,8 @@ test('what goes wrong has an answer: slow, 429, 503, 404 and offline', async () 
       await page.getByRole('button', { name: 'Try again' }).click();
       await page.getByRole('alert').waitFor({ state: 'detached' });
     }
+    // Begins anew, with nothing of it read.
+    await go(page, '/');
     await page.reload();
     await settled(page);
   }
