@@ -5,7 +5,7 @@ mod csv;
 use shared::Fault;
 use shared::access::{Access, Practice};
 use shared::api::audit_log::{
-    ExportAudit, Exported, Exporting, Format, RecordDigest, Verification,
+    AuditFormat, ExportAudit, Exported, Exporting, RecordDigest, Verification,
 };
 use shared::audit::sha256;
 use shared::aws::Aws;
@@ -53,8 +53,8 @@ fn exported(
     let chained: String = chained.map(|digest| format!("{digest}\n")).collect();
     let export_sha256 = sha256(&chained);
     let content = match export.format {
-        Format::JsonLines => lines.iter().map(|line| format!("{line}\n")).collect(),
-        Format::Csv => {
+        AuditFormat::JsonLines => lines.iter().map(|line| format!("{line}\n")).collect(),
+        AuditFormat::Csv => {
             let heading = before.is_none().then(csv::heading);
             let rows = records.iter().zip(&digests);
             let rows = rows.map(|(record, digest)| csv::row(record, digest));

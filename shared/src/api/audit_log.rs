@@ -300,7 +300,7 @@ pub struct ExportAudit;
 
 codes!(
     /// What an export is written in.
-    Format {
+    AuditFormat {
         /// RFC 4180.
         Csv = "csv",
         /// A record a line, in the form that its digest is made of.
@@ -312,7 +312,7 @@ codes!(
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct ExportBody {
-    format: Format,
+    format: AuditFormat,
     patient: Option<PatientId>,
     actor: Option<AccountId>,
     action: Option<Action>,
@@ -325,7 +325,7 @@ struct ExportBody {
 /// A part of an export.
 pub struct Exporting {
     pub criteria: Criteria,
-    pub format: Format,
+    pub format: AuditFormat,
     place: Place,
 }
 
@@ -344,7 +344,7 @@ impl Exporting {
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Exported {
-    pub format: Format,
+    pub format: AuditFormat,
     /// The file, or this part of it.
     pub content: String,
     pub verification: Verification,

@@ -276,6 +276,38 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/audit/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: operations["export-audit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: operations["search-audit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/availability": {
         parameters: {
             query?: never;
@@ -651,9 +683,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        get: operations["account-disclosures"];
         put?: never;
         post: operations["disclose-messages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/patients/{patient}/disclosures/suspensions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: operations["suspend-accounting"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1371,8 +1419,40 @@ export interface components {
             /** @description The session that asks: see [`super::sessions`]. */
             session: components["schemas"]["SessionId"];
         };
+        /** @description What 164.528(b)(2) asks for. */
+        AccountedDisclosure: {
+            /** @description Where it is known. */
+            address?: components["schemas"]["Line3"] | null;
+            /** Format: date-time */
+            at: string;
+            /**
+             * Format: date
+             * @description On the practice's calendar.
+             */
+            date: string;
+            /** Format: uuid */
+            id: string;
+            purpose: components["schemas"]["Purpose"];
+            recipient: components["schemas"]["Line2"];
+            /** @description The purpose in the officer's words. */
+            statement: components["schemas"]["Line"];
+            what: string;
+        };
         /** @description An account: the subject (`sub`) of its Cognito user. */
         AccountId: string;
+        /** @description The disclosures of a time, newest first. */
+        Accounting: {
+            disclosures: components["schemas"]["AccountedDisclosure"][];
+            /**
+             * Format: date
+             * @description The days accounted for: six years at most (164.528(a)(1)).
+             */
+            from: string;
+            /** @description What is left out for now, and until when; the privacy officer alone is told. */
+            suspensions?: components["schemas"]["Suspension"][] | null;
+            /** Format: date */
+            to: string;
+        };
         /** @enum {string} */
         Acting: "patient" | "proxy" | "practice";
         /** @description What the patient signs in with for the first time. */
@@ -1410,6 +1490,8 @@ export interface components {
             postal_code?: string | null;
             state?: string | null;
         };
+        /** @enum {string} */
+        Agency: "health-oversight" | "law-enforcement";
         Allergy: {
             /** @description `food`, `medication`, `environment`, `biologic`. */
             categories?: string[];
@@ -1655,6 +1737,8 @@ export interface components {
             /** @description `current`, `superseded`; of a report `final`, `preliminary`, ... */
             status?: string | null;
             title?: string | null;
+            /** @description What was imported cannot be shown: ask the practice. Said of those alone. */
+            unreadable?: boolean;
         };
         /** @description A time on the clock, in minutes since midnight: `00:00` to `24:00`, each five minutes. */
         Clock: string;
@@ -1890,6 +1974,8 @@ export interface components {
             id: components["schemas"]["RecordId"];
             /** @description Those who recorded it, did it or took part, as the source calls them. */
             practitioners?: string[];
+            /** @description What was imported cannot be shown: ask the practice. Said of those alone. */
+            unreadable?: boolean;
         } & (components["schemas"]["Allergy"] | components["schemas"]["Condition"] | components["schemas"]["Immunization"] | components["schemas"]["Procedure"] | components["schemas"]["Encounter"] | components["schemas"]["CarePlan"] | components["schemas"]["CareTeam"] | {
             components?: components["schemas"]["Component"][];
             /** @description The value in words, rounded for people to read. */
@@ -1982,6 +2068,15 @@ export interface components {
             state: components["schemas"]["State3"];
             to?: components["schemas"]["Date"] | null;
         };
+        /** @description A part of an export. */
+        Exported: {
+            /** @description The file, or this part of it. */
+            content: string;
+            format: components["schemas"]["Format"];
+            /** @description For the next part, as `cursor`; absent in the last one. */
+            next_cursor?: string | null;
+            verification: components["schemas"]["Verification"];
+        };
         /** @description A copy of a patient's record that somebody asked for. */
         ExportId: string;
         /** @description The copies of the last days, newest first. */
@@ -2038,10 +2133,26 @@ export interface components {
          */
         Flag: "critical" | "high" | "low" | "abnormal" | "normal" | "positive" | "negative" | "indeterminate" | "detected" | "not-detected" | "resistant" | "intermediate" | "susceptible";
         /** @enum {string} */
-        Format: "fhir" | "html" | "pdf";
+        Form: "written" | "oral";
+        /** @enum {string} */
+        Format: "csv" | "json-lines";
+        /** @enum {string} */
+        Format2: "fhir" | "html" | "pdf";
         /** @description The forms that somebody wants, each once. */
-        Formats: components["schemas"]["Format"][];
+        Formats: components["schemas"]["Format2"][];
+        /** @description A page of records, newest first. */
         Found: {
+            /** @description For the next page, as `cursor`; absent on the last page. */
+            next_cursor?: string | null;
+            /**
+             * @description May be fewer than asked for, or none, while there are more pages: what a record says is looked
+             *     at after the page is read.
+             */
+            records: {
+                [key: string]: string;
+            }[];
+        };
+        Found2: {
             /** @description There are more: say more of the name. */
             more: boolean;
             /** @description By name; 20 at most. */
@@ -2208,6 +2319,8 @@ export interface components {
             series?: components["schemas"]["SeriesId"] | null;
             /** @description FHIR ObservationStatus: `final`, `preliminary`, `amended`, ... */
             status?: string | null;
+            /** @description What was imported is no Observation that can be shown: ask the practice. Said of those alone. */
+            unreadable?: boolean;
             /** @description The value as recorded, every digit of it; absent where there are only components. */
             value?: components["schemas"]["Value"] | null;
         };
@@ -2781,6 +2894,10 @@ export interface components {
             /** Format: uint64 */
             through: number;
         };
+        RecordDigest: {
+            id: string;
+            sha256: string;
+        };
         /** @description An entry of a patient's record. */
         RecordId: string;
         ReferenceRange: {
@@ -2840,6 +2957,16 @@ export interface components {
              */
             released_at: string;
             result: components["schemas"]["RecordId"];
+        };
+        /** @description What people are told before they write to the practice: messages are not for emergencies. */
+        Reply: {
+            /** @description Whom to call in an emergency, as it is dialled. */
+            emergency_number: string;
+            /**
+             * Format: uint16
+             * @description So many hours after a message somebody is expected to have answered it.
+             */
+            reply_within_hours: number;
         };
         /** @description What became of an entry that was reported. */
         Report: {
@@ -3005,6 +3132,16 @@ export interface components {
             state: components["schemas"]["State4"];
             thread: components["schemas"]["ThreadId"];
         };
+        /** @description Where the first message of a thread stands. */
+        Started: {
+            /** @description Until when not to expect an answer, and whom to call if it cannot wait. */
+            practice: components["schemas"]["Reply"];
+            /** Format: date-time */
+            sent_at: string;
+            /** Format: uint64 */
+            sequence: number;
+            thread: components["schemas"]["ThreadId"];
+        };
         /** @enum {string} */
         State: "requested" | "approved" | "denied" | "withdrawn";
         /** @enum {string} */
@@ -3064,6 +3201,34 @@ export interface components {
             /** @description False while an import is under way, or after one that broke off: entries may be missing. */
             record_complete: boolean;
         };
+        /** @description A suspension that begins now. */
+        Suspended: {
+            /** Format: uuid */
+            suspension: string;
+            /** Format: date-time */
+            until: string;
+            /**
+             * Format: uint
+             * @description How many disclosures are left out now, by this or another suspension.
+             */
+            withheld: number;
+        };
+        /** @description A statement that is in the patient's rows. */
+        Suspension: {
+            agency: components["schemas"]["Agency"];
+            form: components["schemas"]["Form"];
+            /** Format: uuid */
+            id: string;
+            /** @description Who made the statement. */
+            official: components["schemas"]["Line2"];
+            /** @description The agency or official whom disclosures to are left out, as the disclosures name them. */
+            recipient: components["schemas"]["Line2"];
+            /** Format: date-time */
+            since: string;
+            stated_on: components["schemas"]["Date"];
+            /** @description The last day. */
+            until: components["schemas"]["Date"];
+        };
         /** @description A thread as one of its parties sees it. */
         Thread: {
             /** @description The practitioner who takes care of it. */
@@ -3114,6 +3279,8 @@ export interface components {
         Threads: {
             /** @description For the next page, as `cursor`; absent on the last page. */
             next_cursor?: string | null;
+            /** @description For a banner above what is written. */
+            practice: components["schemas"]["Reply"];
             threads: components["schemas"]["Thread"][];
         };
         /** @description What opens one connection: whose, and 256 random bits. It is kept as a digest. */
@@ -3167,7 +3334,7 @@ export interface components {
             name?: string | null;
             /** @description For the next page, as `cursor`; absent on the last page. */
             next_cursor?: string | null;
-            /** @description Results without a number: coded, in words, held, or with none at all. */
+            /** @description Results without a number: coded, in words, with none at all, or unreadable. */
             others: components["schemas"]["LabResult"][];
             series: components["schemas"]["SeriesId"];
         };
@@ -3315,6 +3482,18 @@ export interface components {
         };
         /** @enum {string} */
         Verdict: "justified" | "not-justified";
+        /** @description What proves the records unchanged: SHA-256, in hexadecimal digits. */
+        Verification: {
+            /** @description Of `content`, as UTF-8. */
+            content_sha256: string;
+            /**
+             * @description Of the same of the part before, if there is one, and the records' digests, each followed by a
+             *     line feed: the last part's is the whole export's.
+             */
+            export_sha256: string;
+            /** @description Of each record's canonical JSON, in the order of the export. */
+            records: components["schemas"]["RecordDigest"][];
+        };
         /** @description A place on the waitlist. */
         WaitingPatient: {
             /** @description Not to begin before this time of the day. */
@@ -3848,6 +4027,88 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OpenAmendments"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    "export-audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description What the log calls something: a thing and a verb, such as `profile.read`. */
+                    action?: string | null;
+                    /** @description An account: the subject (`sub`) of its Cognito user. */
+                    actor?: string | null;
+                    cursor?: string | null;
+                    /** @enum {string} */
+                    format: "csv" | "json-lines";
+                    /** @description An instant (RFC 3339): date, time and offset. */
+                    from: string;
+                    /** @description How an access ended. */
+                    outcome?: string | null;
+                    /** @description A patient of the practice, with or without an account. */
+                    patient?: string | null;
+                    /** @description An instant (RFC 3339): date, time and offset. */
+                    to: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Exported"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    "search-audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description What the log calls something: a thing and a verb, such as `profile.read`. */
+                    action?: string | null;
+                    /** @description An account: the subject (`sub`) of its Cognito user. */
+                    actor?: string | null;
+                    cursor?: string | null;
+                    /** @description An instant (RFC 3339): date, time and offset. */
+                    from?: string | null;
+                    /** Format: uint64 */
+                    limit?: number;
+                    /** @description How an access ended. */
+                    outcome?: string | null;
+                    /** @description A patient of the practice, with or without an account. */
+                    patient?: string | null;
+                    /** @description An instant (RFC 3339): date, time and offset. */
+                    to?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Found"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -4749,6 +5010,32 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    "account-disclosures": {
+        parameters: {
+            query?: {
+                from?: string;
+                to?: string;
+            };
+            header?: never;
+            path: {
+                patient: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accounting"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     "disclose-messages": {
         parameters: {
             query?: never;
@@ -4782,6 +5069,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Disclosing"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    "suspend-accounting": {
+        parameters: {
+            query?: never;
+            header: {
+                "idempotency-key": string;
+            };
+            path: {
+                patient: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @enum {string} */
+                    agency: "health-oversight" | "law-enforcement";
+                    /** @enum {string} */
+                    form: "written" | "oral";
+                    /** @description Who made the statement. */
+                    official: string;
+                    /** @description The agency or official whom disclosures to are left out, as the disclosures name them. */
+                    recipient: string;
+                    /** @description A calendar date (RFC 3339 full-date). */
+                    stated_on: string;
+                    /** @description The last day. */
+                    until: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Success */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Suspended"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -5733,7 +6062,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Sent"];
+                    "application/json": components["schemas"]["Started"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -6076,7 +6405,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Found"];
+                    "application/json": components["schemas"]["Found2"];
                 };
             };
             default: components["responses"]["Problem"];
