@@ -16,7 +16,7 @@ export function Concerns() {
   const pages = usePages(['concerns', state], (cursor) => answer(api.GET('/v1/access-concerns', { params: { query: { state, ...(cursor ? { cursor } : {}) } } })));
   return (
     <Page title={t`Concerns`} intro={<Trans>Every emergency access, and every access that a patient reported. What you find out is kept with it.</Trans>}>
-      <Choice label={t`Which concerns`} value={state} onChange={setState} options={[['open', t`Open`], ['resolved', t`Closed`]]} />
+      <Choice label={t`Which concerns`} value={state} onChange={setState} options={[['open', t`Still open`], ['resolved', t`Closed`]]} />
       <More
         pages={pages}
         entries={(page) => page.concerns}
@@ -32,7 +32,7 @@ export function Concerns() {
                       <span className="row-name">{say(kind)}</span>
                       <span className="hint">{[instant(opened_at), say(reason), access?.operation].filter(Boolean).join(' · ')}</span>
                     </span>
-                    <span className={`flag ${outcome ? '' : 'note'}`}>{outcome ? say(outcome) : <Trans>Open</Trans>}</span>
+                    <span className={`flag ${outcome ? '' : 'note'}`}>{outcome ? say(outcome) : <Trans>Still open</Trans>}</span>
                   </Link>
                 </li>
               ))}

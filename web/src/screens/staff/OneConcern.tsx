@@ -53,7 +53,7 @@ function Found({ concern }: { concern: Schemas['ExplainedConcern'] }) {
       <section className="card" aria-labelledby="said">
         <div className="card-head">
           <h2 id="said"><Trans>What is known</Trans></h2>
-          <span className={`flag ${concern.outcome ? '' : 'note'}`}>{concern.outcome ? say(concern.outcome) : <Trans>Open</Trans>}</span>
+          <span className={`flag ${concern.outcome ? '' : 'note'}`}>{concern.outcome ? say(concern.outcome) : <Trans>Still open</Trans>}</span>
         </div>
         <Facts
           facts={[

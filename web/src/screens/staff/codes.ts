@@ -12,7 +12,7 @@ const CODES: Record<string, MessageDescriptor> = {
   // What concerns are about, and what came of them
   'break-glass': msg`Emergency access`,
   'patient-report': msg`Report by a patient`,
-  open: msg`Open`,
+  open: msg`Still open`,
   resolved: msg`Closed`,
   justified: msg`Justified`,
   'not-justified': msg`Not justified`,
