@@ -117,7 +117,7 @@ export const router = createRouter({
       appointments, newAppointment, joinWaitlist, appointment, messages, newThread, messageSafety, thread, proxies, corrections,
       staff.addChildren([
         availability, waiting, patients, patientRecord, patientEmergency, patientLabs, patientLab, patientPrescriptions,
-        patientSections, patientSection, patientDocuments, patientDocument, patientProfile, patientTeam, patientVisit, inbox, patientThreads,
+        patientSections, patientSection, patientDocuments, patientDocument, patientProfile, patientTeam, patientVisit, inbox,
         patientThreads, patientThread, refills, holds, concern, invitation, codes, requests,
       ]),
     ]),
