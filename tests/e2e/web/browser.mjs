@@ -40,7 +40,10 @@ export async function open(browser, { width = 1280, height = 900, theme = 'light
       window.noteViolation(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`);
     });
   });
-  page.on('console', (message) => seen.console.push(message.text()));
+  // The browser itself notes every refused request, by status alone; everything else is the app's.
+  page.on('console', (message) => {
+    if (!/^Failed to load resource: (the server responded with a status of \d+|net::)/.test(message.text())) seen.console.push(message.text());
+  });
   page.on('pageerror', (error) => seen.console.push(`uncaught: ${error.message}`));
   page.on('framenavigated', (frame) => seen.urls.add(frame.url()));
   page.on('request', (request) => seen.urls.add(request.url()));
@@ -87,3 +90,36 @@ export const kept = (page) =>
     const workers = navigator.serviceWorker ? (await navigator.serviceWorker.getRegistrations()).length : 0;
     return { local: { ...localStorage }, session: { ...sessionStorage }, cookies: document.cookie, names, caches: caches_, workers, title: document.title, url: location.href, state: JSON.stringify(history.state) };
   });
+
+/** The widths of a telephone, a tablet and a computer. */
+export const WIDTHS = [360, 768, 1280];
+
+/** Goes somewhere within the app, which stays loaded, and the tokens with it. */
+export async function go(page, path) {
+  const moved = await page.evaluate((to) => {
+    if (location.pathname === to) return false;
+    document.querySelector('article.page')?.setAttribute('data-left', '');
+    history.pushState(null, '', to);
+    dispatchEvent(new PopStateEvent('popstate', { state: null }));
+    return true;
+  }, path);
+  if (moved) await page.locator('article.page:not([data-left])').waitFor();
+  await settled(page);
+}
+
+/** Accessible in both themes, and at every width without scrolling sideways. */
+export async function examine(page, name) {
+  for (const theme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme: theme });
+    await accessible(page, `${name} ${theme}`);
+    for (const width of WIDTHS) {
+      await page.setViewportSize({ width, height: 900 });
+      await shoot(page, `${name}-${theme}-${width}`);
+      assert.ok(await fits(page), `${name} at ${width}`);
+    }
+  }
+  await page.emulateMedia({ colorScheme: 'light' });
+}
+
+/** Whether nothing has to be scrolled sideways. */
+export const fits = (page) => page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth);

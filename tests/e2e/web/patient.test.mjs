@@ -4,11 +4,11 @@
 
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { accounts, api, signedIn } from '../portal.mjs';
-import { accessible, at, kept, launch, open, settled, shoot, signInAs } from './browser.mjs';
+import { accessible, at, examine, fits, go, kept, launch, open, settled, shoot, signInAs, WIDTHS } from './browser.mjs';
 
 const account = accounts.find(({ role }) => role === 'patient');
-const WIDTHS = [360, 768, 1280];
 const SCREENS = {
   home: '/',
   'lab-results': '/lab-results',
@@ -21,6 +21,13 @@ const SCREENS = {
   copies: '/copies',
   'who-looked': '/who-looked',
   profile: '/profile',
+  appointments: '/appointments',
+  'appointment-new': '/appointments/new',
+  'waitlist-join': '/appointments/waitlist',
+  messages: '/messages',
+  protection: '/messages/protection',
+  corrections: '/corrections',
+  proxies: '/proxies',
   security: '/security',
 };
 
@@ -42,19 +49,6 @@ before(async () => {
   window_ = await open(browser);
 });
 after(() => browser?.close());
-
-/** Goes somewhere within the app, which stays loaded, and the tokens with it. */
-async function go(page, path) {
-  const moved = await page.evaluate((to) => {
-    if (location.pathname === to) return false;
-    document.querySelector('article.page')?.setAttribute('data-left', '');
-    history.pushState(null, '', to);
-    dispatchEvent(new PopStateEvent('popstate', { state: null }));
-    return true;
-  }, path);
-  if (moved) await page.locator('article.page:not([data-left])').waitFor();
-  await settled(page);
-}
 
 test('the sign-in screens are accessible and keep to the policy', async () => {
   for (const theme of ['light', 'dark']) {
@@ -124,6 +118,29 @@ for (const [name, path] of Object.entries(SCREENS)) {
   });
 }
 
+test('from the start page to a result and its values, by keyboard alone', async () => {
+  const { page } = window_;
+  await go(page, '/');
+  await page.evaluate(() => document.activeElement?.blur());
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to the content');
+  await tabTo(page, 'See all lab results');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 1, name: 'Lab results' }).waitFor();
+  await settled(page);
+  assert.equal(await page.evaluate(() => document.activeElement.tagName), 'H1', 'the new screen is announced');
+  for (let presses = 0; !(await page.evaluate(() => document.activeElement.matches('a.row'))); presses += 1) {
+    assert.ok(presses < 30, 'a result is reached');
+    await page.keyboard.press('Tab');
+  }
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 2 }).first().waitFor();
+  await settled(page);
+  await tabTo(page, 'All lab results');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 1, name: 'Lab results' }).waitFor();
+});
+
 test('a laboratory result has its value, its chart and its table', async () => {
   const { page } = window_;
   await go(page, '/lab-results');
@@ -163,13 +180,14 @@ test('a refill is asked for and taken back, by keyboard alone', async () => {
   await page.getByText('Taken back').first().waitFor();
 });
 
-test('the profile is changed, and a change in another window is not lost', { todo: 'the conflict is not shown when this runs for long; a change alone is saved' }, async () => {
+test('the profile is changed, and a change in another window is not lost', async () => {
   const { page } = window_;
   await go(page, '/profile');
   await page.getByRole('button', { name: 'Change this' }).click();
   await examine(page, 'profile-edit');
   await page.getByLabel('Phone', { exact: true }).fill('+1 617 555 0142');
-  const token = await page.evaluate(() => Object.entries(sessionStorage).find(([name]) => name.endsWith('.accessToken'))[1]);
+  // A window of their own: this one's token may be over by now.
+  const token = await signedIn(account);
   const { json: me } = await api('GET', '/v1/account', { token });
   const path = `/v1/patients/${me.patient}/profile`;
   const now = await api('GET', path, { token });
@@ -186,7 +204,7 @@ test('the profile is changed, and a change in another window is not lost', { tod
   await page.getByText('+1 617 555 0142').waitFor();
 });
 
-test('a document is handed in, inspected, and a wrong one is refused in words', { todo: 'the local buckets do not allow the origin of the local app (AllowedOrigin)' }, async () => {
+test('a document is handed in, inspected, and a wrong one is refused in words', async () => {
   const { page } = window_;
   await go(page, '/documents');
   const file = page.locator('input[type=file]');
@@ -211,6 +229,9 @@ test('a copy of the record is made', async () => {
   const save = page.getByRole('button', { name: 'Save the web page' }).first();
   await save.waitFor({ timeout: 60_000 });
   await examine(page, 'copies-ready');
+  const download = page.waitForEvent('download');
+  await save.click();
+  assert.match(readFileSync(await (await download).path(), 'utf8').slice(0, 200), /<!doctype html>/i);
 });
 
 test('what goes wrong has an answer: slow, 429, 503, 404 and offline', async () => {
@@ -268,7 +289,9 @@ test('nothing of the record is in what the browser keeps', async () => {
     for (const spelling of [canary, encodeURIComponent(canary)]) assert.ok(!stored.includes(spelling), `${canary.length} letters of the record are kept`);
   }
   const { workers, caches, names, local } = await kept(page);
-  assert.deepEqual({ workers, caches, names }, { workers: 0, caches: [], names: [] });
+  assert.deepEqual({ workers, caches }, { workers: 0, caches: [] });
+  // Drafts and what was seen of keys, sealed or as digests: another test looks into them.
+  for (const name of names) assert.ok(['portal-drafts', 'portal-memory'].includes(name), name);
   assert.deepEqual(Object.keys(local), ['language']);
   assert.deepEqual(seen.violations, []);
 });
@@ -302,18 +325,16 @@ test('after signing out there is nothing, also not behind the back button', asyn
   for (const canary of canaries) assert.ok(!text.includes(canary));
 });
 
-/** Accessible in both themes, and at every width without scrolling sideways. */
-async function examine(page, name) {
-  for (const theme of ['light', 'dark']) {
-    await page.emulateMedia({ colorScheme: theme });
-    await accessible(page, `${name} ${theme}`);
-    for (const width of WIDTHS) {
-      await page.setViewportSize({ width, height: 900 });
-      await shoot(page, `${name}-${theme}-${width}`);
-      assert.ok(await fits(page), `${name} at ${width}`);
-    }
+/** Goes on by Tab until the focus is, visibly, on what says this. */
+async function tabTo(page, text) {
+  for (let presses = 0; presses < 60; presses += 1) {
+    await page.keyboard.press('Tab');
+    const { said, outline } = await page.evaluate(() => {
+      const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
+      return { said: document.activeElement.textContent.trim(), outline: `${outlineStyle} ${outlineWidth}` };
+    });
+    assert.equal(outline, 'solid 3px', `the focus is seen on ${said.length} letters`);
+    if (said === text) return;
   }
-  await page.emulateMedia({ colorScheme: 'light' });
+  assert.fail(`${text} is not reached by Tab`);
 }
-
-const fits = (page) => page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth);

@@ -73,8 +73,8 @@ export async function call(method: 'GET' | 'POST', path: string, body?: unknown,
 
 /** What a call answers, or the problem thrown. */
 export async function answer<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
-  const { data, response } = await call;
-  if (!response.ok) throw await Problem.of(response);
+  const { data, error, response } = await call;
+  if (!response.ok) throw Problem.of(response, error);
   return data as T;
 }
 
@@ -83,7 +83,7 @@ export async function versioned<T>(
   call: Promise<{ data?: T; error?: unknown; response: Response }>,
 ): Promise<{ value: T; version: string }> {
   const done = await call;
-  if (!done.response.ok) throw await Problem.of(done.response);
+  if (!done.response.ok) throw Problem.of(done.response, done.error);
   return { value: done.data as T, version: done.response.headers.get('etag') ?? '' };
 }
 

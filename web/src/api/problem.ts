@@ -22,13 +22,10 @@ export class Problem extends Error {
     super(kind);
   }
 
-  static async of(response: Response): Promise<Problem> {
-    let body: Record<string, unknown> = {};
-    try {
-      body = (await response.clone().json()) as Record<string, unknown>;
-    } catch {
-      // A gateway's own page.
-    }
+  /** What a response says that is no success; `found` is its body as far as it could be read. */
+  static of(response: Response, found: unknown): Problem {
+    // A gateway's own page has nothing to say.
+    const body = typeof found === 'object' && found !== null ? (found as Record<string, unknown>) : {};
     const type = typeof body['type'] === 'string' ? body['type'] : '';
     const after = Number(response.headers.get('retry-after'));
     return new Problem(

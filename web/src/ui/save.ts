@@ -1,5 +1,8 @@
 // Files that are saved, and never shown in the page.
 
+/** How long a browser may take to begin with a file that the page has. */
+const PATIENCE = 60_000;
+
 /** Follows a link that answers with an attachment. */
 export function save(url: string, name?: string): void {
   const link = document.createElement('a');
@@ -14,12 +17,12 @@ export function saveBytes(base64: string, type: string, name: string): void {
   const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
   const url = URL.createObjectURL(new Blob([bytes], { type }));
   save(url, name);
-  setTimeout(() => URL.revokeObjectURL(url), 1000);
+  setTimeout(() => URL.revokeObjectURL(url), PATIENCE);
 }
 
 /** Saves a text that came with an answer. */
 export function saveText(text: string, type: string, name: string): void {
   const url = URL.createObjectURL(new Blob([text], { type }));
   save(url, name);
-  setTimeout(() => URL.revokeObjectURL(url), 1000);
+  setTimeout(() => URL.revokeObjectURL(url), PATIENCE);
 }

@@ -60,7 +60,7 @@ const CODES: Record<string, MessageDescriptor> = {
   immunizations: msg`Vaccines`,
   'vital-signs': msg`Vital signs`,
   procedures: msg`Procedures`,
-  encounters: msg`Visits`,
+  encounters: msg`Past visits`,
   'care-plans': msg`Care plans`,
   'social-history': msg`Social history`,
   'other-observations': msg`Other observations`,

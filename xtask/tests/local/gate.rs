@@ -454,7 +454,8 @@ async fn the_emulator_answers_no_web_page_but_the_apps() {
         ("/a/b?X-Amz-Signature=0", "cors", "same-site", false),
         ("/_ministack/health", "navigate", "same-site", false),
     ] {
-        let asked = raw(portal.aws.endpoint(), &saving(path, mode, site));
+        let request = saving(path, mode, site);
+        let asked = raw(portal.aws.endpoint(), &request);
         let answer = timeout(Duration::from_secs(20), asked).await.unwrap();
         // What it lets in, S3 answers, in words of its own.
         let stopped = answer.starts_with("HTTP/1.1 403 ") && !answer.contains("<Error>");

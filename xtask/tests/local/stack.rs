@@ -27,7 +27,9 @@ async fn deploys_once_and_survives_a_restart() {
 
     let emulator = Emulator::start(&home, None, APP).await.unwrap();
     let aws = Aws::new(emulator.endpoint()).unwrap();
-    let first = stack::deploy(&home, &aws, &built, &template, APP).await.unwrap();
+    let first = stack::deploy(&home, &aws, &built, &template, APP)
+        .await
+        .unwrap();
     assert!(first.changed);
     let firewall = (
         "Firewall".to_owned(),
@@ -35,7 +37,9 @@ async fn deploys_once_and_survives_a_restart() {
     );
     assert_eq!(first.left_out, [firewall]);
 
-    let again = stack::deploy(&home, &aws, &built, &template, APP).await.unwrap();
+    let again = stack::deploy(&home, &aws, &built, &template, APP)
+        .await
+        .unwrap();
     assert!(!again.changed);
     assert_eq!(again.outputs, first.outputs);
 
@@ -71,7 +75,9 @@ async fn deploys_once_and_survives_a_restart() {
 
     let emulator = Emulator::start(&home, None, APP).await.unwrap();
     let aws = Aws::new(emulator.endpoint()).unwrap();
-    let later = stack::deploy(&home, &aws, &built, &template, APP).await.unwrap();
+    let later = stack::deploy(&home, &aws, &built, &template, APP)
+        .await
+        .unwrap();
     assert!(
         !later.changed,
         "what was deployed before the restart is still there"
@@ -158,10 +164,14 @@ async fn a_failed_deployment_says_why_and_leaves_room_for_the_next() {
     assert!(message.contains("AWS::Nothing::Here"), "{message}");
 
     let template = fixture.join("template.yaml");
-    let first = stack::deploy(&home, &aws, &built, &template, APP).await.unwrap();
+    let first = stack::deploy(&home, &aws, &built, &template, APP)
+        .await
+        .unwrap();
     let failed = stack::deploy(&home, &aws, &built, &broken, APP).await;
     assert!(failed.is_err());
-    let later = stack::deploy(&home, &aws, &built, &template, APP).await.unwrap();
+    let later = stack::deploy(&home, &aws, &built, &template, APP)
+        .await
+        .unwrap();
     assert_eq!(
         later.outputs.get("UserPoolId"),
         first.outputs.get("UserPoolId")

@@ -3,9 +3,10 @@ import { useState } from 'react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Trans, useLingui } from '@lingui/react/macro';
 import { answer, api, type Schemas } from '../../api/client';
-import { usePatient } from '../../session/me';
+import { usePatient, useSubject } from '../../session/me';
 import { Button } from '../../ui/Button';
 import { Dialog } from '../../ui/Dialog';
+import { Facts } from '../../ui/Facts';
 import { SelectField, TextArea } from '../../ui/Field';
 import { Empty } from '../../ui/Loading';
 import { More, usePages } from '../../ui/More';
@@ -14,11 +15,13 @@ import { Page } from '../../ui/Page';
 import { instant } from '../../words/dates';
 
 type Access = Schemas['Accessed'];
-const OF = ['others', 'anyone', 'providers', 'staff', 'proxies', 'portal'] as const;
+const OF = ['others', 'anyone', 'providers', 'staff', 'proxies', 'portal', 'disclosures'] as const;
 
 export function WhoLooked() {
   const { t } = useLingui();
   const patient = usePatient();
+  // The accounting of disclosures is the patient's own.
+  const own = useSubject()?.own;
   const [of, setOf] = useState<(typeof OF)[number]>('others');
   const [reporting, setReporting] = useState<Access>();
   const pages = usePages([patient, 'record-access', of], (cursor) =>
@@ -33,12 +36,13 @@ export function WhoLooked() {
     staff: t`Office staff`,
     proxies: t`People who act for me`,
     portal: t`The portal itself`,
+    disclosures: t`What was passed on to others`,
   };
   return (
     <Page title={t`Who looked at my record`} intro={<Trans>Every time somebody opens your record, we write it down. If something looks wrong to you, tell the privacy officer.</Trans>}>
       <div className="filter">
         <SelectField label={<Trans>Show</Trans>} value={of} onChange={(event) => setOf(event.currentTarget.value as typeof of)}>
-          {OF.map((one) => <option key={one} value={one}>{names[one]}</option>)}
+          {OF.filter((one) => own || one !== 'disclosures').map((one) => <option key={one} value={one}>{names[one]}</option>)}
         </SelectField>
       </div>
       <More
@@ -68,6 +72,12 @@ function OneAccess({ access, onReport }: { access: Access; onReport: () => void 
       <p>{what.text}</p>
       <p className="hint">{[instant(at), who.name && who.text, why?.text].filter(Boolean).join(' · ')}</p>
       {why?.emergency && <Notice kind="warning"><p>{why.emergency.text}</p></Notice>}
+      {why?.disclosure && (
+        <Facts facts={[
+          [<Trans>Passed on to</Trans>, [why.disclosure.recipient, why.disclosure.address].filter(Boolean).join(', ')],
+          [<Trans>Why</Trans>, why.disclosure.statement],
+        ]} />
+      )}
       {from && <p className="hint"><Trans>From the address {from.source_ip}</Trans></p>}
       {report ? (
         <Notice><p>{report.text}</p></Notice>

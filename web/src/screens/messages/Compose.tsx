@@ -96,6 +96,7 @@ export function Compose({ patient, thread, send }: Props) {
     void drafts.discard(place);
   };
   return (
+    <>
     <form
       className="card"
       noValidate
@@ -129,8 +130,9 @@ export function Compose({ patient, thread, send }: Props) {
         {kept && <Button look="quiet" onClick={discard}><Trans>Discard the draft</Trans></Button>}
       </div>
       <p className="hint" role="status">{kept && t`Your draft is kept on this device until you sign out.`}</p>
-      {choosing && <Attach patient={patient} chosen={attachments} onClose={(next) => { setChoosing(false); if (next) setAttachments(next); }} />}
     </form>
+    {choosing && <Attach patient={patient} chosen={attachments} onClose={(next) => { setChoosing(false); if (next) setAttachments(next); }} />}
+    </>
   );
 }
 

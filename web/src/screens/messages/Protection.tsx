@@ -79,6 +79,8 @@ function Passphrase({ patient, locked }: { patient: string; locked: boolean }) {
           change.mutate(passphrase, { onSuccess: () => fields.reset() });
         }}
       >
+        {/* So that password managers keep it apart from the password. */}
+        <input type="text" name="username" autoComplete="username" defaultValue="messages" hidden readOnly />
         <TextField name="passphrase" type="password" label={<Trans>New passphrase</Trans>} hint={<Trans>At least 15 characters. Four or five words that do not belong together are easy to keep in mind.</Trans>} wrong={wrong === 'short' && <Trans>Use at least 15 characters.</Trans>} autoComplete="new-password" />
         <TextField name="again" type="password" label={<Trans>New passphrase again</Trans>} wrong={wrong === 'other' && <Trans>The two are not the same.</Trans>} autoComplete="new-password" />
         <label className="check"><input type="checkbox" name="sure" /> <span><Trans>I know that nobody can open my messages if I forget it.</Trans></span></label>

@@ -35,6 +35,8 @@ export function Mail({ children }: { children: ReactNode }) {
               asked.answer({ passphrase: String(new FormData(event.currentTarget).get('passphrase') ?? '') });
             }}
           >
+            {/* So that password managers keep it apart from the password. */}
+            <input type="text" name="username" autoComplete="username" defaultValue="messages" hidden readOnly />
             <TextField name="passphrase" type="password" label={<Trans>Passphrase</Trans>} autoComplete="off" required />
             <div className="actions">
               <Button type="submit" look="main"><Trans>Open</Trans></Button>

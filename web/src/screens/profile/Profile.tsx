@@ -16,6 +16,7 @@ import { Failure, Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
 import { clinicalDate } from '../../words/dates';
 import { inWords } from '../../words/codes';
+import { Changes } from './Changes';
 
 type Profiled = Schemas['Profile'];
 const KINDS = ['appointments', 'messages', 'documents'] as const;
@@ -48,7 +49,10 @@ export function Profile() {
               }}
             />
           ) : (
-            <Shown profile={value} onEdit={() => { setSaved(false); setEditing(true); }} />
+            <>
+              <Shown profile={value} onEdit={() => { setSaved(false); setEditing(true); }} />
+              <Changes patient={patient} />
+            </>
           )}
       </Loaded>
     </Page>

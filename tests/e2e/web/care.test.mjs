@@ -1,0 +1,374 @@
+// What a patient does with the practice and with those who act for them, in real browsers on the
+// deployed portal: visits, the waitlist, messages, corrections, proxies. The practice answers over
+// the API; two people have a window each.
+
+import { after, before, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { Messages } from '../../../web/dist/messages/index.js';
+import { accounts, api, signedIn } from '../portal.mjs';
+import { accessible, examine, go, kept, launch, open, settled, signInAs } from './browser.mjs';
+
+const [account, friend] = accounts.filter(({ role }) => role === 'patient');
+const MARK = `Xylophone-${randomUUID().slice(0, 8)}`;
+const REASON = `${MARK} cough for two weeks`;
+const day = (days) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
+
+let browser;
+let mine;
+let practice;
+let patient;
+let provider;
+
+before(async () => {
+  browser = await launch();
+  provider = await signedIn(accounts.find(({ role }) => role === 'provider'));
+  const availability = await api('GET', '/v1/availability', { token: provider });
+  const weekly = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday'].map((name) =>
+    ({ day: name, from: '13:00', to: '17:00', location: 'Main Street', types: ['check-up'] }));
+  const rules = {
+    specialty: 'family-medicine',
+    time_zone: 'America/New_York',
+    minimum_notice_minutes: 60,
+    horizon_days: 60,
+    start_every_minutes: 30,
+    appointment_types: [{ code: 'check-up', name: 'Check-up', minutes: 30, modality: 'in-person' }],
+    weekly,
+    exceptions: [],
+  };
+  const set = await api('PUT', '/v1/availability', { token: provider, body: rules, headers: { 'if-match': availability.headers.get('etag') } });
+  assert.equal(set.status, 200, set.text);
+  mine = await open(browser);
+  await signInAs(mine.page, account);
+  await settled(mine.page);
+  patient = (await api('GET', '/v1/account', { token: await token(mine.page) })).json.patient;
+  const memory = new Map();
+  const call = async (method, path, body, headers) => {
+    const { status, json } = await api(method, path, { token: provider, body, headers });
+    return { status, json };
+  };
+  const sub = JSON.parse(Buffer.from(provider.split('.')[1], 'base64url').toString()).sub;
+  practice = new Messages(call, { account: sub, owner: 'providers' }, { get: async (name) => memory.get(name), set: async (name, value) => void memory.set(name, value) });
+  // The practice has a key before anybody can write to it.
+  const logs = await practice.logs(patient);
+  if (logs.find(({ party }) => party === 'providers').keys.length === 0) await practice.register();
+});
+after(() => browser?.close());
+
+/** The token that a window has. */
+const token = (page) => page.evaluate(() => Object.entries(sessionStorage).find(([name]) => name.endsWith('.accessToken'))[1]);
+
+async function clean() {
+  assert.deepEqual(mine.seen.violations, []);
+  assert.deepEqual(mine.seen.console, []);
+}
+
+/** Looks for free times of the provider, from some days ahead. */
+async function search(page, from, to) {
+  await page.getByLabel('With whom').selectOption({ label: 'Family medicine' });
+  await page.getByLabel('What for').selectOption('check-up');
+  await page.getByLabel('From').fill(day(from));
+  await page.getByLabel('To', { exact: true }).fill(day(to));
+}
+
+test('a visit is looked for, kept for ten minutes, and booked', async () => {
+  const { page } = mine;
+  await go(page, '/appointments');
+  await examine(page, 'appointments');
+  await page.getByRole('link', { name: 'Book a visit' }).click();
+  await settled(page);
+  await page.getByRole('button', { name: 'Show free times' }).click();
+  await page.getByText('Choose a provider or a field.').waitFor();
+  await search(page, 3, 9);
+  await page.getByRole('button', { name: 'Show free times' }).click();
+  const times = page.locator('.times button');
+  await times.first().waitFor();
+  assert.match(await times.first().innerText(), /^\d{1,2}:\d\d (AM|PM) E[SD]T/, 'a time has its zone');
+  await examine(page, 'free-times');
+  await times.nth(2).click();
+  await page.getByRole('heading', { name: 'This time is kept for you' }).waitFor();
+  assert.match(await page.getByRole('timer').innerText(), /^(10:00|9:\d\d)$/);
+  await examine(page, 'kept');
+  await page.getByRole('button', { name: 'Book this visit' }).click();
+  await page.getByText('Write a few words about why you come.').waitFor();
+  await page.getByLabel('Why do you come?').fill(REASON);
+  await page.getByRole('button', { name: 'Book this visit' }).click();
+  await page.getByText('Why you come').waitFor();
+  await settled(page);
+  assert.equal(await page.title(), 'Visit – Patient portal');
+  assert.match(await page.locator('h1').innerText(), /, 20\d\d at \d{1,2}:\d\d (AM|PM) E[SD]T$/);
+  await examine(page, 'appointment');
+  await clean();
+});
+
+test('somebody else was faster: the times that are left', async () => {
+  const { page } = mine;
+  await go(page, '/appointments/new');
+  await search(page, 3, 9);
+  await page.getByRole('button', { name: 'Show free times' }).click();
+  const first = page.locator('.times button').first();
+  await first.waitFor();
+  await page.route('**/holds', (route) => route.fulfill({
+    status: 409,
+    contentType: 'application/problem+json',
+    body: JSON.stringify({ type: '/problems/slot-taken', title: '', status: 409, detail: '', next_slots: [] }),
+  }));
+  await first.click();
+  await page.getByRole('alert').getByText('Somebody else has just taken this time').waitFor();
+  await accessible(page, 'slot taken');
+  await page.unroute('**/holds');
+});
+
+test('the visit is saved to a calendar, moved and cancelled', async () => {
+  const { page } = mine;
+  await go(page, '/');
+  await page.getByRole('region', { name: 'Next visits' }).getByRole('link').first().click();
+  await settled(page);
+  const download = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Add to my calendar' }).click();
+  const ics = readFileSync(await (await download).path(), 'utf8');
+  assert.match(ics, /^BEGIN:VCALENDAR/);
+  assert.ok(!ics.includes(MARK));
+  await page.getByRole('button', { name: 'Move this visit' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Move this visit' });
+  await dialog.getByRole('button', { name: 'Later days' }).click();
+  await dialog.locator('.times button').first().waitFor();
+  await examine(page, 'move-dialog');
+  await dialog.locator('.times button').first().click();
+  await page.getByText('Your visit is moved.').waitFor();
+  await page.getByRole('button', { name: 'Cancel this visit' }).click();
+  const sure = page.getByRole('dialog', { name: 'Cancel this visit?' });
+  await examine(page, 'cancel-dialog');
+  await page.keyboard.press('Escape');
+  await sure.waitFor({ state: 'detached' });
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Cancel this visit', 'the focus goes back');
+  await page.keyboard.press('Enter');
+  await sure.getByLabel('Why do you cancel?').selectOption('unwell');
+  await sure.getByRole('button', { name: 'Cancel the visit' }).click();
+  await page.getByText('Your visit is cancelled.').waitFor();
+  await examine(page, 'appointment-cancelled');
+  await clean();
+});
+
+test('a place on the waitlist is taken and given up; a calendar has a secret address', async () => {
+  const { page } = mine;
+  await go(page, '/appointments/waitlist');
+  await search(page, 20, 40);
+  await page.getByLabel('Not before (if it matters)').fill('14:00');
+  await examine(page, 'join-waitlist');
+  await page.getByRole('button', { name: 'Join the waitlist' }).click();
+  await page.getByText('Waiting since').first().waitFor();
+  await settled(page);
+  await examine(page, 'waitlist');
+  await page.getByRole('button', { name: /^Leave the waitlist/ }).first().click();
+  await page.getByText('You are not on the waitlist').waitFor();
+
+  await page.getByLabel('My calendar').check();
+  await page.getByRole('button', { name: 'Make a new address' }).click();
+  const address = await page.locator('.secret').innerText();
+  await examine(page, 'calendar');
+  const calendar = await fetch(address);
+  assert.equal(calendar.status, 200);
+  assert.match(await calendar.text(), /^BEGIN:VCALENDAR/);
+  await page.getByRole('button', { name: 'End my calendar' }).click();
+  await page.getByText('The address works no more.').waitFor();
+  assert.equal((await fetch(address)).status, 404);
+  await clean();
+});
+
+test('a message goes to the care team, who answers; both hear of it at once', async () => {
+  const { page } = mine;
+  await go(page, '/messages');
+  await examine(page, 'messages');
+  await page.getByRole('link', { name: 'Write a message' }).click();
+  await settled(page);
+  await page.getByLabel('Subject').fill(`${MARK} about my knee`);
+  await page.getByLabel('Your message').fill(`${MARK}: it hurts when I walk`);
+  await page.getByText('Your draft is kept on this device').waitFor();
+  await examine(page, 'message-new');
+  // The draft is there when somebody comes back.
+  await go(page, '/messages');
+  await page.getByRole('link', { name: 'Write a message' }).click();
+  await page.waitForFunction(() => document.querySelector('textarea')?.value !== '');
+  assert.equal(await page.getByLabel('Your message').inputValue(), `${MARK}: it hurts when I walk`);
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  await page.getByRole('heading', { name: `${MARK} about my knee` }).waitFor();
+  await page.getByText(`${MARK}: it hurts when I walk`).waitFor();
+  await page.getByText('Your care team has not read your last message yet.').waitFor();
+
+  const waiting = (await practice.inbox()).find(({ subject }) => subject.startsWith(MARK));
+  const thread = waiting.stored.id;
+  const [first] = await practice.read(patient, thread);
+  assert.equal(first.text, `${MARK}: it hurts when I walk`);
+  await practice.markRead(patient, thread);
+  await page.getByText(/^Your care team read this on/).waitFor();
+  // Text that looks like markup is text.
+  const answer = `${MARK}: since when? <img src=x onerror=alert(1)> \u202Erev ﷽ 👩‍⚕️`;
+  await practice.send(patient, thread, { text: answer });
+  await page.getByText(answer).waitFor();
+  assert.equal(await page.locator('.message img').count(), 0);
+  await examine(page, 'thread');
+
+  await page.getByRole('button', { name: 'Attach a document' }).click();
+  await page.getByRole('dialog', { name: 'Attach documents' }).waitFor();
+  await settled(page);
+  await examine(page, 'attach-dialog');
+  const documents = page.getByRole('dialog').getByRole('checkbox');
+  if ((await documents.count()) > 0) await documents.first().check();
+  await page.getByRole('dialog').getByRole('button', { name: 'Attach', exact: true }).click();
+  await page.getByLabel('Your answer').fill(`${MARK}: for a week`);
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  await page.getByText(`${MARK}: for a week`, { exact: true }).locator('visible=true').first().waitFor();
+  await page.waitForFunction(() => document.querySelector('textarea')?.value === '');
+  await page.getByRole('button', { name: 'Put this conversation away' }).click();
+  await page.getByRole('heading', { name: 'Messages' }).waitFor();
+  await page.getByLabel('Put away').check();
+  await page.getByText(`${MARK} about my knee`).waitFor();
+  await clean();
+});
+
+test('messages are locked with a passphrase, and open with it alone', async () => {
+  const { page } = mine;
+  const passphrase = `four words ${randomUUID()}`;
+  await go(page, '/messages/protection');
+  await examine(page, 'protection');
+  await page.getByLabel('New passphrase', { exact: true }).fill(passphrase);
+  await page.getByLabel('New passphrase again').fill(passphrase);
+  await page.getByRole('button', { name: 'Lock my messages' }).click();
+  await page.getByText('Check the box if you agree.').waitFor();
+  await page.getByLabel('I know that nobody can open my messages').check();
+  await page.getByRole('button', { name: 'Lock my messages' }).click();
+  await page.getByText('You have a new key').waitFor({ timeout: 60_000 });
+  // What was written before stays open to the key before; what comes now takes the passphrase.
+  await go(page, '/messages/new');
+  await page.getByLabel('Subject').fill(`${MARK} locked`);
+  await page.getByLabel('Your message').fill(`${MARK}: behind a passphrase`);
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  await page.getByRole('heading', { name: `${MARK} locked` }).waitFor();
+  await go(page, '/security');
+  await page.reload();
+  await settled(page);
+  await page.getByRole('navigation').getByRole('link', { name: 'Messages' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Open your messages' });
+  await dialog.waitFor();
+  await examine(page, 'passphrase-dialog');
+  await dialog.getByLabel('Passphrase').fill('not the passphrase');
+  await dialog.getByRole('button', { name: 'Open', exact: true }).click();
+  await page.getByRole('alert').getByText('This is not your passphrase').waitFor();
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await dialog.getByLabel('Passphrase').fill(passphrase);
+  await dialog.getByRole('button', { name: 'Open', exact: true }).click();
+  await page.getByText(`${MARK} locked`).waitFor();
+  // As it was, for whoever comes after.
+  await go(page, '/messages/protection');
+  await page.getByRole('button', { name: 'Use no passphrase any more' }).click();
+  await page.getByText('You have a new key').waitFor({ timeout: 60_000 });
+  await clean();
+});
+
+test('a correction is asked for, denied and disagreed with', async () => {
+  const { page } = mine;
+  await go(page, '/corrections');
+  await page.getByRole('button', { name: 'Ask for a correction' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Ask for a correction' });
+  await examine(page, 'correction-dialog');
+  await dialog.getByLabel('What is wrong, and what should it be?').fill(`${MARK} I never smoked`);
+  await dialog.getByLabel('How do you know?').fill('I would know');
+  await dialog.getByRole('button', { name: 'Send request' }).click();
+  await page.getByText('Your request is with the practice.').waitFor();
+  const list = await api('GET', `/v1/patients/${patient}/amendments`, { token: await token(page) });
+  const { id } = list.json.amendments.find(({ change }) => change.startsWith(MARK));
+  const denied = await api('POST', `/v1/patients/${patient}/amendments/${id}/review`, { token: provider, body: { deny: { basis: 'accurate-and-complete', explanation: 'It was asked for twice' } } });
+  assert.equal(denied.status, 200, denied.text);
+  await page.reload();
+  await settled(page);
+  await examine(page, 'corrections');
+  await page.getByRole('button', { name: 'I disagree' }).first().click();
+  await page.getByLabel('Why you disagree').fill(`${MARK} it is not right`);
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  await page.getByText('You disagreed').first().waitFor();
+  await clean();
+});
+
+test('a friend acts for the patient in what was granted, until it ends', async () => {
+  const { page } = mine;
+  await go(page, '/proxies');
+  await examine(page, 'proxies');
+  await page.getByRole('button', { name: 'Let somebody act for me' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Let somebody act for me' });
+  await dialog.getByRole('button', { name: 'Give access' }).click();
+  await dialog.getByText('Choose at least one.').waitFor();
+  await examine(page, 'grant-dialog');
+  await dialog.getByLabel('Their name').fill('Somebody Near');
+  await dialog.getByLabel('Their e-mail address').fill(friend.email);
+  await dialog.getByLabel('Visits').check();
+  await dialog.getByLabel('Lab results').check();
+  await dialog.getByRole('button', { name: 'Give access' }).click();
+  await page.getByText('Saved. If the person has no account yet').waitFor();
+  await page.getByRole('heading', { name: 'Somebody Near' }).waitFor();
+
+  const theirs = await open(browser);
+  await signInAs(theirs.page, friend);
+  await settled(theirs.page);
+  const choice = theirs.page.getByLabel('Whose record');
+  await choice.selectOption({ index: 1 });
+  await theirs.page.getByText(/^You are acting for/).waitFor();
+  await settled(theirs.page);
+  const places = await theirs.page.getByRole('navigation').getByRole('listitem').allInnerTexts();
+  assert.deepEqual(places, ['Home', 'Visits', 'Lab results', 'Who can act for me']);
+  await examine(theirs.page, 'acting-home');
+  await theirs.page.getByRole('navigation').getByRole('link', { name: 'Lab results' }).click();
+  await settled(theirs.page);
+  await theirs.page.locator('a.row').first().waitFor();
+  // It holds when the page is loaded anew.
+  await theirs.page.reload();
+  await theirs.page.getByText(/^You are acting for/).waitFor();
+
+  await page.getByRole('button', { name: /^End this access/ }).first().click();
+  await page.getByRole('dialog').getByRole('button', { name: 'End it' }).click();
+  await page.getByText('Nobody can act for you').waitFor();
+  await theirs.page.reload();
+  await settled(theirs.page);
+  assert.equal(await theirs.page.getByText(/^You are acting for/).count(), 0);
+  // Their session is ended elsewhere: the next request says so, and nothing stays.
+  await theirs.page.route('**/v1/patients/**', (route) => route.fulfill({ status: 401, contentType: 'application/problem+json', body: JSON.stringify({ type: '/problems/unauthenticated', title: '', status: 401, detail: '' }) }));
+  await theirs.page.getByRole('navigation').getByRole('link', { name: 'Documents' }).click();
+  await theirs.page.getByText('Your session has ended. Please sign in again.').waitFor();
+  assert.deepEqual(Object.keys((await kept(theirs.page)).session), []);
+  assert.deepEqual(theirs.seen.violations, []);
+  assert.deepEqual(theirs.seen.console, []);
+  await theirs.context.close();
+  await clean();
+});
+
+test('nothing of it is in what the browser keeps, and nothing at all of the drafts after signing out', async () => {
+  const { page, seen } = mine;
+  await go(page, '/messages/new');
+  await page.getByLabel('Your message').fill(`${MARK} never sent`);
+  await page.getByText('Your draft is kept on this device').waitFor();
+  const stored = async () => JSON.stringify([await kept(page), await page.evaluate(databases), [...seen.urls], seen.console]);
+  const before = await stored();
+  assert.ok(!before.includes(MARK) && !before.includes(encodeURIComponent(MARK)));
+  assert.ok(!before.includes('Somebody Near'));
+  await page.getByRole('button', { name: 'Sign out' }).first().click();
+  await page.getByText('You are signed out.').waitFor();
+  const { 'portal-drafts': drafts } = await page.evaluate(databases);
+  assert.deepEqual(drafts, []);
+  assert.ok(!(await stored()).includes(MARK));
+});
+
+/** All that is in the page's databases: bytes as text, so that a word in them is found. */
+async function databases() {
+  const found = {};
+  for (const { name } of await indexedDB.databases()) {
+    const settled = (request) => new Promise((resolve, reject) => { request.onsuccess = () => resolve(request.result); request.onerror = () => reject(request.error); });
+    const database = await settled(indexedDB.open(name));
+    const entries = database.transaction('drafts').objectStore('drafts');
+    const text = (value) => JSON.stringify(value, (_, part) => (part instanceof Uint8Array ? new TextDecoder('latin1').decode(part) : part));
+    const [keys, values] = await Promise.all([settled(entries.getAllKeys()), settled(entries.getAll())]);
+    found[name] = keys.map((key, at) => `${key} ${text(values[at])}`);
+    database.close();
+  }
+  return found;
+}
