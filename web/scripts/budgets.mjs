@@ -31,7 +31,7 @@ const check = (name, bytes, budget) => {
 };
 
 check('the first screen', sum(initial), BUDGET.initial);
-for (const key of Object.keys(manifest).filter((key) => manifest[key].isDynamicEntry && /screens\/|session\//.test(key))) {
+for (const key of Object.keys(manifest).filter((key) => manifest[key].isDynamicEntry && /screens\/|session\/|locales\/staff\//.test(key))) {
   check(key, sum([...withImports(key)].filter((one) => !initial.has(one))), BUDGET.screen);
 }
 const styles = new Set(Object.values(manifest).flatMap(({ css = [] }) => css));

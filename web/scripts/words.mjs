@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 
-const files = ['en', 'es'].map((language) => new URL(`../src/words/locales/${language}.po`, import.meta.url));
+const files = ['en', 'es', 'staff/en', 'staff/es'].map((name) => new URL(`../src/words/locales/${name}.po`, import.meta.url));
 const before = files.map((file) => readFileSync(file, 'utf8'));
 execFileSync('npx', ['lingui', 'extract', '--clean'], { cwd: new URL('..', import.meta.url), stdio: 'ignore' });
 const after = files.map((file) => readFileSync(file, 'utf8'));
@@ -15,7 +15,7 @@ files.forEach((_, at) => {
   for (const id of has) if (!had.has(id)) wrong.push(`not in the catalog (npm run words): ${id.trim()}`);
   for (const id of had) if (!has.has(id)) wrong.push(`nobody says this any more (npm run words): ${id.trim()}`);
 });
-for (const entry of after[1].split('\n\n').slice(1)) {
+for (const entry of [after[1], after[3]].flatMap((catalog) => catalog.split('\n\n').slice(1))) {
   if (/msgstr ""\s*$/.test(entry)) wrong.push(`not in Spanish: ${entry.trim()}`);
 }
 if (wrong.length > 0) {

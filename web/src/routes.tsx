@@ -1,6 +1,8 @@
 // Every screen, one line each. A screen is a file that is loaded when somebody goes there.
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router';
 import { hasSession } from './session/session';
+import type { Role } from './session/me';
+import { staffWords } from './words/i18n';
 import { Shell } from './shell/Shell';
 import { Broken, NotFound } from './shell/failures';
 import { SignIn } from './screens/sign-in/SignIn';
@@ -38,10 +40,11 @@ const shell = createRoute({
   component: Shell,
   notFoundComponent: NotFound,
 });
-const within = { getParentRoute: () => shell };
+const anybody = { getParentRoute: () => shell };
+const within = { ...anybody, staticData: { roles: ['patient'] as Role[] } };
 
-const home = createRoute({ ...within, path: '/', component: lazyRouteComponent(() => import('./screens/home/Home'), 'Home') });
-const security = createRoute({ ...within, path: '/security', component: lazyRouteComponent(() => import('./screens/profile/Security'), 'Security') });
+const home = createRoute({ ...anybody, path: '/', component: lazyRouteComponent(() => import('./screens/home/Home'), 'Home') });
+const security = createRoute({ ...anybody, path: '/security', component: lazyRouteComponent(() => import('./screens/profile/Security'), 'Security') });
 const labResults = createRoute({ ...within, path: '/lab-results', component: lazyRouteComponent(() => import('./screens/labs/LabResults'), 'LabResults') });
 const labResult = createRoute({ ...within, path: '/lab-results/$result', component: lazyRouteComponent(() => import('./screens/labs/LabResult'), 'LabResult') });
 const prescriptions = createRoute({ ...within, path: '/prescriptions', component: lazyRouteComponent(() => import('./screens/prescriptions/Prescriptions'), 'Prescriptions') });
@@ -68,6 +71,42 @@ const proxies = createRoute({ ...within, path: '/proxies', component: lazyRouteC
 const corrections = createRoute({ ...within, path: '/corrections', component: lazyRouteComponent(() => import('./screens/corrections/Corrections'), 'Corrections') });
 const profile = createRoute({ ...within, path: '/profile', component: lazyRouteComponent(() => import('./screens/profile/Profile'), 'Profile') });
 
+// For the practice
+const staff = createRoute({ ...anybody, id: 'staff', beforeLoad: staffWords });
+const forProviders = { getParentRoute: () => staff, staticData: { roles: ['provider'] as Role[] } };
+const forOfficers = { getParentRoute: () => staff, staticData: { roles: ['privacy-officer'] as Role[] } };
+const forAdmins = { getParentRoute: () => staff, staticData: { roles: ['admin'] as Role[] } };
+
+const availability = createRoute({ ...forProviders, path: '/availability', component: lazyRouteComponent(() => import('./screens/staff/Availability'), 'Availability') });
+const waiting = createRoute({ ...forProviders, path: '/waiting', component: lazyRouteComponent(() => import('./screens/staff/Waiting'), 'Waiting') });
+const patients = createRoute({ ...forProviders, path: '/patients', component: lazyRouteComponent(() => import('./screens/staff/Patients'), 'Patients') });
+const patientRecord = createRoute({ ...forProviders, path: '/patients/$patient', component: lazyRouteComponent(() => import('./screens/staff/Summary'), 'Summary') });
+const patientEmergency = createRoute({ ...forProviders, path: '/patients/$patient/emergency', component: lazyRouteComponent(() => import('./screens/staff/Emergency'), 'Emergency') });
+const patientLabs = createRoute({ ...forProviders, path: '/patients/$patient/lab-results', component: lazyRouteComponent(() => import('./screens/staff/Labs'), 'Labs') });
+const patientLab = createRoute({ ...forProviders, path: '/patients/$patient/lab-results/$result', component: lazyRouteComponent(() => import('./screens/staff/Lab'), 'Lab') });
+const patientPrescriptions = createRoute({ ...forProviders, path: '/patients/$patient/prescriptions', component: lazyRouteComponent(() => import('./screens/staff/Medicines'), 'Medicines') });
+const patientSections = createRoute({ ...forProviders, path: '/patients/$patient/health-record', component: lazyRouteComponent(() => import('./screens/staff/Sections'), 'Sections') });
+const patientSection = createRoute({ ...forProviders, path: '/patients/$patient/health-record/$section', component: lazyRouteComponent(() => import('./screens/staff/Sections'), 'Entries') });
+const patientDocuments = createRoute({ ...forProviders, path: '/patients/$patient/documents', component: lazyRouteComponent(() => import('./screens/staff/Papers'), 'Papers') });
+const patientDocument = createRoute({ ...forProviders, path: '/patients/$patient/documents/$document', component: lazyRouteComponent(() => import('./screens/staff/Papers'), 'Paper') });
+const patientProfile = createRoute({ ...forProviders, path: '/patients/$patient/profile', component: lazyRouteComponent(() => import('./screens/staff/Person'), 'Person') });
+const patientTeam = createRoute({ ...forProviders, path: '/patients/$patient/care-team', component: lazyRouteComponent(() => import('./screens/staff/CareTeam'), 'CareTeam') });
+const patientVisit = createRoute({ ...forProviders, path: '/patients/$patient/visits/$appointment', component: lazyRouteComponent(() => import('./screens/staff/Visit'), 'Visit') });
+const inbox = createRoute({ ...forProviders, path: '/inbox', component: lazyRouteComponent(() => import('./screens/staff/Inbox'), 'Inbox') });
+const patientThreads = createRoute({ ...forProviders, path: '/patients/$patient/threads', component: lazyRouteComponent(() => import('./screens/staff/Threads'), 'Threads') });
+const patientThread = createRoute({ ...forProviders, path: '/patients/$patient/threads/$thread', component: lazyRouteComponent(() => import('./screens/staff/PatientThread'), 'PatientThread') });
+const refills = createRoute({ ...forProviders, path: '/refills', component: lazyRouteComponent(() => import('./screens/staff/Refills'), 'Refills') });
+const holds = createRoute({ ...forOfficers, path: '/lab-holds', component: lazyRouteComponent(() => import('./screens/staff/Holds'), 'Holds') });
+const concern = createRoute({ ...forOfficers, path: '/concerns/$concern', component: lazyRouteComponent(() => import('./screens/staff/OneConcern'), 'OneConcern') });
+const invitation = createRoute({ ...forAdmins, path: '/users/invite', component: lazyRouteComponent(() => import('./screens/staff/Invitation'), 'Invitation') });
+const codes = createRoute({ ...forAdmins, path: '/activation-codes', component: lazyRouteComponent(() => import('./screens/staff/Codes'), 'Codes') });
+const requests = createRoute({
+  getParentRoute: () => staff,
+  staticData: { roles: ['provider', 'privacy-officer'] },
+  path: '/correction-requests',
+  component: lazyRouteComponent(() => import('./screens/staff/CorrectionRequests'), 'CorrectionRequests'),
+});
+
 export const router = createRouter({
   routeTree: root.addChildren([
     signIn,
@@ -76,6 +115,11 @@ export const router = createRouter({
     shell.addChildren([
       home, security, labResults, labResult, prescriptions, healthRecord, section, documents, document_, copies, whoLooked, profile,
       appointments, newAppointment, joinWaitlist, appointment, messages, newThread, messageSafety, thread, proxies, corrections,
+      staff.addChildren([
+        availability, waiting, patients, patientRecord, patientEmergency, patientLabs, patientLab, patientPrescriptions,
+        patientSections, patientSection, patientDocuments, patientDocument, patientProfile, patientTeam, patientVisit, inbox,
+        patientThreads, patientThread, refills, holds, concern, invitation, codes, requests,
+      ]),
     ]),
   ]),
   // Every read is in the audit log: nothing is read before somebody asks for it.
@@ -88,5 +132,9 @@ export const router = createRouter({
 declare module '@tanstack/react-router' {
   interface Register {
     router: typeof router;
+  }
+  interface StaticDataRouteOption {
+    /** Whose screen it is; everybody's without it. */
+    roles?: Role[];
   }
 }

@@ -1,5 +1,5 @@
 // The signed-in account, and for whom it is used.
-import { useSyncExternalStore } from 'react';
+import { createContext, useContext, useSyncExternalStore } from 'react';
 import { queryOptions, useQuery, useSuspenseQuery } from '@tanstack/react-query';
 import { answer, api, type Schemas } from '../api/client';
 
@@ -70,9 +70,14 @@ export function useSubject(): Subject | undefined {
   return patient ? { patient, own: true } : undefined;
 }
 
+/** The patient whose record somebody of the practice has open. */
+export const OpenRecord = createContext<string | undefined>(undefined);
+
 /** The patient whose record is shown. Screens of patients take it from here alone. */
 export function usePatient(): string {
   const subject = useSubject();
+  const open = useContext(OpenRecord);
+  if (open) return open;
   if (!subject) throw new Error('this screen is for patients');
   return subject.patient;
 }

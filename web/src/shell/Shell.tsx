@@ -1,6 +1,6 @@
 // What is around every screen of somebody who is signed in.
 import { lazy, Suspense, useEffect, useState } from 'react';
-import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router';
+import { Link, Outlet, useMatches, useNavigate, useRouterState } from '@tanstack/react-router';
 import { useQuery } from '@tanstack/react-query';
 import { useLingui } from '@lingui/react';
 import { Trans, useLingui as useWords } from '@lingui/react/macro';
@@ -12,6 +12,7 @@ import { Button } from '../ui/Button';
 import { isOpen, NAVIGATION } from './navigation';
 import { LanguageChoice } from './LanguageChoice';
 import { Mark } from './Mark';
+import { Foreign } from './failures';
 
 const Live = lazy(() => import('../session/Live').then((loaded) => ({ default: loaded.Live })));
 
@@ -61,6 +62,8 @@ function Screen({ role }: { role: Role }) {
   const { patient } = useAccount();
   const proxied = useQuery({ ...proxiedQuery, enabled: role === 'patient' });
   const subject = useSubject();
+  const roles = useMatches({ select: (matches) => matches.at(-1)?.staticData.roles });
+  if (roles && !roles.includes(role)) return <Foreign />;
   const waits = role === 'patient' && (!patient || isActing());
   if (waits) return <Loaded query={proxied} lines={6}>{() => <Outlet key={subject?.patient ?? ''} />}</Loaded>;
   return <Outlet key={subject?.patient ?? ''} />;

@@ -14,6 +14,17 @@ export function NotFound() {
   );
 }
 
+/** An address that is a screen of another role. */
+export function Foreign() {
+  const { t } = useLingui();
+  return (
+    <Page title={t`This page is not for your account`}>
+      <p><Trans>It belongs to another kind of account. Nothing was opened.</Trans></p>
+      <p><Link to="/" className="button main"><Trans>Go to the start page</Trans></Link></p>
+    </Page>
+  );
+}
+
 /** A screen that failed: most often, a part of the app that could not be loaded. */
 export function Broken({ error }: { error: unknown }) {
   const { t } = useLingui();

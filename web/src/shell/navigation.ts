@@ -29,9 +29,25 @@ export const NAVIGATION: Record<Role, Place[]> = {
     { to: '/proxies', label: msg`Who can act for me` },
     { to: '/profile', label: msg`Profile`, takes: ['profile'] },
   ],
-  provider: [{ to: '/', label: msg`Home` }],
-  admin: [{ to: '/', label: msg`Home` }],
-  'privacy-officer': [{ to: '/', label: msg`Home` }],
+  provider: [
+    { to: '/', label: msg`My day` },
+    { to: '/patients', label: msg`Patients` },
+    { to: '/inbox', label: msg`Messages` },
+    { to: '/refills', label: msg`Refill requests` },
+    { to: '/correction-requests', label: msg`Correction requests` },
+    { to: '/waiting', label: msg`Waitlist` },
+    { to: '/availability', label: msg`My hours` },
+  ],
+  'privacy-officer': [
+    { to: '/', label: msg`Concerns` },
+    { to: '/correction-requests', label: msg`Correction requests` },
+    { to: '/lab-holds', label: msg`Results held back` },
+  ],
+  admin: [
+    { to: '/', label: msg`People` },
+    { to: '/users/invite', label: msg`Invite somebody` },
+    { to: '/activation-codes', label: msg`Activation codes` },
+  ],
 };
 
 /** Whether somebody may go there with what they were granted. */

@@ -17,9 +17,25 @@ export const preferred = (): Language => {
   return navigator.languages.find((one) => /^(en|es)\b/.test(one))?.startsWith('es') ? 'es' : 'en';
 };
 
+/** Words of the screens for staff, which patients do not wait for. */
+const staffCatalogs = {
+  en: () => import('./locales/staff/en.po'),
+  es: () => import('./locales/staff/es.po'),
+};
+let forStaff = false;
+
+/** Loads the words of the screens for staff. */
+export async function staffWords(): Promise<void> {
+  if (forStaff) return;
+  const language = i18n.locale as Language;
+  const { messages } = await staffCatalogs[language]();
+  forStaff = true;
+  i18n.load(language, messages);
+}
+
 export async function speak(language: Language): Promise<void> {
-  const { messages } = await catalogs[language]();
-  i18n.loadAndActivate({ locale: language, messages });
+  const [{ messages }, staff] = await Promise.all([catalogs[language](), forStaff ? staffCatalogs[language]() : undefined]);
+  i18n.loadAndActivate({ locale: language, messages: { ...messages, ...staff?.messages } });
   document.documentElement.lang = language;
 }
 

@@ -58,6 +58,24 @@ const KNOWN: Record<string, Advice> = {
   'message-wrong-secret': { title: msg`This is not your passphrase`, text: msg`Try again. Capital letters and blanks count. Nobody can look it up for you.`, again: true },
   'message-weak-passphrase': { title: msg`This passphrase is too short`, text: msg`Use at least 15 characters: a few words that you can keep in mind.`, again: false },
   'message-not-shared': { title: msg`This conversation is not shared with you yet`, text: msg`Ask the person who began it to open the portal and share it.`, again: true },
+  // The practice
+  'last-member': { title: msg`Nobody would be left on the care team`, text: msg`Add somebody else first.`, again: false },
+  'already-permitted': { title: msg`You are on this patient’s care team`, text: msg`Open the record as usual.`, again: false },
+  'already-broken': { title: msg`You have emergency access already`, text: msg`Open the record. When the hour is over, you can ask again.`, again: false },
+  barred: { title: msg`You cannot use emergency access for now`, text: msg`An earlier one was not justified. Ask somebody on the care team to add you, or the privacy officer to let you again.`, again: false },
+  'not-on-care-team': { title: msg`That person is not on the care team`, text: msg`Choose somebody who treats the patient now.`, again: false },
+  'already-held': { title: msg`This result is held back already`, text: msg`Load the page again to see it.`, again: false },
+  'too-many-holds': { title: msg`Twenty results of this patient are held back`, text: msg`Release one of them first.`, again: false },
+  'held-long-enough': { title: msg`This result cannot be held back any longer`, text: msg`It was held first more than 30 days ago.`, again: false },
+  'concern-closed': { title: msg`This was closed before`, text: msg`Load the page again to see how it ended.`, again: false },
+  'amendment-closed': { title: msg`This request was answered before`, text: msg`Load the page again to see the answer.`, again: false },
+  'not-extendable': { title: msg`The time cannot be made longer`, text: msg`It was made longer before, or is over. Accept or deny the request.`, again: false },
+  'appointment-not-begun': { title: msg`The visit has not begun yet`, text: msg`Come back when it has.`, again: false },
+  'last-administrator': { title: msg`Somebody has to administer the portal`, text: msg`Make somebody else an administrator first.`, again: false },
+  'practitioner-taken': { title: msg`This provider has an account already`, text: msg`Find it in the list and change that one.`, again: false },
+  'incomplete-record': { title: msg`The record lacks the whole date of birth`, text: msg`The patient proves it to open an account. Have the record completed first.`, again: false },
+  'too-many-codes': { title: msg`There were too many codes for this patient`, text: msg`Please wait until tomorrow.`, again: false },
+  'patient-deceased': { title: msg`The record says that this patient has died`, text: msg`Ask the practice to check the record.`, again: false },
 };
 
 /** What a browser finds wrong with messages that no honest portal would send. */

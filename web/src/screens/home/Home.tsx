@@ -4,25 +4,34 @@ import { Link } from '@tanstack/react-router';
 import { useLingui as useDescriptors } from '@lingui/react';
 import { Trans, useLingui } from '@lingui/react/macro';
 import { useAccount, useSubject } from '../../session/me';
+import { staffWords } from '../../words/i18n';
 import { isOpen, NAVIGATION } from '../../shell/navigation';
 import { Page } from '../../ui/Page';
 import { Notice } from '../../ui/Notice';
 
 const Patient = lazy(() => import('./PatientHome').then(({ PatientHome }) => ({ default: PatientHome })));
+const Day = lazy(async () => {
+  const [{ Day }] = await Promise.all([import('../staff/Day'), staffWords()]);
+  return { default: Day };
+});
+const Concerns = lazy(async () => {
+  const [{ Concerns }] = await Promise.all([import('../staff/Concerns'), staffWords()]);
+  return { default: Concerns };
+});
+const Users = lazy(async () => {
+  const [{ Users }] = await Promise.all([import('../staff/Users'), staffWords()]);
+  return { default: Users };
+});
 
 export function Home() {
-  const { t } = useLingui();
   const { role } = useAccount();
   const subject = useSubject();
   if (role === 'patient') {
     const whole = subject?.own || ['profile', 'lab-results', 'prescriptions'].every((one) => subject?.categories?.includes(one));
     return whole ? <Patient /> : <Parts />;
   }
-  return (
-    <Page title={t`Home`}>
-      <Notice><p><Trans>The screens for the practice’s staff are not here yet.</Trans></p></Notice>
-    </Page>
-  );
+  if (role === 'provider') return <Day />;
+  return role === 'privacy-officer' ? <Concerns /> : <Users />;
 }
 
 /** Where a proxy can go who may not see the whole start page. */
