@@ -1633,6 +1633,8 @@ export interface components {
             modality: components["schemas"]["Modality"];
             name: components["schemas"]["Line5"];
         };
+        /** @enum {string} */
+        AuditFormat: "csv" | "json-lines";
         /** @description A provider's availability, as they set it and as it is stored. It holds nothing of any patient. */
         Availability: {
             appointment_types: components["schemas"]["AppointmentType"][];
@@ -2072,7 +2074,7 @@ export interface components {
         Exported: {
             /** @description The file, or this part of it. */
             content: string;
-            format: components["schemas"]["Format"];
+            format: components["schemas"]["AuditFormat"];
             /** @description For the next part, as `cursor`; absent in the last one. */
             next_cursor?: string | null;
             verification: components["schemas"]["Verification"];
@@ -2135,11 +2137,9 @@ export interface components {
         /** @enum {string} */
         Form: "written" | "oral";
         /** @enum {string} */
-        Format: "csv" | "json-lines";
-        /** @enum {string} */
-        Format2: "fhir" | "html" | "pdf";
+        Format: "fhir" | "html" | "pdf";
         /** @description The forms that somebody wants, each once. */
-        Formats: components["schemas"]["Format2"][];
+        Formats: components["schemas"]["Format"][];
         /** @description A page of records, newest first. */
         Found: {
             /** @description For the next page, as `cursor`; absent on the last page. */
