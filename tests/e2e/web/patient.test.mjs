@@ -332,10 +332,12 @@ test('after signing out there is nothing, also not behind the back button', asyn
 async function tabTo(page, text) {
   for (let presses = 0; presses < 60; presses += 1) {
     await page.keyboard.press('Tab');
-    const { said, outline } = await page.evaluate(() => {
+    const { said, outline, left } = await page.evaluate(() => {
       const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
-      return { said: document.activeElement.textContent.trim(), outline: `${outlineStyle} ${outlineWidth}` };
+      return { said: document.activeElement.textContent.trim(), outline: `${outlineStyle} ${outlineWidth}`, left: document.activeElement === document.body };
     });
+    // Behind the last of the page is the browser's own.
+    if (left) continue;
     assert.equal(outline, 'solid 3px', `the focus is seen on ${said.length} letters`);
     if (said === text) return;
   }
