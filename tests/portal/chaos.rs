@@ -101,7 +101,7 @@ impl Answer {
             operation: spec.id,
             request_id,
             status: response.status.as_u16(),
-            body: is_json.then(|| body(response)).unwrap_or_default(),
+            body: if is_json { body(response) } else { Value::Null },
             changed,
         }
     }

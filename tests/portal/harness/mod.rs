@@ -28,6 +28,9 @@ use uuid::Uuid;
 use xtask::emulator::Emulator;
 use xtask::home::Home;
 
+/// Where a page of the app would come from; no test has one.
+const APP: &str = "http://127.0.0.1";
+
 /// The emulator ends with this process: its standard input closes.
 async fn endpoint() -> &'static str {
     static EMULATOR: OnceCell<(Emulator, tempfile::TempDir)> = OnceCell::const_new();
@@ -35,7 +38,7 @@ async fn endpoint() -> &'static str {
         .get_or_init(|| async {
             let folder = tempfile::tempdir().unwrap();
             let home = Home::at(folder.path()).unwrap();
-            (Emulator::start(&home, None).await.unwrap(), folder)
+            (Emulator::start(&home, None, APP).await.unwrap(), folder)
         })
         .await;
     emulator.endpoint()
