@@ -121,7 +121,8 @@ for (const [name, path] of Object.entries(SCREENS)) {
 test('from the start page to a result and its values, by keyboard alone', async () => {
   const { page } = window_;
   await go(page, '/');
-  await page.evaluate(() => document.activeElement?.blur());
+  await page.reload();
+  await settled(page);
   await page.keyboard.press('Tab');
   assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to the content');
   await tabTo(page, 'See all lab results');
@@ -253,6 +254,8 @@ test('what goes wrong has an answer: slow, 429, 503, 404 and offline', async () 
       await page.getByRole('button', { name: 'Try again' }).click();
       await page.getByRole('alert').waitFor({ state: 'detached' });
     }
+    // Begins anew, with nothing of it read.
+    await go(page, '/');
     await page.reload();
     await settled(page);
   }
@@ -329,10 +332,12 @@ test('after signing out there is nothing, also not behind the back button', asyn
 async function tabTo(page, text) {
   for (let presses = 0; presses < 60; presses += 1) {
     await page.keyboard.press('Tab');
-    const { said, outline } = await page.evaluate(() => {
+    const { said, outline, left } = await page.evaluate(() => {
       const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
-      return { said: document.activeElement.textContent.trim(), outline: `${outlineStyle} ${outlineWidth}` };
+      return { said: document.activeElement.textContent.trim(), outline: `${outlineStyle} ${outlineWidth}`, left: document.activeElement === document.body };
     });
+    // Behind the last of the page is the browser's own.
+    if (left) continue;
     assert.equal(outline, 'solid 3px', `the focus is seen on ${said.length} letters`);
     if (said === text) return;
   }
