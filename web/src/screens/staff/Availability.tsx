@@ -1,6 +1,6 @@
 // When a provider can be booked, and for what.
 import { useState } from 'react';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { type UseMutationResult, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Plural, Trans, useLingui } from '@lingui/react/macro';
 import { answer, api, versioned, type Schemas } from '../../api/client';
 import { Button } from '../../ui/Button';
@@ -34,27 +34,30 @@ const slug = (text: string): string =>
 
 export function Availability() {
   const { t } = useLingui();
+  const queries = useQueryClient();
   const query = useQuery({ queryKey: ['availability'], queryFn: () => versioned(api.GET('/v1/availability')) });
+  // The form begins anew with what was saved; that it was saved is said here.
+  const save = useMutation({
+    mutationFn: (body: Rules) => answer(api.PUT('/v1/availability', { params: { header: { 'if-match': query.data?.version ?? '' } }, body })),
+    onSuccess: () => queries.invalidateQueries({ queryKey: ['availability'] }),
+  });
   return (
     <Page title={t`My hours`} intro={<Trans>When patients can book you, and for what. Visits that are booked already stay as they are.</Trans>}>
-      <Loaded query={query} lines={8}>{({ value, version }) => <Form key={version} rules={value.availability ?? NONE} version={version} first={!value.availability} />}</Loaded>
+      <Loaded query={query} lines={8}>{({ value, version }) => <Form key={version} rules={value.availability ?? NONE} first={!value.availability} save={save} />}</Loaded>
     </Page>
   );
 }
 
-function Form({ rules: before, version, first }: { rules: Rules; version: string; first: boolean }) {
+type Saving = UseMutationResult<Schemas['AvailabilitySet'], Error, Rules>;
+
+function Form({ rules: before, first, save }: { rules: Rules; first: boolean; save: Saving }) {
   const { t } = useLingui();
-  const queries = useQueryClient();
   const [rules, setRules] = useState(before);
   const [wrong, setWrong] = useState<string>();
   const set = (change: Partial<Rules>) => {
     setWrong(undefined);
     setRules({ ...rules, ...change });
   };
-  const save = useMutation({
-    mutationFn: (body: Rules) => answer(api.PUT('/v1/availability', { params: { header: { 'if-match': version } }, body })),
-    onSuccess: () => queries.invalidateQueries({ queryKey: ['availability'] }),
-  });
   const kinds = rules.appointment_types.map((kind) => ({ ...kind, code: kind.code || slug(kind.name) }));
   const kindAt = (at: number, change: Partial<Kind>) => set({ appointment_types: rules.appointment_types.map((one, place) => (place === at ? { ...one, ...change } : one)) });
   const hoursAt = (at: number, change: Partial<Hours>) => set({ weekly: rules.weekly.map((one, place) => (place === at ? { ...one, ...change } : one)) });
