@@ -649,7 +649,7 @@ fn depths(measured: &Measured) {
     activate-account        nobody          cold 5 deep, 6 calls; warm 6 deep, 7 calls
     add-token-claims        service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
     allow-break-glass       privacy-officer cold 3 deep, 3 calls; warm 3 deep, 3 calls
-    archive-audit           service         cold 8 deep, 8 calls; warm 8 deep, 8 calls
+    archive-audit           service         cold 8 deep, 8 calls; warm 6 deep, 6 calls
     assign-thread           provider        cold 2 deep, 4 calls; warm 2 deep, 4 calls
     book-appointment        patient         cold 3 deep, 11 calls; warm 2 deep, 10 calls
     break-glass             provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
@@ -773,7 +773,7 @@ fn depths(measured: &Measured) {
     update-profile          patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
     update-user             admin           cold 9 deep, 9 calls; warm 9 deep, 9 calls
     update-user             approving       cold 4 deep, 5 calls; warm 9 deep, 10 calls
-    verify-audit            service         cold 15 deep, 15 calls; warm 16 deep, 16 calls
+    verify-audit            service         cold 12 deep, 12 calls; warm 13 deep, 13 calls
     withdraw-refill         patient         cold 3 deep, 5 calls; warm 2 deep, 4 calls
     ");
 
