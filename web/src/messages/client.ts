@@ -28,6 +28,12 @@ export interface WrappedKey {
   wrapped: string;
 }
 
+/** What the practice says of messages, besides its threads. */
+export interface Reply {
+  reply_within_hours: number;
+  emergency_number: string;
+}
+
 /** A thread as the server tells it. */
 export interface StoredThread {
   id: string;
@@ -94,6 +100,8 @@ export class Messages {
   readonly #askLock: AskLock | undefined;
   readonly #unlocked = new Map<string, CryptoKey>();
   readonly #conversations = new Map<string, Conversation>();
+  /** Since threads were listed. */
+  reply: Reply | undefined;
 
   constructor(call: Call, person: Person, memory: Memory, askLock?: AskLock) {
     this.#call = call;
@@ -298,8 +306,9 @@ export class Messages {
     const stored: StoredThread[] = [];
     for (;;) {
       const whole = query.size === 0 ? path : `${path}?${query.toString()}`;
-      const page = await this.#ask<{ threads: StoredThread[]; next_cursor?: string }>('GET', whole);
+      const page = await this.#ask<{ threads: StoredThread[]; practice: Reply; next_cursor?: string }>('GET', whole);
       stored.push(...page.threads);
+      this.reply = page.practice;
       if (page.next_cursor === undefined) return stored;
       query.set('cursor', page.next_cursor);
     }

@@ -9,19 +9,21 @@ import { Empty, Loaded } from '../../ui/Loading';
 import { Page } from '../../ui/Page';
 import { instant } from '../../words/dates';
 import { inWords } from '../../words/codes';
-import { Mail, useThreads } from './mailbox';
+import { Emergency, Mail, useThreads } from './mailbox';
 
 export function Messages() {
   const { t } = useLingui();
   const [shown, setShown] = useState<'inbox' | 'hidden'>('inbox');
-  const threads = useThreads(usePatient());
+  const patient = usePatient();
+  const threads = useThreads(patient);
   return (
     <Mail>
       <Page
         title={t`Messages`}
-        intro={<Trans>Write to your care team. Only you and they can read it. For emergencies, call 911.</Trans>}
+        intro={<Trans>Write to your care team. Only you and they can read it.</Trans>}
         action={<Link to="/messages/new" className="button main"><Trans>Write a message</Trans></Link>}
       >
+        <Emergency patient={patient} />
         <Choice label={t`Which conversations`} value={shown} onChange={setShown} options={[['inbox', t`Conversations`], ['hidden', t`Put away`]]} />
         <Loaded query={threads} lines={6}>
           {(all) => {

@@ -3,10 +3,9 @@ import { Link, useNavigate } from '@tanstack/react-router';
 import { useQueryClient } from '@tanstack/react-query';
 import { Trans, useLingui } from '@lingui/react/macro';
 import { usePatient } from '../../session/me';
-import { Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
 import { Compose } from './Compose';
-import { Mail, useMailbox } from './mailbox';
+import { Emergency, Mail, useMailbox } from './mailbox';
 
 export function NewThread() {
   const { t } = useLingui();
@@ -17,7 +16,7 @@ export function NewThread() {
   return (
     <Mail>
       <Page title={t`Write a message`} back={<Link to="/messages"><Trans>All messages</Trans></Link>}>
-        <Notice kind="warning"><p><Trans>Do not use messages for emergencies. If it cannot wait a few days, call the practice. In an emergency, call 911.</Trans></p></Notice>
+        <Emergency patient={patient} />
         <Compose
           patient={patient}
           send={async ({ category, subject, text, attachments }) => {

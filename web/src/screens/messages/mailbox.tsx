@@ -1,12 +1,13 @@
 // What every screen with messages needs: the mailbox, its threads, and asking for a passphrase.
 import { type ReactNode, useSyncExternalStore } from 'react';
 import { useQuery } from '@tanstack/react-query';
-import { Trans } from '@lingui/react/macro';
+import { Plural, Trans } from '@lingui/react/macro';
 import { useAccount } from '../../session/me';
 import { locks, mailboxOf } from '../../session/messaging';
 import { Button } from '../../ui/Button';
 import { Dialog } from '../../ui/Dialog';
 import { TextField } from '../../ui/Field';
+import { Notice } from '../../ui/Notice';
 
 export const useMailbox = () => mailboxOf(useAccount().id, 'account');
 
@@ -18,6 +19,19 @@ export function useThreads(patient: string) {
     queryFn: () => messages.list(patient, { hidden: true }),
     retry: false,
   });
+}
+
+/** Whom to call if it cannot wait, and how long an answer takes: the practice says it with the threads. */
+export function Emergency({ patient }: { patient: string }) {
+  const { messages } = useMailbox();
+  const { isSuccess } = useThreads(patient);
+  const reply = isSuccess ? messages.reply : undefined;
+  return (
+    <Notice kind="warning">
+      <p><Trans>Do not use messages for emergencies. If it cannot wait, call the practice.</Trans></p>
+      {reply && <p><Trans>In an emergency, call <a href={`tel:${reply.emergency_number}`}>{reply.emergency_number}</a>. Somebody answers your message within <Plural value={reply.reply_within_hours} one="# hour" other="# hours" />.</Trans></p>}
+    </Notice>
+  );
 }
 
 /** A screen with messages: it asks for what locks them. */
