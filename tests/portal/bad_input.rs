@@ -924,6 +924,9 @@ async fn headers_and_paths() {
                 continue;
             }
             let pointer = format!("path/{name}");
+            let mut allowed = abused.world.allowed(spec).await;
+            allowed.path.retain(|(other, _)| other != name);
+            abused.before = tables(&abused.world).await;
             for wrong in [
                 "",
                 "1",
@@ -940,19 +943,14 @@ async fn headers_and_paths() {
                 "00000000000000000000000000000000",
                 "00000000-0000-0000-0000-000000000000#CONTEXT",
             ] {
-                let mut request = abused.world.allowed(spec).await;
-                request.path.retain(|(other, _)| other != name);
+                let mut request = allowed.again();
                 request.path.push((name.to_owned(), wrong.to_owned()));
-                abused.before = tables(&abused.world).await;
                 abused
                     .refused(spec.id, wrong, request, 400, &*pointer)
                     .await;
             }
-            let mut request = abused.world.allowed(spec).await;
-            request.path.retain(|(other, _)| other != name);
-            abused.before = tables(&abused.world).await;
             abused
-                .refused(spec.id, "no path", request, 400, &*pointer)
+                .refused(spec.id, "no path", allowed, 400, &*pointer)
                 .await;
         }
     }

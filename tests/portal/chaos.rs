@@ -3,7 +3,7 @@
 //! anything by an error.
 
 use crate::harness::recorder::{Call, Fate, Recorder};
-use crate::harness::request::body;
+use crate::harness::request::{With, body};
 use crate::harness::world::{World, call, token_specs};
 use serde_json::Value;
 use shared::api::{Method, Spec, Trigger};
@@ -13,7 +13,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
 /// Practices that have the weather at the same time, each with tables of its own.
 const PRACTICES: u64 = 4;
@@ -140,7 +139,7 @@ async fn practice(seed: u64) -> Vec<Answer> {
     let mut requests = Vec::new();
     for spec in reads {
         let request = world.allowed(spec).await;
-        requests.extend((0..READINGS).map(|_| (spec, again(&request))));
+        requests.extend((0..READINGS).map(|_| (spec, request.again())));
     }
     let (read, changed) = tokio::join!(
         reading(&world, &draws, requests),
@@ -150,20 +149,6 @@ async fn practice(seed: u64) -> Vec<Answer> {
     let wrong = wrong(&answers, &world.stack.audit().await);
     assert!(wrong.is_empty(), "{wrong:#?}");
     answers
-}
-
-/// The same request once more, by an id of its own.
-fn again(request: &Request) -> Request {
-    Request {
-        path: request.path.clone(),
-        query: request.query.clone(),
-        headers: request.headers.clone(),
-        claims: request.claims.clone(),
-        source_ip: request.source_ip.clone(),
-        user_agent: request.user_agent.clone(),
-        request_id: Uuid::new_v4().to_string(),
-        body: request.body.clone(),
-    }
 }
 
 async fn reading(

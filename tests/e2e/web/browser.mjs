@@ -69,6 +69,9 @@ export async function settled(page) {
   await page.waitForFunction(() => !document.querySelector('.skeleton'), undefined, { timeout: 20_000 });
 }
 
+/** A route says its title once it is there. */
+export const titled = (page, title) => page.waitForFunction((expected) => document.title === expected, title);
+
 /** What axe finds against WCAG 2.0 to 2.2, A and AA. */
 export async function accessible(page, what) {
   const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']).analyze();

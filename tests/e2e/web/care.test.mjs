@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Messages } from '../../../web/dist/messages/index.js';
 import { accounts, api, signedIn } from '../portal.mjs';
-import { accessible, examine, go, kept, launch, open, settled, signInAs } from './browser.mjs';
+import { accessible, examine, go, kept, launch, open, settled, signInAs, titled } from './browser.mjs';
 
 const [account, friend] = accounts.filter(({ role }) => role === 'patient');
 const MARK = `Xylophone-${randomUUID().slice(0, 8)}`;
@@ -96,7 +96,7 @@ test('a visit is looked for, kept for ten minutes, and booked', async () => {
   await page.getByRole('button', { name: 'Book this visit' }).click();
   await page.getByText('Why you come').waitFor();
   await settled(page);
-  assert.equal(await page.title(), 'Visit – Patient portal');
+  await titled(page, 'Visit – Patient portal');
   assert.match(await page.locator('h1').innerText(), /, 20\d\d at \d{1,2}:\d\d (AM|PM) E[SD]T$/);
   await examine(page, 'appointment');
   await clean();

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { accounts, api, signedIn } from '../portal.mjs';
-import { accessible, at, examine, fits, go, kept, launch, open, settled, shoot, signInAs, WIDTHS } from './browser.mjs';
+import { accessible, at, examine, fits, go, kept, launch, open, settled, shoot, signInAs, WIDTHS, titled } from './browser.mjs';
 
 const account = accounts.find(({ role }) => role === 'patient');
 const SCREENS = {
@@ -151,7 +151,7 @@ test('a laboratory result has its value, its chart and its table', async () => {
   await page.getByRole('heading', { name: 'How it changed over time' }).waitFor();
   await settled(page);
   await page.getByRole('table').first().waitFor();
-  assert.equal(await page.title(), 'Lab result – Patient portal');
+  await titled(page, 'Lab result – Patient portal');
   assert.equal(await page.evaluate(() => document.activeElement.tagName), 'H1');
   await examine(page, 'lab-result');
 });

@@ -4,7 +4,7 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { accounts, api, signedIn } from '../portal.mjs';
-import { accessible, kept, launch, open, settled, shoot, signInAs } from './browser.mjs';
+import { accessible, kept, launch, open, settled, shoot, signInAs, titled } from './browser.mjs';
 
 const as = (role) => accounts.find((account) => account.role === role);
 const WIDTHS = [360, 768, 1280];
@@ -102,7 +102,7 @@ for (const [name, [who, path, title]] of Object.entries(SCREENS)) {
   test(`${name}: accessible in both themes, and it fits`, async () => {
     const { page, seen } = windows[who]();
     await go(page, pathOf(name, path));
-    assert.equal(await page.title(), `${title} – Patient portal`);
+    await titled(page, `${title} – Patient portal`);
     assert.equal(await page.getByRole('alert').count(), 0, 'nothing went wrong');
     await examine(page, name);
     assert.deepEqual(seen.violations, []);
@@ -165,7 +165,7 @@ test('a visit that a patient booked is in the day, is confirmed, and cancelled w
   await examine(page, 'week');
   await row.click();
   await settled(page);
-  assert.equal(await page.title(), 'Visit – Patient portal');
+  await titled(page, 'Visit – Patient portal');
   await examine(page, 'visit');
   assert.equal(await page.getByRole('button', { name: 'Write it up' }).count(), 0, 'it has not begun');
   await page.getByRole('button', { name: 'Confirm' }).click();
@@ -292,7 +292,7 @@ test('an administrator invites somebody, and is told what takes two', async () =
     await page.keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'detached' });
   }
-  await page.getByRole('button', { name: /Sign out everywhere: another/ }).click();
+  await page.getByRole('button', { name: /Sign out everywhere\s*: another/ }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Sign out everywhere' }).click();
   await page.getByText('another.officer@example.org is signed out everywhere.').waitFor();
 });

@@ -54,6 +54,8 @@ pub trait With: Sized {
     fn header(self, name: &'static str, value: &str) -> Self;
     fn json(self, body: &Value) -> Self;
     fn bytes(self, body: &[u8]) -> Self;
+    /// The same request once more, by an id of its own.
+    fn again(&self) -> Self;
 }
 
 impl With for Request {
@@ -139,6 +141,19 @@ impl With for Request {
         self.headers.entry("content-type").or_insert(json);
         self.body = body.to_vec();
         self
+    }
+
+    fn again(&self) -> Self {
+        Self {
+            path: self.path.clone(),
+            query: self.query.clone(),
+            headers: self.headers.clone(),
+            claims: self.claims.clone(),
+            source_ip: self.source_ip.clone(),
+            user_agent: self.user_agent.clone(),
+            body: self.body.clone(),
+            request_id: Uuid::new_v4().to_string(),
+        }
     }
 }
 
