@@ -321,7 +321,7 @@ async fn tampering_with_the_table_is_named() {
                 .unwrap(),
         )
     };
-    let expected = vec![
+    let expected = [
         format!("{} was altered in the table", name(&altered)),
         format!("{} is missing from the table", name(&removed)),
         format!("record {id} is in the table and not in the archive"),
@@ -477,6 +477,7 @@ async fn tampering_with_objects_is_named_online_and_offline() {
 
 #[tokio::test]
 async fn tampering_with_the_log_group_is_named() {
+    type Events = Vec<(i64, String)>;
     let stack = sealed().await;
     let (chain, _, lines) = an_object(&stack).await;
     let logged = stack.logged(chain).await;
@@ -489,7 +490,7 @@ async fn tampering_with_the_log_group_is_named() {
     let altered = line
         .text
         .replace("\"outcome\":\"success\"", "\"outcome\":\"denied\"");
-    let with = |change: &dyn Fn(&mut Vec<(i64, String)>)| {
+    let with = |change: &dyn Fn(&mut Events)| {
         let mut events = logged.clone();
         change(&mut events);
         events
