@@ -480,6 +480,7 @@ type Events = Vec<(i64, String)>;
 
 #[tokio::test]
 async fn tampering_with_the_log_group_is_named() {
+    type Events = Vec<(i64, String)>;
     let stack = sealed().await;
     let (chain, _, lines) = an_object(&stack).await;
     let logged = stack.logged(chain).await;

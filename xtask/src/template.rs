@@ -188,10 +188,10 @@ pub fn localize(mut template: Value, code: &Code<'_>) -> Result<Localized> {
     })
 }
 
-/// Takes out of a resource's policies what would lock everybody out here: denials of plain HTTP,
-/// which is all there is on loopback, and of writes to S3 that are not conditional, which the emulator
-/// cannot tell apart; and conditions on keys of KMS and DynamoDB, which it does not evaluate and takes
-/// for unmet. Nor does it know which identity a mail is sent from.
+/// Takes out of a resource's policies what would lock everybody out here: denials of plain HTTP, which
+/// is all there is on loopback, and of writes to S3 that are not conditional, which the emulator cannot
+/// tell apart; and conditions on keys of KMS and DynamoDB, which it does not evaluate and takes for unmet.
+/// Nor does it know which identity a mail is sent from, or the streams of a log group.
 fn relax(resource: &mut Value, mut left_out: impl FnMut(String)) {
     let policies = ["/Properties/KeyPolicy", "/Properties/PolicyDocument"];
     for policy in policies {
@@ -218,6 +218,11 @@ fn relax(resource: &mut Value, mut left_out: impl FnMut(String)) {
                 left_out(format!("resource of {}", sid(statement)));
                 statement["Resource"] = "*".into();
             }
+            // Of a log group it knows the name, and not the streams that a policy's `:*` stands for.
+            if logs(statement) {
+                left_out(format!("resource of {}", sid(statement)));
+                statement["Resource"] = "*".into();
+            }
             let unmet = [
                 "kms:EncryptionContext:",
                 "kms:SigningAlgorithm",
@@ -232,6 +237,14 @@ fn relax(resource: &mut Value, mut left_out: impl FnMut(String)) {
             }
         }
     }
+}
+
+/// Whether a statement is about log groups.
+fn logs(statement: &Value) -> bool {
+    let actions = statement.get("Action").and_then(Value::as_array);
+    let action = actions.and_then(|actions| actions.first());
+    let action = action.or(statement.get("Action")).and_then(Value::as_str);
+    action.is_some_and(|action| action.starts_with("logs:"))
 }
 
 /// Whether a statement's condition looks at a key that starts like this.
