@@ -176,6 +176,8 @@ static STACKS: LazyLock<BTreeMap<String, Value>> = LazyLock::new(|| {
             let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
             (name, xtask::template::read(&path).unwrap())
         })
+        // The exceptions from the rules stand beside the stacks.
+        .filter(|(_, stack)| stack["Resources"].is_object())
         .collect()
 });
 
