@@ -475,9 +475,6 @@ async fn tampering_with_objects_is_named_online_and_offline() {
     assert_eq!(offline(&stack, key).await, expected);
 }
 
-/// What a log group has: times and lines.
-type Events = Vec<(i64, String)>;
-
 #[tokio::test]
 async fn tampering_with_the_log_group_is_named() {
     type Events = Vec<(i64, String)>;
