@@ -54,16 +54,23 @@ pub async fn run() -> Result<()> {
     steps.begin("Tests");
     cargo(&["test", "--workspace", "--quiet", "--no-fail-fast"]).await?;
 
-    steps.begin("Deploy a portal for the journeys");
-    let folder = tempfile::tempdir()?;
-    let mut portal = Deployed::start(&xtask, folder.path()).await?;
+    // Each finds a portal where nothing has happened yet.
+    steps.begin("Journeys of clients, on a portal of their own");
+    on_a_fresh_portal(&xtask, "journeys").await?;
 
-    steps.begin("Journeys");
-    let outcome = journeys(&xtask, folder.path()).await;
-    portal.stop().await?;
-    outcome?;
+    steps.begin("Journeys of browsers, on another");
+    on_a_fresh_portal(&xtask, "browsers").await?;
     steps.end();
     Ok(())
+}
+
+/// Deploys a portal and runs a script of the journeys on it.
+async fn on_a_fresh_portal(xtask: &Path, script: &str) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut portal = Deployed::start(xtask, folder.path()).await?;
+    let outcome = journeys(xtask, folder.path(), script).await;
+    portal.stop().await?;
+    outcome
 }
 
 async fn cargo(arguments: &[&str]) -> Result<()> {
@@ -82,11 +89,11 @@ async fn web() -> Result<()> {
     Ok(())
 }
 
-async fn journeys(xtask: &Path, home: &Path) -> Result<()> {
+async fn journeys(xtask: &Path, home: &Path, script: &str) -> Result<()> {
     let mut command = Command::new("npm");
     command
         .current_dir(workspace().join("tests/e2e"))
-        .args(["test", "--silent"])
+        .args(["run", script, "--silent"])
         .env("PORTAL_HOME", home)
         .env("PORTAL_XTASK", xtask);
     succeed(&mut command).await
