@@ -77,17 +77,14 @@ impl Change<RequestUpload> for Handler {
         let writes =
             self.documents
                 .announce(access, opener, &announced, &QUOTAS, used_before(), now)?;
-        let headers = link.headers();
         let answer = UploadRequested {
             id,
             name,
             status: Status::Uploading,
             upload: UploadLink {
                 method: "PUT",
-                url: link.uri().to_owned(),
-                headers: headers
-                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                    .collect(),
+                url: link.url,
+                headers: link.headers,
                 until,
             },
         };

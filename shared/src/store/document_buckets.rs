@@ -12,6 +12,7 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ServerSideEncryption;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The key of a file, in both buckets.
@@ -41,6 +42,33 @@ pub struct Admitted<'a> {
 /// So long reading an upload may take, its last byte included.
 const READ_WITHIN: Duration = Duration::from_secs(12);
 
+/// A link that takes a file, and the headers to send with it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Presigned {
+    pub url: String,
+    pub headers: BTreeMap<String, String>,
+}
+
+impl Presigned {
+    /// Of the headers only those that are signed: on Lambda the SDK has its trace's besides, which the
+    /// bucket's CORS rules let no browser send. `Host` every client sends of itself.
+    fn of<'a>(url: &str, headers: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        let signed = url
+            .split(['?', '&'])
+            .find_map(|parameter| parameter.strip_prefix("X-Amz-SignedHeaders="))
+            .unwrap_or_default()
+            .replace("%3B", ";");
+        let sent = |name: &str| name != "host" && signed.split(';').any(|one| one == name);
+        Self {
+            url: url.to_owned(),
+            headers: headers
+                .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+                .filter(|(name, _)| sent(name))
+                .collect(),
+        }
+    }
+}
+
 /// Where uploads come in.
 pub struct Quarantine {
     client: Client,
@@ -65,9 +93,10 @@ impl Quarantine {
         admitted: &Admitted<'_>,
         kms_key: &str,
         seconds: u64,
-    ) -> Result<PresignedRequest, Fault> {
+    ) -> Result<Presigned, Fault> {
         let size = i64::try_from(admitted.size).map_err(|_| Fault::Defect("a file's size"))?;
-        self.client
+        let link = self
+            .client
             .put_object()
             .bucket(&self.bucket)
             .key(key)
@@ -79,7 +108,8 @@ impl Quarantine {
             .ssekms_key_id(kms_key)
             .presigned(lasting(seconds)?)
             .await
-            .map_err(|error| fault("S3", &error))
+            .map_err(|error| fault("S3", &error))?;
+        Ok(Presigned::of(link.uri(), link.headers()))
     }
 
     pub async fn read(&self, key: &str, limit: usize) -> Result<Opened, Fault> {
@@ -175,6 +205,31 @@ async fn remove(client: &Client, bucket: &str, key: &str) -> Result<(), Fault> {
 mod tests {
     use super::*;
     use uuid::Uuid;
+
+    /// What the SDK adds on Lambda is not signed, and no browser may send it.
+    #[test]
+    fn what_is_not_signed_is_not_asked_for() {
+        let url = "https://bucket.example/key?X-Amz-Date=1&X-Amz-SignedHeaders=content-type%3Bhost%3Bx-amz-a&b=c";
+        let headers = [
+            ("Content-Type", "image/jpeg"),
+            ("host", "bucket.example"),
+            ("x-amz-a", "1"),
+            ("x-amzn-trace-id", "Root=1"),
+        ];
+        let link = Presigned::of(url, headers.into_iter());
+        assert_eq!(link.url, url);
+        let asked: Vec<_> = link
+            .headers
+            .iter()
+            .map(|(name, value)| (&**name, &**value))
+            .collect();
+        assert_eq!(asked, [("content-type", "image/jpeg"), ("x-amz-a", "1")]);
+        assert!(
+            Presigned::of("https://bucket.example/key", headers.into_iter())
+                .headers
+                .is_empty()
+        );
+    }
 
     #[test]
     fn a_key_is_two_ids_and_nothing_else() {

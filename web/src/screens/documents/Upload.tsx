@@ -131,11 +131,9 @@ function send(link: Schemas['UploadLink'], file: File, onPart: (part: number) =>
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open(link.method, link.url);
-    // What is signed has to be sent; a header beside that is none of the bucket's CORS rules.
-    const signed = new URL(link.url).searchParams.get('X-Amz-SignedHeaders')?.split(';') ?? [];
     for (const [name, value] of Object.entries(link.headers)) {
-      // The browser sets these two itself.
-      if (signed.includes(name.toLowerCase()) && !/^(host|content-length)$/i.test(name)) request.setRequestHeader(name, String(value));
+      // The browser counts for itself.
+      if (name !== 'content-length') request.setRequestHeader(name, String(value));
     }
     request.upload.onprogress = (event) => onPart(event.loaded / (event.total || 1));
     request.onload = () => (request.status < 300 ? resolve() : reject(new Problem('unavailable', request.status)));
