@@ -97,7 +97,16 @@ fn every_operation_has_words_and_every_ground() {
         .lines()
         .filter_map(|line| line.strip_prefix("@via(\"")?.strip_suffix("\")"));
     for via in vias {
-        assert!(ground(via, Kind::Provider).is_some(), "{via}");
+        assert!(
+            ground(via, Kind::Provider, "get-profile").is_some(),
+            "{via}"
+        );
+    }
+    // Only the import is what another system sent; all else that nobody asked for is the portal's.
+    for spec in specs() {
+        let told = ground("service", Kind::Portal, spec.id).unwrap();
+        let is_sent = told == "The practice's own record system sent it.";
+        assert_eq!(is_sent, spec.id == "import-records", "{}", spec.id);
     }
 }
 

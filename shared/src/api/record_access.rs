@@ -6,6 +6,7 @@ use super::accounting::{AccountDisclosures, SuspendAccounting, Withheld};
 use super::break_glass::Reason;
 use super::codes::codes;
 use super::disclosures::{DiscloseMessages, Disclosed};
+use super::import::IMPORT_RECORDS;
 use super::message_keys::GetMessageKeys;
 use super::page::{Limit, Page};
 use super::proxies::Person;
@@ -451,7 +452,7 @@ impl<'a> Teller<'a> {
             ("proxy", _) if self.is_parental(record) => {
                 "A parent or guardian may see some or all of the record until the patient is of age."
             }
-            (via, _) => match ground(via, kind) {
+            (via, _) => match ground(via, kind, &record.operation) {
                 Some(text) => text,
                 None => return Ok(None),
             },
@@ -479,7 +480,7 @@ impl<'a> Teller<'a> {
 }
 
 /// What the policy's grounds mean; the annotation `@via` of portal.cedar.
-pub fn ground(via: &str, kind: Kind) -> Option<&'static str> {
+pub fn ground(via: &str, kind: Kind, operation: &str) -> Option<&'static str> {
     Some(match via {
         "self" if kind == Kind::You => "It is your own record.",
         "self" => "It is their own record.",
@@ -490,7 +491,8 @@ pub fn ground(via: &str, kind: Kind) -> Option<&'static str> {
         "treatment" => "They were to treat the patient.",
         "administration" => "It is part of running the portal. It shows nothing of the record.",
         "activation" => "They had the letter and the code from the practice.",
-        "service" => "The practice's own record system sent it.",
+        "service" if operation == IMPORT_RECORDS.id => "The practice's own record system sent it.",
+        "service" => "The portal did it by itself, for the practice.",
         "appointment" => "The patient had an appointment with them.",
         "calendar" => "They had the secret address of a calendar.",
         "own-schedule" => "It is about their own schedule.",
