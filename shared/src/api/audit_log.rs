@@ -2,6 +2,7 @@
 //! 164.308(a)(1)(ii)(D), 164.312(b)). What is looked for goes in the body, never in a URL.
 
 use super::codes::codes;
+use super::page::BodyLimit;
 use super::text::{Instant, NotText};
 use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::Fault;
@@ -194,31 +195,8 @@ struct SearchBody {
     from: Option<Instant>,
     to: Option<Instant>,
     #[serde(default)]
-    limit: Limit,
+    limit: BodyLimit<MOST, { MOST / 2 }>,
     cursor: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
-#[serde(try_from = "u64")]
-struct Limit(u8);
-
-impl Default for Limit {
-    fn default() -> Self {
-        Self(MOST / 2)
-    }
-}
-
-impl TryFrom<u64> for Limit {
-    type Error = &'static str;
-
-    fn try_from(limit: u64) -> Result<Self, &'static str> {
-        u8::try_from(limit)
-            .ok()
-            .filter(|limit| (1..=MOST).contains(limit))
-            .map(Self)
-            .ok_or("must be a number from 1 to 100")
-    }
 }
 
 /// A page of a search.

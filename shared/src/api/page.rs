@@ -48,6 +48,29 @@ impl<const MAX: u8> TryFrom<String> for Limit<MAX> {
     }
 }
 
+/// The same as a number in a body; `UNTOLD` of them unless told.
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(try_from = "u64")]
+pub(crate) struct BodyLimit<const MAX: u8, const UNTOLD: u8>(pub u8);
+
+impl<const MAX: u8, const UNTOLD: u8> Default for BodyLimit<MAX, UNTOLD> {
+    fn default() -> Self {
+        Self(UNTOLD)
+    }
+}
+
+impl<const MAX: u8, const UNTOLD: u8> TryFrom<u64> for BodyLimit<MAX, UNTOLD> {
+    type Error = String;
+
+    fn try_from(limit: u64) -> Result<Self, String> {
+        match u8::try_from(limit) {
+            Ok(limit) if (1..=MAX).contains(&limit) => Ok(Self(limit)),
+            _ => Err(format!("must be a number from 1 to {MAX}")),
+        }
+    }
+}
+
 impl<const MAX: u8> Page<MAX> {
     pub(crate) fn parse(request: &Request, spec: &Spec) -> Result<Self, Problem> {
         let query: Query<MAX> = request.query()?;

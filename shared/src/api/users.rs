@@ -1,5 +1,6 @@
 //! The people who use the portal, to whoever administers it: accounts, and nothing of any record.
 
+use super::page::BodyLimit;
 use super::text::{Email, EmailPrefix, Line};
 use super::{Auth, Method, Operation, Spec, Trigger};
 use crate::access::{Practice, Role};
@@ -231,31 +232,8 @@ struct SearchBody {
     search: Option<EmailPrefix>,
     role: Option<Role>,
     #[serde(default)]
-    limit: Limit,
+    limit: BodyLimit<MOST_USERS, MOST_USERS>,
     cursor: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
-#[serde(try_from = "u64")]
-struct Limit(u8);
-
-impl Default for Limit {
-    fn default() -> Self {
-        Self(MOST_USERS)
-    }
-}
-
-impl TryFrom<u64> for Limit {
-    type Error = &'static str;
-
-    fn try_from(limit: u64) -> Result<Self, &'static str> {
-        u8::try_from(limit)
-            .ok()
-            .filter(|limit| (1..=MOST_USERS).contains(limit))
-            .map(Self)
-            .ok_or("must be a number from 1 to 20")
-    }
 }
 
 pub struct Search {
