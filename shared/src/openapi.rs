@@ -253,6 +253,11 @@ fn problem() -> Value {
             "status": { "type": "integer" },
             "detail": { "type": "string", "description": "What to do next" },
             "instance": { "type": "string", "description": "Names the request" },
+            "until": {
+                "type": "string",
+                "format": "date-time",
+                "description": "Until when it stays so; of `barred` and `already-broken`",
+            },
             "errors": {
                 "type": "array",
                 "items": {

@@ -88,7 +88,7 @@ fn barred(until: Timestamp) -> Problem {
          or the privacy officer to let you again."
     )
     .into();
-    problem
+    problem.with("until", until)
 }
 
 const fn already_permitted() -> Problem {
@@ -109,7 +109,7 @@ fn already_broken(until: Timestamp) -> Problem {
     );
     problem.detail =
         format!("It lasts until {until} and cannot be made longer; after that, ask again.").into();
-    problem
+    problem.with("until", until)
 }
 
 pub fn service(aws: &Aws) -> Result<Service, Fault> {

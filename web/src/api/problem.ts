@@ -22,6 +22,12 @@ export class Problem extends Error {
     super(kind);
   }
 
+  /** Until when it stays so (RFC 3339), if its type says. */
+  get until(): string | undefined {
+    const { until } = this.body;
+    return typeof until === 'string' ? until : undefined;
+  }
+
   /** What a response says that is no success; `found` is its body as far as it could be read. */
   static of(response: Response, found: unknown): Problem {
     // A gateway's own page has nothing to say.

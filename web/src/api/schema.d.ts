@@ -2768,6 +2768,11 @@ export interface components {
             title: string;
             /** @description `/problems/` and one of docs/API.md */
             type: string;
+            /**
+             * Format: date-time
+             * @description Until when it stays so; of `barred` and `already-broken`
+             */
+            until?: string;
         };
         Procedure: {
             body_sites?: string[];

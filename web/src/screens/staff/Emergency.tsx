@@ -16,9 +16,6 @@ import { useRecord } from './Record';
 
 const REASONS = ['emergency-treatment', 'covering-colleague', 'patient-unresponsive', 'public-health-emergency', 'other'] as const;
 
-/** The instant that an answer names in its text. */
-const until = (error: unknown): string | undefined => /\d{4}-\d{2}-\d{2}T[\d:.]+Z/.exec(String(asProblem(error).body['detail'] ?? ''))?.[0];
-
 export function Emergency() {
   const { t } = useLingui();
   const { patient } = useRecord();
@@ -34,9 +31,9 @@ export function Emergency() {
       answer(api.POST('/v1/patients/{patient}/break-glass', { params: { path: { patient } }, body })),
     onSuccess: ({ until }) => open(until),
   });
-  const { kind } = asProblem(breakGlass.error);
-  const running = kind === 'already-broken' ? until(breakGlass.error) : undefined;
-  const barred = kind === 'barred' ? until(breakGlass.error) : undefined;
+  const { kind, until } = asProblem(breakGlass.error);
+  const running = kind === 'already-broken' ? until : undefined;
+  const barred = kind === 'barred' ? until : undefined;
   const barredUntil = barred && instant(barred);
   return (
     <Page title={t`Emergency access`} back={<Link to="/patients"><Trans>Patients</Trans></Link>} intro={<Trans>Open a record without being on the care team, because a patient needs it now.</Trans>}>
