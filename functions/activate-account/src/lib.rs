@@ -15,7 +15,7 @@ use shared::ids::{AccountId, PatientId};
 use shared::phi::{BlindIndex, Opener, Phi, Term};
 use shared::practice::Practice;
 use shared::serve::Service;
-use shared::store::{AccountRow, Accounts, Activation, Patients};
+use shared::store::{AccountRow, Accounts, Activation, Patients, Write};
 
 struct Handler {
     accounts: Accounts,
@@ -81,10 +81,19 @@ impl Change<ActivateAccount> for Handler {
         };
         self.users.add_to_group(&user, Role::Patient).await?;
         let mut writes = vec![
-            self.accounts
-                .use_activation(&number, &activation, user.account, key)?,
-            self.patients
-                .link_account(activation.patient, user.account)?,
+            Write {
+                // Another try was faster, so the code is a used one.
+                conflict: refused(),
+                ..self
+                    .accounts
+                    .use_activation(&number, &activation, user.account, key)?
+            },
+            Write {
+                conflict: account_exists(),
+                ..self
+                    .patients
+                    .link_account(activation.patient, user.account)?
+            },
         ];
         if is_new {
             let mut account = AccountRow::new(user.account, Role::Patient);
@@ -170,8 +179,20 @@ const fn refused() -> Problem {
         StatusCode::FORBIDDEN,
         "activation-refused",
         "These details do not open an account",
-        "Check them against the practice's letter. After five tries, or when the code is old, ask \
+        "Check them against the practice's letter. If you have set the account up already, sign in. \
+         After five tries, or when the code is old, ask \
          the practice for a new one.",
+    )
+}
+
+/// Said to whoever proved with a code that is good and unused that they are the patient; with which
+/// address the account was made is not said.
+const fn account_exists() -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "account-exists",
+        "There is an account for this record already",
+        "Sign in with the address that it was made with. If you do not know it, ask the practice.",
     )
 }
 

@@ -29,7 +29,8 @@ const KNOWN: Record<string, Advice> = {
   'too-many-exports': { title: msg`That is enough copies for today`, text: msg`You can make five copies a day. Please come back tomorrow.`, again: false },
   'document-stays': { title: msg`This document cannot be deleted`, text: msg`It is being checked, or your care team has looked at it. Call the practice if it should not be there.`, again: false },
   'reported-already': { title: msg`This was reported already`, text: msg`The privacy officer is looking into it.`, again: false },
-  'activation-refused': { title: msg`We could not open an account with these details`, text: msg`Check the letter from the practice: the record number, your date of birth and the code. If they are right, ask the practice for a new code.`, again: false },
+  'activation-refused': { title: msg`We could not open an account with these details`, text: msg`Check the letter from the practice: the record number, your date of birth and the code. If you have set up your account already, sign in. If the details are right, ask the practice for a new code.`, again: false },
+  'account-exists': { title: msg`You have an account already`, text: msg`Sign in with the e-mail address you set it up with. If you do not know it, call the practice.`, again: false },
   'address-taken': { title: msg`There is an account with this e-mail address`, text: msg`Sign in with it, or use another address.`, again: false },
   // Visits
   'slot-taken': { title: msg`Somebody else has just taken this time`, text: msg`Please choose another time.`, again: false },
