@@ -46,6 +46,17 @@ pub const MESSAGE: Said = Said {
     },
 };
 
+pub const OPENING: Said = Said {
+    english: Words {
+        subject: "A time has become free",
+        text: "A time has become free. Sign in to see it.",
+    },
+    spanish: Words {
+        subject: "Se ha liberado una hora",
+        text: "Se ha liberado una hora. Inicie sesión para verla.",
+    },
+};
+
 impl Said {
     /// In a language (BCP 47): English unless there are other words.
     pub fn in_language(&self, language: Option<&str>) -> &Words {
@@ -94,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_language_is_its_first_part() {
-        for said in [APPOINTMENT, MESSAGE] {
+        for said in [APPOINTMENT, MESSAGE, OPENING] {
             for spanish in ["es", "es-MX", "ES"] {
                 assert_eq!(said.in_language(Some(spanish)), &said.spanish);
             }

@@ -73,6 +73,11 @@ impl Service {
     }
 }
 
+/// Where the app is.
+fn allowed_origin() -> Result<String, Fault> {
+    std::env::var("ALLOWED_ORIGIN").map_err(|_| Fault::Misconfigured("ALLOWED_ORIGIN is not set"))
+}
+
 /// Runs an operation until Lambda ends the process.
 pub async fn serve(make: fn(&Aws) -> Result<Service, Fault>) -> Result<(), Error> {
     telemetry::init();
@@ -93,11 +98,11 @@ pub async fn serve(make: fn(&Aws) -> Result<Service, Fault>) -> Result<(), Error
         Kind::Http { pipeline, answer } => {
             pipeline.prime().await;
             Policies::load()?;
-            let answer = &answer;
+            let (answer, origin) = (&answer, &*allowed_origin()?);
             lambda_http::run(service_fn(move |event: lambda_http::Request| async move {
                 answer(Request::from_lambda(event))
                     .await
-                    .into_lambda()
+                    .into_lambda(origin)
                     .map_err(Error::from)
             }))
             .await

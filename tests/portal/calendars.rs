@@ -146,7 +146,7 @@ async fn a_file_says_when_and_with_which_practice_and_nothing_more() {
     );
     assert!(lines.iter().any(|line| line.starts_with(' ')), "folded");
     // A file to save, and nothing that a browser shows or keeps.
-    let sent = response.into_lambda().unwrap();
+    let sent = response.into_lambda("https://portal.example.org").unwrap();
     let header = |name: &str| sent.headers()[name].to_str().unwrap().to_owned();
     assert_eq!(header("content-type"), "text/calendar; charset=utf-8");
     assert_eq!(

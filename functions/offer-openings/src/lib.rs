@@ -7,19 +7,20 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::Fault;
-use shared::api::profile::Channel;
+use shared::api::profile::{Channel, Profile};
 use shared::api::waitlist::OFFER_OPENINGS;
 use shared::audit::{Audit, Commit, Outcome, Record};
 use shared::aws::Aws;
 use shared::event::{Handle, Handled, events};
-use shared::identity::Users;
 use shared::ids::PractitionerId;
 use shared::mail::Mailer;
 use shared::openings::Seeker;
+use shared::outside::{OPENING, is_waking};
 use shared::practice::Practice;
 use shared::serve::Service;
 use shared::store::schedule::FOR_WAITLIST;
 use shared::store::{Entry, HeldSlot, Offer, Opening, Schedule, Taken, Waiting};
+use shared::texts::Texts;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -31,12 +32,13 @@ const BUDGET: Duration = Duration::from_secs(40);
 /// Of a specialty so many providers are looked at.
 const PROVIDERS: u8 = 100;
 
-struct Handler {
+struct Handler<C> {
     waiting: Waiting,
-    users: Users,
     mailer: Mailer,
+    texts: Texts,
     audit: Audit,
     practice: Practice,
+    clock: C,
 }
 
 /// What a run knows of the providers: each is read once.
@@ -103,9 +105,9 @@ impl Providers<'_> {
     }
 }
 
-impl Handle for Handler {
+impl<C: Fn() -> Timestamp + Send + Sync + 'static> Handle for Handler<C> {
     async fn handle(&self, _: Value, record: &mut Record) -> Result<Handled, Fault> {
-        let (started, now) = (Instant::now(), Timestamp::now());
+        let (started, now) = (Instant::now(), (self.clock)());
         let mut places = self.waiting.all().await?;
         places.retain(|entry| now < entry.ends);
         let lapsed: Vec<_> = places
@@ -149,7 +151,7 @@ impl Handle for Handler {
     }
 }
 
-impl Handler {
+impl<C: Fn() -> Timestamp + Send + Sync + 'static> Handler<C> {
     /// Offers somebody the first time that suits, if there is one.
     async fn offer(
         &self,
@@ -181,6 +183,12 @@ impl Handler {
         if next.profile.deceased || !next.acts_still {
             return Ok(false);
         }
+        // By night no phone rings, and an offer that nobody hears of would lapse before the morning:
+        // they keep their place, and hear of what is free then.
+        let by_text = next.profile.notifications.appointments == Channel::Sms;
+        if by_text && !is_waking(self.practice.zone(), now) {
+            return Ok(false);
+        }
         // A condition of DynamoDB names few: those whose time this was.
         let there = |held: &&&HeldSlot| {
             held.practitioner == opening.slot.practitioner
@@ -197,28 +205,47 @@ impl Handler {
         if let Commit::Conflict(_) = self.audit.commit(&record, &[], writes).await? {
             return Ok(false);
         }
-        if next.profile.notifications.appointments != Channel::None {
-            self.tell(entry).await?;
-        }
+        self.tell(&next.profile).await?;
         Ok(true)
     }
 
-    /// What somebody on the way could read says nothing of whom it is about.
-    async fn tell(&self, entry: &Entry) -> Result<(), Fault> {
-        let address = self.users.address(entry.joined_by).await?;
-        let text = "A time has become free. Sign in to see it.";
-        let to = &address.email;
-        self.mailer.send(to, "A time has become free", text).await
+    /// Tells by the way that the patient chose, as reminders go.
+    async fn tell(&self, profile: &Profile) -> Result<(), Fault> {
+        let language = profile.details.preferred_language.as_ref();
+        let language = language.and_then(|language| language.code.as_deref());
+        let words = OPENING.in_language(language);
+        let contact = &profile.details.contact;
+        match (
+            profile.notifications.appointments,
+            &contact.email,
+            &contact.phone,
+        ) {
+            (Channel::Email, Some(address), _) => {
+                let text = format!("{}\n", words.text);
+                self.mailer.send(address, words.subject, &text).await
+            }
+            (Channel::Sms, _, Some(phone)) => self.texts.send_once(phone, words.text).await,
+            _ => Ok(()),
+        }
     }
 }
 
 pub fn service(aws: &Aws) -> Result<Service, Fault> {
+    service_at(aws, Timestamp::now)
+}
+
+/// The same by another clock.
+pub fn service_at(
+    aws: &Aws,
+    clock: impl Fn() -> Timestamp + Send + Sync + 'static,
+) -> Result<Service, Fault> {
     let handler = Handler {
         waiting: Waiting::new(aws)?,
-        users: Users::new(aws)?,
         mailer: Mailer::new(aws)?,
+        texts: Texts::new(aws)?,
         audit: Audit::new(aws)?,
         practice: aws.practice().clone(),
+        clock,
     };
     events(aws, &OFFER_OPENINGS, handler)
 }

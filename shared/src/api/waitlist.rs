@@ -363,8 +363,8 @@ pub const OFFER_OPENINGS: Spec = Spec {
         crate::aws::Capability::OfferOpenings,
         ReadPatients,
         UnwrapDataKeys,
-        crate::aws::Capability::DescribeUsers,
         crate::aws::Capability::SendMail,
+        crate::aws::Capability::SendTexts,
         WriteAudit,
     ],
 };

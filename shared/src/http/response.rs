@@ -62,6 +62,9 @@ const HEADERS: [(&str, &str); 6] = [
     ("x-content-type-options", "nosniff"),
 ];
 
+/// What the app reads of a response's headers.
+const EXPOSED: &str = "ETag, Retry-After";
+
 impl Response {
     pub fn success(
         status: StatusCode,
@@ -99,11 +102,20 @@ impl Response {
     }
 
     /// The response as lambda_http takes it.
-    pub fn into_lambda(self) -> Result<lambda_http::Response<lambda_http::Body>, ::http::Error> {
+    ///
+    /// Pages of this one origin may read it, and no other's: they see `ETag` and `Retry-After`
+    /// too, which a browser otherwise keeps from them.
+    pub fn into_lambda(
+        self,
+        origin: &str,
+    ) -> Result<lambda_http::Response<lambda_http::Body>, ::http::Error> {
         let mut builder = lambda_http::Response::builder()
             .status(self.status)
             .header("content-type", self.media_type)
-            .header("x-request-id", self.request_id);
+            .header("x-request-id", self.request_id)
+            .header("access-control-allow-origin", origin)
+            .header("access-control-expose-headers", EXPOSED)
+            .header("vary", "Origin");
         for (name, value) in HEADERS {
             builder = builder.header(name, value);
         }
@@ -122,5 +134,34 @@ impl Response {
         }
         let text = String::from_utf8(self.body).unwrap_or_default();
         builder.body(lambda_http::Body::Text(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_origin_may_read_whatever_is_answered() {
+        let content = Content::json(&1).unwrap();
+        for response in [
+            Response::success(StatusCode::OK, Some(1), "r", content),
+            Response::problem(&Problem::unavailable(), "r"),
+            Response::problem(&Problem::unauthenticated(), "r"),
+        ] {
+            let sent = response.into_lambda("https://portal.example.org").unwrap();
+            let header = |name: &str| sent.headers()[name].to_str().unwrap();
+            assert_eq!(
+                header("access-control-allow-origin"),
+                "https://portal.example.org"
+            );
+            assert_eq!(header("access-control-expose-headers"), "ETag, Retry-After");
+            assert_eq!(header("vary"), "Origin");
+            assert!(
+                !sent
+                    .headers()
+                    .contains_key("access-control-allow-credentials")
+            );
+        }
     }
 }

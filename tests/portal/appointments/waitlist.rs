@@ -3,7 +3,8 @@
 use super::{booking, done, keyed, newcomer, nothing_is_orphaned, of, refused, rules, versioned};
 use crate::harness::Whose;
 use crate::harness::function::Function;
-use crate::harness::mail::mails;
+use crate::harness::mail::{mails, texts};
+use crate::harness::recorder::Recorder;
 use crate::harness::request::{With, body, signed_in};
 use crate::harness::schedule::{Comer, claimed, day, hour, open, taken};
 use crate::harness::world::{REASON, World};
@@ -56,8 +57,14 @@ impl Office {
 
     /// Somebody who can be written to.
     async fn comer(&self) -> (Comer, String) {
-        let comer = Comer::new(&self.world.stack).await;
         let address = format!("{}@example.org", Uuid::new_v4().simple());
+        let person = json!({
+            "resourceType": "Patient", "id": "1", "birthDate": "1980-01-02",
+            "name": [{"family": "Comer", "given": ["A"]}],
+            "telecom": [{"system": "email", "value": address}],
+            "identifier": [{"type": {"coding": [{"code": "MR"}]}, "system": "urn:m", "value": "m"}],
+        });
+        let comer = Comer::of(&self.world.stack, &person).await;
         let whose = Whose::Patient(comer.patient);
         let account = self.world.stack.account_at(&address, Role::Patient, whose);
         let account = account.await;
@@ -96,7 +103,14 @@ impl Office {
 
     /// How many times a run of the schedule offers.
     async fn offers(&self) -> u64 {
-        let function = Function::new(&self.world.stack, "offer-openings");
+        self.offers_by(Timestamp::now).await
+    }
+
+    async fn offers_by(&self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> u64 {
+        let recorder = Recorder::default();
+        let aws = self.world.stack.aws(&recorder);
+        let service = offer_openings::service_at(&aws, clock).unwrap();
+        let function = Function::of(recorder, service);
         let answer = function.handle(json!({"source": "aws.events"})).await;
         let answer = answer.unwrap();
         assert_eq!(answer["failed"], 0, "{answer}");
@@ -145,6 +159,51 @@ impl Office {
     }
 }
 
+/// Whoever chose text messages hears by one, and not at night.
+#[tokio::test]
+async fn an_offer_is_told_by_the_way_that_was_chosen() {
+    let office = Office::new().await;
+    let world = &office.world;
+    let [(by_text, address), (by_nothing, other)] = [office.comer().await, office.comer().await];
+    let number = format!("+1617{:07}", Uuid::new_v4().as_u128() % 10_000_000);
+    let (head, tail) = number.split_at(5);
+    for (comer, choice) in [
+        (
+            &by_text,
+            json!({
+                "phone": format!("{head} {tail}"), "preferred_language": "es",
+                "notifications": {"appointments": "sms"},
+            }),
+        ),
+        (
+            &by_nothing,
+            json!({"notifications": {"appointments": "none"}}),
+        ),
+    ] {
+        let request = of(comer).header("if-match", "\"0\"").json(&choice);
+        done(world, "update-profile", request).await;
+    }
+    office.joins(&by_text, &office.wish()).await;
+    let zone = jiff::tz::TimeZone::get("America/New_York").unwrap();
+    let today = Timestamp::now().to_zoned(zone.clone()).date();
+    let at = |hour| {
+        let then = today.at(hour, 0, 0, 0).to_zoned(zone.clone()).unwrap();
+        then.timestamp()
+    };
+    let (night, noon) = (at(3), at(12));
+    assert_eq!(office.offers_by(move || night).await, 0);
+    assert_eq!(office.offered(&by_text).await, [Value::Null]);
+    assert!(texts(&world.stack, &number).await.is_empty());
+    assert_eq!(office.offers_by(move || noon).await, 1);
+    let text = "Se ha liberado una hora. Inicie sesión para verla.";
+    assert_eq!(texts(&world.stack, &number).await, [text]);
+    assert!(mails(&world.stack, &address).await.is_empty());
+
+    office.lapse().await;
+    office.books(&by_nothing).await;
+    assert!(mails(&world.stack, &other).await.is_empty());
+}
+
 #[tokio::test]
 async fn a_freed_time_is_offered_in_turn() {
     let office = Office::new().await;
@@ -183,7 +242,7 @@ async fn a_freed_time_is_offered_in_turn() {
     let told = mails(&world.stack, &address).await;
     let expected = (
         "A time has become free".to_owned(),
-        "A time has become free. Sign in to see it.".to_owned(),
+        "A time has become free. Sign in to see it.\n".to_owned(),
     );
     assert_eq!(told, [expected]);
     let records = world.stack.audit().await;

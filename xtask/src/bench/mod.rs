@@ -221,6 +221,7 @@ fn environment(backend: &Backend) -> Vec<(&'static str, String)> {
         ("RETENTION_YEARS", "10".to_owned()),
         ("REPLY_WITHIN_HOURS", "48".to_owned()),
         ("EMERGENCY_NUMBER", "911".to_owned()),
+        ("ALLOWED_ORIGIN", "https://portal.invalid".to_owned()),
     ];
     environment.extend(resources.map(|(resource, name)| (resource.env(), name.to_owned())));
     environment
