@@ -18,12 +18,12 @@ const POLICIES: [&str; 4] = [
     "infra/realtime.yaml",
 ];
 
-fn stack(file: &str) -> Value {
+pub fn stack(file: &str) -> Value {
     xtask::template::read(&root().join(file)).unwrap()
 }
 
 /// The root and its children, by their files.
-fn stacks() -> Vec<(String, Value)> {
+pub fn stacks() -> Vec<(String, Value)> {
     let root = stack("template.yaml");
     let children: Vec<String> = resources(&root, "AWS::Serverless::Application")
         .map(|(_, child)| child["Properties"]["Location"].as_str().unwrap().to_owned())
@@ -37,7 +37,10 @@ fn stacks() -> Vec<(String, Value)> {
         .collect()
 }
 
-fn resources<'a>(template: &'a Value, kind: &'a str) -> impl Iterator<Item = (&'a str, &'a Value)> {
+pub fn resources<'a>(
+    template: &'a Value,
+    kind: &'a str,
+) -> impl Iterator<Item = (&'a str, &'a Value)> {
     let resources = template["Resources"].as_object().unwrap().iter();
     resources
         .filter(move |(_, resource)| resource["Type"] == kind)
