@@ -576,6 +576,7 @@ async fn a_disabled_account_and_a_changed_role_are_out_at_once() {
             world.stack.put(Resource::AccountsTable, row.clone()).await;
             let mut request = world.allowed(spec).await;
             world.stack.put(Resource::AccountsTable, changed).await;
+            world.stack.forget_audit().await;
             let function = Function::new(&world.stack, spec.id);
             let before = world.stack.audit().await;
             request.claims = Some(claims.clone());

@@ -721,7 +721,7 @@ fn depths(measured: &Measured) {
     list-open-amendments    privacy-officer cold 5 deep, 5 calls; warm 4 deep, 4 calls
     list-open-amendments    provider        cold 5 deep, 6 calls; warm 4 deep, 5 calls
     list-open-refills       provider        cold 5 deep, 7 calls; warm 4 deep, 6 calls
-    list-open-slots         by specialty    cold 3 deep, 5 calls; warm 3 deep, 5 calls
+    list-open-slots         by specialty    cold 2 deep, 5 calls; warm 2 deep, 5 calls
     list-open-slots         patient         cold 2 deep, 4 calls; warm 2 deep, 4 calls
     list-prescriptions      patient         cold 2 deep, 6 calls; warm 2 deep, 5 calls
     list-prescriptions      provider        cold 2 deep, 6 calls; warm 2 deep, 5 calls
@@ -807,7 +807,7 @@ fn depths(measured: &Measured) {
             _ if *id == "get-message-keys" => 3,
             // Whose the address is comes before everything else.
             PARENT if *id == "read-calendar" => 4,
-            "patient" if reads => 2,
+            "patient" | "by specialty" if reads => 2,
             PARENT if reads => 3,
             "provider" if is_about_a_patient(spec) => 3,
             _ => continue,

@@ -52,7 +52,18 @@ pub async fn run() -> Result<()> {
     web().await?;
 
     steps.begin("Tests");
-    cargo(&["test", "--workspace", "--quiet", "--no-fail-fast"]).await?;
+    // Most of them wait for the emulator, or for the end of a retry's pause, most of the time.
+    let threads = 2 * std::thread::available_parallelism()?.get();
+    let threads = format!("--test-threads={threads}");
+    cargo(&[
+        "test",
+        "--workspace",
+        "--quiet",
+        "--no-fail-fast",
+        "--",
+        &threads,
+    ])
+    .await?;
 
     // Each finds a portal where nothing has happened yet.
     steps.begin("Journeys of clients, on a portal of their own");

@@ -11,9 +11,11 @@ use shared::phi::Sealed;
 use shared::practice::Practice;
 use shared::serve::Service;
 use shared::store::{Offer, Schedule};
+use std::ops::Range;
+use std::sync::Arc;
 
 struct Handler {
-    schedule: Schedule,
+    schedule: Arc<Schedule>,
     practice: Practice,
 }
 
@@ -23,34 +25,48 @@ impl Read<ListOpenSlots> for Handler {
         _: &Unproven<access::Practice>,
         wanted: Wanted,
     ) -> Result<Sealed<OpenSlots>, Problem> {
-        let now = Timestamp::now();
         let span = self.practice.start_of(wanted.from)?..self.practice.end_of(wanted.to)?;
-        let (practitioners, complete) = match &wanted.whose {
-            Whose::Provider(practitioner) => (vec![*practitioner], true),
+        match &wanted.whose {
+            Whose::Provider(practitioner) => {
+                let offer = self.schedule.offer(*practitioner, span.clone()).await?;
+                let slots = open(offer, true, &wanted, &span);
+                Ok(Sealed::unkeyed(move |_| Ok(slots)))
+            }
             Whose::Specialty(specialty) => {
                 let specialty = Some(specialty.as_str());
                 let page = self.schedule.providers(specialty, None, PROVIDERS).await?;
-                let providers = page.providers.iter();
-                let ids = providers.map(|provider| provider.practitioner).collect();
-                (ids, page.next.is_none())
+                let schedule = Arc::clone(&self.schedule);
+                Ok(Sealed::unkeyed_after(async move {
+                    let providers = page.providers.iter();
+                    let offers = try_join_all(
+                        providers.map(|one| schedule.offer(one.practitioner, span.clone())),
+                    );
+                    let offers = offers.await?.into_iter().flatten();
+                    Ok(open(offers, page.next.is_none(), &wanted, &span))
+                }))
             }
-        };
-        let offers = practitioners
-            .into_iter()
-            .map(|practitioner| self.schedule.offer(practitioner, span.clone()));
-        let offers = try_join_all(offers).await?.into_iter().flatten();
-        let mut slots = Vec::new();
-        for offer in offers {
-            let Some(kind) = kind(&offer, &wanted) else {
-                continue;
-            };
+        }
+    }
+}
+
+/// The times that are open in what providers offer, if those are all of them.
+fn open(
+    offers: impl IntoIterator<Item = Offer>,
+    complete: bool,
+    wanted: &Wanted,
+    span: &Range<Timestamp>,
+) -> OpenSlots {
+    let now = Timestamp::now();
+    let mut slots = Vec::new();
+    for offer in offers {
+        if let Some(kind) = kind(&offer, wanted) {
             slots.extend(offer.open(kind, span.clone(), now).take(SLOTS + 1));
         }
-        slots.sort_by_key(|slot| (slot.start, slot.practitioner));
-        let complete = complete && slots.len() <= SLOTS;
-        slots.truncate(SLOTS);
-        Ok(Sealed::unkeyed(move |_| Ok(OpenSlots { slots, complete })))
     }
+    slots.sort_by_key(|slot| (slot.start, slot.practitioner));
+    let complete = complete && slots.len() <= SLOTS;
+    slots.truncate(SLOTS);
+    OpenSlots { slots, complete }
 }
 
 /// The type that is looked for, if the provider offers it.
@@ -70,7 +86,7 @@ pub fn service(aws: &Aws) -> Result<Service, Fault> {
     reads::<ListOpenSlots>(
         aws,
         Handler {
-            schedule: Schedule::new(aws)?,
+            schedule: Arc::new(Schedule::new(aws)?),
             practice: aws.practice().clone(),
         },
     )

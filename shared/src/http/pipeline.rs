@@ -386,12 +386,13 @@ async fn read<Op: Operation, H: Read<Op>>(
     let sealed = sealed.map_err(Refusal::judged)?;
 
     record.outcome = Outcome::Success;
-    let (key, receipt) = tokio::join!(
+    let (key, receipt, found) = tokio::join!(
         pipeline.unwrap(&subject, &context, sealed.keyed),
         pipeline.audit.write(record),
+        sealed.found(),
     );
     let receipt = receipt.map_err(Refusal::unrecorded)?;
-    let phi = sealed.open(&Opener {
+    let phi = found?.open(&Opener {
         key: key?,
         context,
         caller,

@@ -18,6 +18,7 @@ use crate::Fault;
 use crate::access::Caller;
 use crate::audit::Receipt;
 use crate::store::PatientContext;
+use futures_util::future::{BoxFuture, TryFutureExt, ready};
 use std::sync::Arc;
 
 /// A value with PHI in it: no Debug, no Display, no Serialize, no public field.
@@ -78,15 +79,25 @@ type Opening<T> = Box<dyn FnOnce(&Opener) -> Result<T, Fault> + Send>;
 
 /// What a read found, still sealed: nothing can be learned from it before it is opened.
 pub struct Sealed<T> {
-    opening: Opening<T>,
+    found: BoxFuture<'static, Result<Found<T>, Fault>>,
     pub(crate) keyed: bool,
 }
 
-impl<T> Sealed<T> {
+/// All of what a read found.
+pub(crate) struct Found<T>(Opening<T>);
+
+impl<T> Found<T> {
+    pub(crate) fn open(self, opener: &Opener) -> Result<Phi<T>, Fault> {
+        (self.0)(opener).map(Phi)
+    }
+}
+
+impl<T: Send + 'static> Sealed<T> {
     /// Rows that open with the patient's data key.
     pub fn new(opening: impl FnOnce(&Opener) -> Result<T, Fault> + Send + 'static) -> Self {
+        let found = Found(Box::new(opening));
         Self {
-            opening: Box::new(opening),
+            found: Box::pin(ready(Ok(found))),
             keyed: true,
         }
     }
@@ -94,12 +105,25 @@ impl<T> Sealed<T> {
     /// An answer that needs no data key.
     pub fn unkeyed(opening: impl FnOnce(&Opener) -> Result<T, Fault> + Send + 'static) -> Self {
         Self {
-            opening: Box::new(opening),
+            keyed: false,
+            ..Self::new(opening)
+        }
+    }
+
+    /// An answer that needs no data key, and of which what was found so far only says where it is: it
+    /// is fetched while the audit record is written, once the policy has permitted it.
+    pub fn unkeyed_after(rest: impl Future<Output = Result<T, Fault>> + Send + 'static) -> Self {
+        let found = rest.map_ok(|answer| {
+            let opening: Opening<T> = Box::new(move |_| Ok(answer));
+            Found(opening)
+        });
+        Self {
+            found: Box::pin(found),
             keyed: false,
         }
     }
 
-    pub(crate) fn open(self, opener: &Opener) -> Result<Phi<T>, Fault> {
-        (self.opening)(opener).map(Phi)
+    pub(crate) async fn found(self) -> Result<Found<T>, Fault> {
+        self.found.await
     }
 }

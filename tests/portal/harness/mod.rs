@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use shared::aws::{Aws, Resource};
 use shared::ids::{AccountId, PatientId, PractitionerId};
 use shared::practice::Practice;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use tokio::sync::OnceCell;
@@ -237,6 +237,20 @@ impl Stack {
         }
     }
 
+    /// As if nothing had been recorded yet: one record among thousands takes long to find.
+    pub async fn forget_audit(&self) {
+        let table = self.name(Resource::AuditTable);
+        for records in self.scan(Resource::AuditTable).await.chunks(25) {
+            let deletes = records.iter().map(|record| {
+                let key = json!({"pk": record["pk"], "sk": record["sk"]});
+                json!({"DeleteRequest": {"Key": key}})
+            });
+            let deletes: Vec<_> = deletes.collect();
+            self.dynamodb("BatchWriteItem", json!({"RequestItems": {table: deletes}}))
+                .await;
+        }
+    }
+
     /// Every audit record, oldest first.
     pub async fn audit(&self) -> Vec<Value> {
         let mut records = self.items(Resource::AuditTable).await;
@@ -246,6 +260,7 @@ impl Stack {
 
     /// The audit records that came since some were there, oldest first.
     pub async fn records_since(&self, before: &[Value]) -> Vec<Value> {
+        let before: HashSet<_> = before.iter().collect();
         let mut records = self.audit().await;
         records.retain(|record| !before.contains(record));
         records
