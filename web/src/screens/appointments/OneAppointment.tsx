@@ -57,7 +57,7 @@ function Shown({ patient, detail }: { patient: string; detail: Detail }) {
           [<Trans>With</Trans>, practitioner_name],
           [<Trans>What for</Trans>, type_name],
           [<Trans>Where</Trans>, [inWords(modality), location].filter(Boolean).join(', ')],
-          [<Trans>Why you come</Trans>, reason],
+          [<Trans>Reason for the visit</Trans>, reason],
         ]} />
         {file.error && <Failure error={file.error} onAgain={() => file.mutate()} />}
         {open && (
@@ -138,7 +138,7 @@ function Cancel({ patient, detail, onClose }: Doing) {
           if (!cancel.isPending) cancel.mutate(reason);
         }}
       >
-        <SelectField name="reason" label={<Trans>Why do you cancel?</Trans>}>
+        <SelectField name="reason" label={<Trans>Why are you cancelling?</Trans>}>
           {REASONS.map((reason) => <option key={reason} value={reason}>{inWords(reason)}</option>)}
         </SelectField>
         <div className="actions">

@@ -44,7 +44,7 @@ export function TakeOffer({ patient, offer }: { patient: string; offer: Slot }) 
               if (reason && !book.isPending) book.mutate(reason);
             }}
           >
-            <TextArea name="reason" label={<Trans>Why do you come?</Trans>} maxLength={500} wrong={wrong && <Trans>Write a few words about why you come.</Trans>} required />
+            <TextArea name="reason" label={<Trans>What is the visit about?</Trans>} maxLength={500} wrong={wrong && <Trans>Write a few words about what the visit is for.</Trans>} required />
             <div className="actions">
               <Button type="submit" look="main" busy={book.isPending && <Trans>Booking…</Trans>}><Trans>Book this visit</Trans></Button>
               <Button onClick={() => setAsking(false)}><Trans>Not now</Trans></Button>
