@@ -122,7 +122,7 @@ test('somebody else was faster: the times that are left', async () => {
 test('the visit is saved to a calendar, moved and cancelled', async () => {
   const { page } = mine;
   await go(page, '/');
-  await page.getByRole('region', { name: 'Next visits' }).getByRole('link').first().click();
+  await page.getByRole('region', { name: 'Next visits' }).locator('a.row').first().click();
   await settled(page);
   const ics = String(await downloaded(page, () => page.getByRole('button', { name: 'Add to my calendar' }).click()));
   assert.match(ics, /^BEGIN:VCALENDAR/);

@@ -98,11 +98,9 @@ function Book({ patient, held, name, type, onBack }: { patient: string; held: He
         body: { practitioner: held.practitioner, type: held.type, start: held.start, reason },
       })),
     onSuccess: async ({ id }) => {
-      await Promise.all([
-        queries.invalidateQueries({ queryKey: [patient, 'appointments'] }),
-        queries.invalidateQueries({ queryKey: [patient, 'waitlist'] }),
-        queries.invalidateQueries({ queryKey: [patient, 'dashboard'] }),
-      ]);
+      // The start page is not to show for a moment what is no longer so.
+      queries.removeQueries({ queryKey: [patient, 'dashboard'] });
+      await Promise.all(['appointments', 'waitlist'].map((what) => queries.invalidateQueries({ queryKey: [patient, what] })));
       await navigate({ to: '/appointments/$appointment', params: { appointment: id } });
     },
   });

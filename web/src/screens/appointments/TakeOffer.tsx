@@ -24,7 +24,9 @@ export function TakeOffer({ patient, offer }: { patient: string; offer: Slot }) 
         body: { practitioner: offer.practitioner, type: offer.type, start: offer.start, reason },
       })),
     onSuccess: async ({ id }) => {
-      await Promise.all(['appointments', 'waitlist', 'dashboard'].map((what) => queries.invalidateQueries({ queryKey: [patient, what] })));
+      // The start page is not to show for a moment what is no longer so.
+      queries.removeQueries({ queryKey: [patient, 'dashboard'] });
+      await Promise.all(['appointments', 'waitlist'].map((what) => queries.invalidateQueries({ queryKey: [patient, what] })));
       await navigate({ to: '/appointments/$appointment', params: { appointment: id } });
     },
   });

@@ -30,7 +30,7 @@ export function Copies() {
   return (
     <Page title={t`Copies of my record`} intro={<Trans>Save your whole record to your own device, to keep it or to take it to another doctor.</Trans>}>
       <Ask patient={patient} busy={busy} />
-      <section aria-labelledby="made">
+      <section className="section" aria-labelledby="made">
         <h2 id="made"><Trans>Your copies</Trans></h2>
         <Loaded query={list}>
           {({ exports }) =>

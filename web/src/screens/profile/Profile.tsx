@@ -93,12 +93,16 @@ function Shown({ profile, onEdit }: { profile: Profiled; onEdit: () => void }) {
   );
 }
 
-function addressLines(address: Schemas['Address'] | null | undefined): string[] {
-  if (!address) return [];
-  const { lines, city, state, postal_code, country } = address;
-  const place = [city, [state, postal_code].filter(Boolean).join(' ')].filter(Boolean).join(', ');
-  return [...lines, place, country ?? ''].filter(Boolean);
-}
+type Address = Schemas['Address'];
+
+const placeOf = ({ city, state, postal_code }: Address): string =>
+  [city, [state, postal_code].filter(Boolean).join(' ')].filter(Boolean).join(', ');
+
+/** The lines without those that say the place once more, as some practices have it. */
+const streetOf = (address: Address): string[] => address.lines.filter((line) => line !== placeOf(address) && line !== address.country);
+
+const addressLines = (address: Address | null | undefined): string[] =>
+  address ? [...streetOf(address), placeOf(address), address.country ?? ''].filter(Boolean) : [];
 
 function Edit({ patient, profile, version, onClose }: { patient: string; profile: Profiled; version: string; onClose: (changed: boolean) => void }) {
   const { _ } = useDescriptors();
@@ -137,7 +141,7 @@ function Edit({ patient, profile, version, onClose }: { patient: string; profile
       <TextField name="email" type="email" label={<Trans>E-mail for the practice</Trans>} hint={<Trans>This does not change the address that you sign in with.</Trans>} defaultValue={contact.email ?? ''} autoComplete="email" wrong={field('email')} />
       <fieldset>
         <legend><Trans>Address</Trans></legend>
-        <TextField name="line" label={<Trans>Street and number</Trans>} defaultValue={address?.lines.join(', ') ?? ''} autoComplete="street-address" wrong={field('address/lines') ?? field('address/lines/0')} />
+        <TextField name="line" label={<Trans>Street and number</Trans>} defaultValue={address ? streetOf(address).join(', ') : ''} autoComplete="street-address" wrong={field('address/lines') ?? field('address/lines/0')} />
         <TextField name="city" label={<Trans>City</Trans>} defaultValue={address?.city ?? ''} autoComplete="address-level2" wrong={field('address/city') ?? field('address')} />
         <div className="side-by-side">
           <TextField name="state" label={<Trans>State</Trans>} defaultValue={address?.state ?? ''} autoComplete="address-level1" wrong={field('address/state')} />
@@ -189,7 +193,7 @@ function changeOf(form: FormData, { contact, preferred_language, notifications }
     if (text(name) !== (contact[name] ?? '')) change[name] = text(name) || null;
   }
   const was = contact.address;
-  const before = [was?.lines.join(', ') ?? '', was?.city ?? '', was?.state ?? '', was?.postal_code ?? ''];
+  const before = [was ? streetOf(was).join(', ') : '', was?.city ?? '', was?.state ?? '', was?.postal_code ?? ''];
   const now = ['line', 'city', 'state', 'postal_code'].map(text);
   if (now.some((value, at) => value !== before[at])) {
     const [line = '', city = '', state, postal_code] = now;
