@@ -14,6 +14,7 @@ import type { Wrong } from '../../ui/form';
 import { Loaded } from '../../ui/Loading';
 import { Failure, Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
+import { addressLines, streetOf } from '../../words/address';
 import { clinicalDate } from '../../words/dates';
 import { inWords } from '../../words/codes';
 import { Changes } from './Changes';
@@ -92,17 +93,6 @@ function Shown({ profile, onEdit }: { profile: Profiled; onEdit: () => void }) {
     </>
   );
 }
-
-type Address = Schemas['Address'];
-
-const placeOf = ({ city, state, postal_code }: Address): string =>
-  [city, [state, postal_code].filter(Boolean).join(' ')].filter(Boolean).join(', ');
-
-/** The lines without those that say the place once more, as some practices have it. */
-const streetOf = (address: Address): string[] => address.lines.filter((line) => line !== placeOf(address) && line !== address.country);
-
-const addressLines = (address: Address | null | undefined): string[] =>
-  address ? [...streetOf(address), placeOf(address), address.country ?? ''].filter(Boolean) : [];
 
 function Edit({ patient, profile, version, onClose }: { patient: string; profile: Profiled; version: string; onClose: (changed: boolean) => void }) {
   const { _ } = useDescriptors();
