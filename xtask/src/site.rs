@@ -1,6 +1,7 @@
 //! The app's files, served as Amplify Hosting serves them: with the headers of customHttp.yml, the
-//! start page for every path that is no file, and the stage's /config.json.
+//! start page for every path that is no file, compressed, and the stage's /config.json.
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +12,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, he
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -165,14 +168,42 @@ fn inside(path: &str) -> Option<PathBuf> {
     Some(file)
 }
 
-async fn serve(State(site): State<Arc<Site>>, method: Method, uri: Uri) -> Response {
+fn takes_gzip(asked: &HeaderMap) -> bool {
+    let codings = asked.get(header::ACCEPT_ENCODING);
+    codings
+        .and_then(|codings| codings.to_str().ok())
+        .is_some_and(|codings| codings.split(',').any(|coding| coding.trim() == "gzip"))
+}
+
+fn compressed(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(bytes)?;
+    gzip.finish()
+}
+
+async fn serve(
+    State(site): State<Arc<Site>>,
+    method: Method,
+    uri: Uri,
+    asked: HeaderMap,
+) -> Response {
     let headers = site.headers(uri.path());
     if !matches!(method, Method::GET | Method::HEAD) {
         return (StatusCode::METHOD_NOT_ALLOWED, headers).into_response();
     }
     match site.file(uri.path()) {
         Some((media_type, bytes)) => {
-            (headers, [(header::CONTENT_TYPE, media_type)], bytes).into_response()
+            let named = [
+                (header::CONTENT_TYPE, media_type),
+                (header::VARY, "accept-encoding"),
+            ];
+            match takes_gzip(&asked).then(|| compressed(&bytes)) {
+                Some(Ok(small)) => {
+                    let coding = [(header::CONTENT_ENCODING, "gzip")];
+                    (headers, named, coding, small).into_response()
+                }
+                _ => (headers, named, bytes).into_response(),
+            }
         }
         None => (StatusCode::NOT_FOUND, headers).into_response(),
     }

@@ -2,7 +2,7 @@
 // word on the console, a personal value where the browser keeps things.
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import { chromium } from 'playwright-core';
@@ -15,11 +15,11 @@ if (!executablePath) throw new Error('Chromium is needed: apt install chromium, 
 /** Where screenshots go, if anybody wants them. */
 const shots = process.env.PORTAL_SHOTS;
 
-export const launch = () =>
+export const launch = (...more) =>
   chromium.launch({
     executablePath,
     chromiumSandbox: false,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    args: [...more, '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
   });
 
 /** A window of its own: nothing is shared with another. */
@@ -85,6 +85,20 @@ export async function shoot(page, name) {
   await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
 }
 
+/** How long a file may take on a busy machine. */
+const PATIENCE = 90_000;
+
+/** What is saved after `press`; if the page says that something went wrong instead, this says what. */
+export async function downloaded(page, press) {
+  const file = page.waitForEvent('download', { timeout: PATIENCE });
+  const alert = page.getByRole('alert').first();
+  const problem = alert.waitFor({ timeout: PATIENCE }).then(async () => assert.fail(await alert.innerText()));
+  // Whichever comes second is not waited for.
+  for (const one of [file, problem]) one.catch(() => undefined);
+  await press();
+  return readFileSync(await (await Promise.race([file, problem])).path());
+}
+
 /** Everything in which a browser keeps something, as text. */
 export const kept = (page) =>
   page.evaluate(async () => {
@@ -110,7 +124,7 @@ export async function go(page, path) {
   await settled(page);
 }
 
-/** Accessible in both themes, and at every width without scrolling sideways. */
+/** Accessible in both themes, at every width without scrolling sideways, and whole at 400 %. */
 export async function examine(page, name) {
   for (const theme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme: theme });
@@ -122,7 +136,96 @@ export async function examine(page, name) {
     }
   }
   await page.emulateMedia({ colorScheme: 'light' });
+  await reflows(page, name);
 }
+
+/** A screen of 1280 by 1024 at 400 %. */
+const ZOOMED = { width: 320, height: 256 };
+/** What somebody may set for themselves, by WCAG 1.4.12. */
+const SPACED = '* { line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important } p { margin-block-end: 2em !important }';
+
+/** Nothing is lost at 400 %, and nothing either when somebody spaces the text. */
+export async function reflows(page, name) {
+  const before = page.viewportSize();
+  await page.setViewportSize(ZOOMED);
+  await shoot(page, `${name}-400-percent`);
+  assert.deepEqual(await lost(page), [], `${name} at 400 %`);
+  await page.evaluate((rules) => {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(rules);
+    document.adoptedStyleSheets = [sheet];
+  }, SPACED);
+  await shoot(page, `${name}-spaced`);
+  assert.deepEqual(await lost(page), [], `${name} with spaced text at 400 %`);
+  await page.setViewportSize(before);
+  assert.deepEqual(await lost(page), [], `${name} with spaced text at ${before.width}`);
+  await page.evaluate(() => { document.adoptedStyleSheets = []; });
+}
+
+/** What of a page is out of reach: beyond its edge, cut off by what is around it, or in a part that
+ * scrolls and that no key reaches. */
+const lost = (page) =>
+  page.evaluate(async () => {
+    // What watches sizes draws anew.
+    await new Promise((done) => { requestAnimationFrame(() => requestAnimationFrame(done)); });
+    const found = [];
+    const note = (what, node) => found.push(`${what}: ${node.nodeName.toLowerCase()}.${node.getAttribute('class') ?? ''} ${(node.textContent ?? '').trim().slice(0, 40)}`);
+    const wide = document.documentElement.clientWidth;
+    if (document.documentElement.scrollWidth > wide) note('the page scrolls sideways', document.documentElement);
+    const scrolls = (node) => /auto|scroll/.test(getComputedStyle(node).overflowX + getComputedStyle(node).overflowY);
+    const top = document.querySelector('dialog[open]') ?? document.body;
+    const within = [top, ...top.querySelectorAll('*')].filter((node) => node.checkVisibility({ visibilityProperty: true }) && !node.closest('.unseen, .skip'));
+    for (const node of within) {
+      const over = [node.scrollWidth - node.clientWidth, node.scrollHeight - node.clientHeight];
+      const { overflowX, overflowY, display, textOverflow } = getComputedStyle(node);
+      if (textOverflow === 'ellipsis') note('text is shortened', node);
+      if (display === 'inline' || node instanceof SVGElement) continue;
+      // The caret shows the rest of a field.
+      if (/^(INPUT|SELECT|TEXTAREA)$/.test(node.tagName)) continue;
+      const hides = [overflowX, overflowY].map((one) => /hidden|clip/.test(one));
+      if (hides.some((one, at) => one && over[at] > 1)) note('cut off', node);
+      if (node !== document.body && scrolls(node) && over.some((one) => one > 1)) {
+        const reached = node.tabIndex >= 0 || node.querySelector('a[href], button, input, select, textarea');
+        if (!reached) note('no key scrolls it', node);
+        if (over[0] > 1 && !node.querySelector('table')) note('scrolls sideways', node);
+      }
+    }
+    const range = document.createRange();
+    const words = document.createTreeWalker(top, NodeFilter.SHOW_TEXT);
+    while (words.nextNode()) {
+      const node = words.currentNode;
+      const around = node.parentElement;
+      if (!node.data.trim() || !within.includes(around) || around.closest('.table-scroll, select')) continue;
+      range.selectNodeContents(node);
+      for (const { left, right, width, height } of range.getClientRects()) {
+        if (width > 0 && height > 0 && (left < -1 || right > wide + 1)) note('beyond the edge', around);
+      }
+    }
+    for (const button of top.querySelectorAll('button, .button, .flag, .choice span')) {
+      if (button.checkVisibility() && button.scrollWidth > button.clientWidth + 1 && getComputedStyle(button).display !== 'inline') note('words leave their frame', button);
+    }
+    return [...new Set(found)];
+  });
 
 /** Whether nothing has to be scrolled sideways. */
 export const fits = (page) => page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth);
+
+/** Goes on by Tab until the focus is on what is called so; it is seen at every step. */
+export async function tabTo(page, name) {
+  for (let presses = 0; presses < 150; presses += 1) {
+    await page.keyboard.press('Tab');
+    const { called, outline, seen, left } = await page.evaluate(() => {
+      const node = document.activeElement;
+      const { outlineStyle, outlineWidth } = getComputedStyle(node);
+      const { top, bottom } = node.getBoundingClientRect();
+      const called = node.labels?.[0]?.textContent ?? node.getAttribute('aria-label') ?? node.textContent;
+      return { called: called.trim(), outline: `${outlineStyle} ${outlineWidth}`, seen: bottom > 0 && top < innerHeight, left: node === document.body };
+    });
+    // Behind the last of the page is the browser's own.
+    if (left) continue;
+    assert.equal(outline, 'solid 3px', `the focus is seen on ${called.length} letters`);
+    assert.ok(seen, `what has the focus is on the screen: ${called.length} letters`);
+    if (name instanceof RegExp ? name.test(called) : called === name) return;
+  }
+  assert.fail(`${name} is not reached by Tab`);
+}

@@ -5,10 +5,9 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { Messages } from '../../../web/dist/messages/index.js';
-import { accounts, api, signedIn } from '../portal.mjs';
-import { accessible, examine, go, kept, launch, open, settled, signInAs, titled } from './browser.mjs';
+import { accounts, api, code, invoke, signedIn } from '../portal.mjs';
+import { accessible, at, downloaded, examine, go, kept, launch, open, settled, signInAs, tabTo, titled } from './browser.mjs';
 
 const [account, friend] = accounts.filter(({ role }) => role === 'patient');
 const MARK = `Xylophone-${randomUUID().slice(0, 8)}`;
@@ -79,7 +78,7 @@ test('a visit is looked for, kept for ten minutes, and booked', async () => {
   await page.getByRole('link', { name: 'Book a visit' }).click();
   await settled(page);
   await page.getByRole('button', { name: 'Show free times' }).click();
-  await page.getByText('Choose a provider or a field.').waitFor();
+  await page.getByText('Choose a provider or a specialty.').waitFor();
   await search(page, 3, 9);
   await page.getByRole('button', { name: 'Show free times' }).click();
   const times = page.locator('.times button');
@@ -91,10 +90,10 @@ test('a visit is looked for, kept for ten minutes, and booked', async () => {
   assert.match(await page.getByRole('timer').innerText(), /^(10:00|9:\d\d)$/);
   await examine(page, 'kept');
   await page.getByRole('button', { name: 'Book this visit' }).click();
-  await page.getByText('Write a few words about why you come.').waitFor();
-  await page.getByLabel('Why do you come?').fill(REASON);
+  await page.getByText('Write a few words about what the visit is for.').waitFor();
+  await page.getByLabel('What is the visit about?').fill(REASON);
   await page.getByRole('button', { name: 'Book this visit' }).click();
-  await page.getByText('Why you come').waitFor();
+  await page.getByText('Reason for the visit').waitFor();
   await settled(page);
   await titled(page, 'Visit – Patient portal');
   assert.match(await page.locator('h1').innerText(), /, 20\d\d at \d{1,2}:\d\d (AM|PM) E[SD]T$/);
@@ -123,11 +122,9 @@ test('somebody else was faster: the times that are left', async () => {
 test('the visit is saved to a calendar, moved and cancelled', async () => {
   const { page } = mine;
   await go(page, '/');
-  await page.getByRole('region', { name: 'Next visits' }).getByRole('link').first().click();
+  await page.getByRole('region', { name: 'Next visits' }).locator('a.row').first().click();
   await settled(page);
-  const download = page.waitForEvent('download');
-  await page.getByRole('button', { name: 'Add to my calendar' }).click();
-  const ics = readFileSync(await (await download).path(), 'utf8');
+  const ics = String(await downloaded(page, () => page.getByRole('button', { name: 'Add to my calendar' }).click()));
   assert.match(ics, /^BEGIN:VCALENDAR/);
   assert.ok(!ics.includes(MARK));
   await page.getByRole('button', { name: 'Move this visit' }).click();
@@ -150,10 +147,66 @@ test('the visit is saved to a calendar, moved and cancelled', async () => {
   await sure.waitFor({ state: 'detached' });
   assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Cancel this visit', 'the focus goes back');
   await page.keyboard.press('Enter');
-  await sure.getByLabel('Why do you cancel?').selectOption('unwell');
+  await sure.getByLabel('Why are you cancelling?').selectOption('unwell');
   await sure.getByRole('button', { name: 'Cancel the visit' }).click();
   await page.getByText('Your visit is cancelled.').waitFor();
   await examine(page, 'appointment-cancelled');
+  await clean();
+});
+
+test('the waitlist offers a time that became free, and it is booked while it is kept', async () => {
+  const { page } = mine;
+  // Somebody else has the first time of a day, which is the only one wished for.
+  const theirs = await signedIn(friend);
+  const { json: { patient: neighbour } } = await api('GET', '/v1/account', { token: theirs });
+  const { json: { slots } } = await api('GET', `/v1/open-slots?${new URLSearchParams({ specialty: 'family-medicine', type: 'check-up', from: day(10), to: day(16) })}`, { token: theirs });
+  const { practitioner, type, start, time_zone: timeZone } = slots[0];
+  const visits = `/v1/patients/${neighbour}/appointments`;
+  const taken = await api('POST', visits, { token: theirs, headers: { 'idempotency-key': randomUUID() }, body: { practitioner, type, start, reason: 'A check-up' } });
+  assert.equal(taken.status, 201, taken.text);
+  const local = (options) => new Intl.DateTimeFormat('en-CA', { timeZone, ...options }).format(new Date(start));
+  assert.equal(local({ hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }), '13:00');
+
+  await go(page, '/appointments/waitlist');
+  const date = local({ dateStyle: 'short' });
+  await page.getByLabel('With whom').selectOption({ label: 'Family medicine' });
+  await page.getByLabel('What for').selectOption(type);
+  await page.getByLabel('From').fill(date);
+  await page.getByLabel('To', { exact: true }).fill(date);
+  await page.getByLabel('Not before (if it matters)').fill('13:00');
+  await page.getByLabel('Finished by (if it matters)').fill('13:30');
+  await page.getByRole('button', { name: 'Join the waitlist' }).click();
+  await page.getByText('Waiting since').first().waitFor();
+  await settled(page);
+  const offered = page.getByText('A time is free for you');
+  assert.equal(await offered.count(), 0, 'nothing is free yet');
+
+  const given = await api('POST', `${visits}/${taken.json.id}/cancel`, { token: theirs, headers: { 'if-match': `"${taken.json.version}"` }, body: { reason: 'not-needed' } });
+  assert.equal(given.status, 200, given.text);
+  // The schedule may have been faster.
+  await invoke('offer-openings', {});
+  await page.reload();
+  await settled(page);
+  await offered.waitFor();
+  await page.getByText(/^We keep it for you until \w+ \d+, 20\d\d at \d+:\d\d [AP]M E[SD]T\.$/).waitFor();
+  const time = await page.locator('.notice strong').innerText();
+  assert.match(time, / at 1:00 PM E[SD]T$/);
+  await examine(page, 'offer');
+  await page.getByRole('button', { name: 'Book this time' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Book this time' });
+  await examine(page, 'offer-dialog');
+  await dialog.getByRole('button', { name: 'Book this visit' }).click();
+  await dialog.getByText('Write a few words about what the visit is for.').waitFor();
+  await page.keyboard.press('Escape');
+  await dialog.waitFor({ state: 'detached' });
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Book this time', 'the focus goes back');
+  await page.keyboard.press('Enter');
+  await dialog.getByLabel('What is the visit about?').fill(REASON);
+  await dialog.getByRole('button', { name: 'Book this visit' }).click();
+  await page.getByRole('heading', { level: 1, name: time }).waitFor();
+  await go(page, '/appointments');
+  await page.getByLabel('Waitlist').check();
+  await page.getByText('You are not on the waitlist').waitFor();
   await clean();
 });
 
@@ -178,7 +231,7 @@ test('a place on the waitlist is taken and given up; a calendar has a secret add
   assert.equal(calendar.status, 200);
   assert.match(await calendar.text(), /^BEGIN:VCALENDAR/);
   await page.getByRole('button', { name: 'End my calendar' }).click();
-  await page.getByText('The address works no more.').waitFor();
+  await page.getByText('The address no longer works.').waitFor();
   assert.equal((await fetch(address)).status, 404);
   await clean();
 });
@@ -268,7 +321,7 @@ test('messages are locked with a passphrase, and open with it alone', async () =
   await page.getByText(`${MARK} locked`).waitFor();
   // As it was, for whoever comes after.
   await go(page, '/messages/protection');
-  await page.getByRole('button', { name: 'Use no passphrase any more' }).click();
+  await page.getByRole('button', { name: 'Stop using a passphrase' }).click();
   await page.getByText('You have a new key').waitFor({ timeout: 60_000 });
   await clean();
 });
@@ -346,6 +399,79 @@ test('a friend acts for the patient in what was granted, until it ends', async (
   assert.deepEqual(theirs.seen.console, []);
   await theirs.context.close();
   await clean();
+});
+
+test('from signing in to signing out by keyboard alone: a result, a visit, a message', async () => {
+  const { page, seen, context } = await open(browser);
+  const { keyboard } = page;
+  const press = async (name) => {
+    await tabTo(page, name);
+    await keyboard.press('Enter');
+  };
+  const write = async (name, text) => {
+    await tabTo(page, name);
+    await keyboard.type(text);
+  };
+  /** A new screen is there, and has the focus. */
+  const arrived = async (title) => {
+    await page.getByRole('heading', { level: 1, name: title }).waitFor();
+    await settled(page);
+    assert.equal(await page.evaluate(() => document.activeElement.tagName), 'H1', 'the screen is announced');
+  };
+  await page.goto(at('/sign-in'));
+  await settled(page);
+  await write('E-mail address', friend.email);
+  await write('Password', friend.password);
+  await keyboard.press('Enter');
+  await page.getByLabel('6-digit code').waitFor();
+  await write('6-digit code', await code(friend.totp_secret));
+  await keyboard.press('Enter');
+  await page.getByRole('heading', { level: 1, name: /^Hello/ }).waitFor();
+  await settled(page);
+
+  await press('See all lab results');
+  await arrived('Lab results');
+  await press((await page.locator('a.row').first().textContent()).trim());
+  await page.getByRole('heading', { level: 2, name: 'Your result' }).waitFor();
+  await arrived(/./);
+
+  await press('Visits');
+  await arrived('Visits');
+  await press('Book a visit');
+  await arrived('Book a visit');
+  await write('With whom', 'Family');
+  await write('What for', 'Check');
+  const date = (days) => day(days).replace(/^(\d{4})-(\d\d)-(\d\d)$/, '$2$3$1');
+  await write('From', date(3));
+  await write('To', date(9));
+  await press('Show free times');
+  await page.locator('.times button').first().waitFor();
+  await press(/ E[SD]T/);
+  await page.getByRole('heading', { name: 'This time is kept for you' }).waitFor();
+  await write('What is the visit about?', REASON);
+  await press('Book this visit');
+  await page.getByText('Reason for the visit').waitFor();
+  await arrived(/, 20\d\d at /);
+  await press('Cancel this visit');
+  await page.getByRole('dialog').waitFor();
+  await keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Cancel this visit', 'the focus goes back');
+
+  await press('Messages');
+  await arrived('Messages');
+  await press('Write a message');
+  await arrived('Write a message');
+  await write('Subject', `${MARK} by keyboard`);
+  await write('Your message', `${MARK}: typed`);
+  await press('Send');
+  await arrived(`${MARK} by keyboard`);
+  await page.getByText(`${MARK}: typed`).waitFor();
+  await press('Sign out');
+  await page.getByText('You are signed out.').waitFor();
+  assert.deepEqual(seen.violations, []);
+  assert.deepEqual(seen.console, []);
+  await context.close();
 });
 
 test('nothing of it is in what the browser keeps, and nothing at all of the drafts after signing out', async () => {

@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react';
 import { useLingui } from '@lingui/react';
-import { Trans } from '@lingui/react/macro';
+import { Plural, Trans } from '@lingui/react/macro';
 import { asProblem } from '../api/problem';
 import { adviceOn } from '../words/problems';
 import { Button } from './Button';
@@ -24,7 +24,7 @@ export function Failure({ error, onAgain }: { error: unknown; onAgain?: () => vo
   return (
     <Notice kind="alert" title={_(advice.title)}>
       <p>{_(advice.text)}</p>
-      {seconds !== undefined && seconds <= 120 && <p><Trans>Try again in {seconds} seconds.</Trans></p>}
+      {seconds !== undefined && seconds <= 120 && <p><Plural value={seconds} one="Try again in # second." other="Try again in # seconds." /></p>}
       {onAgain && advice.again && <Button onClick={onAgain}><Trans>Try again</Trans></Button>}
     </Notice>
   );

@@ -59,6 +59,10 @@ export const dayInZone = (text: string, timeZone: string): string =>
 export const timeInZone = (text: string, timeZone: string): string =>
   format({ hour: 'numeric', minute: '2-digit', timeZoneName: 'short', timeZone }).format(new Date(text));
 
+/** A time of day, `14:00`, wherever it is. */
+export const timeOfDay = (text: string): string =>
+  format({ hour: 'numeric', minute: '2-digit', timeZone: 'UTC' }).format(new Date(`1970-01-01T${text.slice(0, 5)}Z`));
+
 /** A day so many days from today, as date fields have it. */
 export function daysAhead(days: number): string {
   const at = new Date();

@@ -56,7 +56,7 @@ const KNOWN: Record<string, Advice> = {
   'message-no-key': { title: msg`Your care team cannot receive messages yet`, text: msg`Nobody there has opened their messages so far. Call the practice.`, again: false },
   'message-key-changed': { title: msg`Somebody has a new key`, text: msg`Check it below before you write.`, again: false },
   'message-locked': { title: msg`Your messages are locked`, text: msg`Enter your passphrase to open them.`, again: true },
-  'message-wrong-secret': { title: msg`This is not your passphrase`, text: msg`Try again. Capital letters and blanks count. Nobody can look it up for you.`, again: true },
+  'message-wrong-secret': { title: msg`This is not your passphrase`, text: msg`Try again. Capital letters and spaces count. Nobody can look it up for you.`, again: true },
   'message-weak-passphrase': { title: msg`This passphrase is too short`, text: msg`Use at least 15 characters: a few words that you can keep in mind.`, again: false },
   'message-not-shared': { title: msg`This conversation is not shared with you yet`, text: msg`Ask the person who began it to open the portal and share it.`, again: true },
   // The practice

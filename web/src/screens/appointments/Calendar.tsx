@@ -28,7 +28,7 @@ export function Calendar() {
       <p><Trans>Give the address to the calendar on your phone or computer. It then shows when you have a visit, and nothing else: not with whom, and not why.</Trans></p>
       <Notice kind="warning"><p><Trans>Anybody who has the address can see when your visits are. Do not share it. A new address ends the one before.</Trans></p></Notice>
       {(open.error ?? revoke.error) && <Failure error={open.error ?? revoke.error} />}
-      <div role="status">{ended && <Notice kind="good"><p><Trans>The address works no more. If you had none, nothing changed.</Trans></p></Notice>}</div>
+      <div role="status">{ended && <Notice kind="good"><p><Trans>The address no longer works. If you had none, nothing changed.</Trans></p></Notice>}</div>
       {open.data && <Address text={apiAddress(open.data.path)} />}
       <div className="actions">
         <Button look="main" busy={open.isPending && <Trans>Being made…</Trans>} onClick={() => open.mutate()}><Trans>Make a new address</Trans></Button>

@@ -54,7 +54,7 @@ export function JoinWaitlist() {
               onSearch={(wanted, form) => join.mutate({ wanted, after: String(form.get('after') ?? ''), before: String(form.get('before') ?? '') })}
             >
               <TextField name="after" type="time" step={300} label={<Trans>Not before (if it matters)</Trans>} />
-              <TextField name="before" type="time" step={300} label={<Trans>Over by (if it matters)</Trans>} />
+              <TextField name="before" type="time" step={300} label={<Trans>Finished by (if it matters)</Trans>} />
             </Search>
           )}
       </Loaded>

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'react';
 import { Link, useNavigate } from '@tanstack/react-router';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { Trans, useLingui } from '@lingui/react/macro';
+import { Plural, Trans, useLingui } from '@lingui/react/macro';
 import { answer, api, newKey } from '../../api/client';
 import { asProblem } from '../../api/problem';
 import { usePatient } from '../../session/me';
@@ -98,11 +98,9 @@ function Book({ patient, held, name, type, onBack }: { patient: string; held: He
         body: { practitioner: held.practitioner, type: held.type, start: held.start, reason },
       })),
     onSuccess: async ({ id }) => {
-      await Promise.all([
-        queries.invalidateQueries({ queryKey: [patient, 'appointments'] }),
-        queries.invalidateQueries({ queryKey: [patient, 'waitlist'] }),
-        queries.invalidateQueries({ queryKey: [patient, 'dashboard'] }),
-      ]);
+      // The start page is not to show for a moment what is no longer so.
+      queries.removeQueries({ queryKey: [patient, 'dashboard'] });
+      await Promise.all(['appointments', 'waitlist'].map((what) => queries.invalidateQueries({ queryKey: [patient, what] })));
       await navigate({ to: '/appointments/$appointment', params: { appointment: id } });
     },
   });
@@ -128,7 +126,7 @@ function Book({ patient, held, name, type, onBack }: { patient: string; held: He
       ]} />
       {book.error && <Failure error={book.error} />}
       {over && !book.isPending && <Notice kind="warning"><p><Trans>The ten minutes are over. The time may still be free: book it now, or choose another.</Trans></p></Notice>}
-      <TextArea name="reason" label={<Trans>Why do you come?</Trans>} hint={<Trans>A few words for your care team, such as “cough for two weeks”.</Trans>} maxLength={500} wrong={wrong && <Trans>Write a few words about why you come.</Trans>} required />
+      <TextArea name="reason" label={<Trans>What is the visit about?</Trans>} hint={<Trans>A few words for your care team, such as “cough for two weeks”.</Trans>} maxLength={500} wrong={wrong && <Trans>Write a few words about what the visit is for.</Trans>} required />
       <div className="actions">
         <Button type="submit" look="main" busy={book.isPending && <Trans>Booking…</Trans>}><Trans>Book this visit</Trans></Button>
         <Button onClick={onBack}><Trans>Choose another time</Trans></Button>
@@ -160,7 +158,7 @@ function Countdown({ until }: { until: string }) {
   return (
     <p>
       <span className="countdown" role="timer" aria-live="off">{clock}</span>
-      <span className="unseen" role="status">{started > 0 && <Trans>Kept for {started} more minutes</Trans>}</span>
+      <span className="unseen" role="status">{started > 0 && <Plural value={started} one="Kept for # more minute" other="Kept for # more minutes" />}</span>
     </p>
   );
 }

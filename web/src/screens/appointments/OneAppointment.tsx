@@ -57,7 +57,7 @@ function Shown({ patient, detail }: { patient: string; detail: Detail }) {
           [<Trans>With</Trans>, practitioner_name],
           [<Trans>What for</Trans>, type_name],
           [<Trans>Where</Trans>, [inWords(modality), location].filter(Boolean).join(', ')],
-          [<Trans>Why you come</Trans>, reason],
+          [<Trans>Reason for the visit</Trans>, reason],
         ]} />
         {file.error && <Failure error={file.error} onAgain={() => file.mutate()} />}
         {open && (
@@ -79,7 +79,7 @@ function Shown({ patient, detail }: { patient: string; detail: Detail }) {
         <ol className="steps">
           {transitions.map((step, at) => (
             <li key={at}>
-              <span className="row-name">{inWords(step.status)}</span>
+              <span className="row-name">{at > 0 && step.status === 'scheduled' ? <Trans>Moved to another time</Trans> : inWords(step.status)}</span>
               <span className="hint"><Acting by={step.acting} /> · {instant(step.at)}</span>
               {step.reason && <span className="hint">{inWords(step.reason)}</span>}
             </li>
@@ -100,11 +100,11 @@ function Acting({ by }: { by: Detail['transitions'][number]['acting'] }) {
 /** What is not as it was after a change. */
 function useChanged(patient: string) {
   const queries = useQueryClient();
-  return () =>
-    Promise.all([
-      queries.invalidateQueries({ queryKey: [patient, 'appointments'] }),
-      queries.invalidateQueries({ queryKey: [patient, 'dashboard'] }),
-    ]);
+  return () => {
+    // The start page is not to show for a moment what is no longer so.
+    queries.removeQueries({ queryKey: [patient, 'dashboard'] });
+    return queries.invalidateQueries({ queryKey: [patient, 'appointments'] });
+  };
 }
 
 interface Doing {
@@ -138,7 +138,7 @@ function Cancel({ patient, detail, onClose }: Doing) {
           if (!cancel.isPending) cancel.mutate(reason);
         }}
       >
-        <SelectField name="reason" label={<Trans>Why do you cancel?</Trans>}>
+        <SelectField name="reason" label={<Trans>Why are you cancelling?</Trans>}>
           {REASONS.map((reason) => <option key={reason} value={reason}>{inWords(reason)}</option>)}
         </SelectField>
         <div className="actions">

@@ -50,9 +50,9 @@ export function Search({ providers, days, submit, busy, onSearch, children }: Pr
       }}
     >
       <div className="side-by-side">
-        <SelectField name="whose" label={<Trans>With whom</Trans>} value={whose} onChange={(event) => setWhose(event.target.value)} wrong={wrong && !whose && <Trans>Choose a provider or a field.</Trans>}>
+        <SelectField name="whose" label={<Trans>With whom</Trans>} value={whose} onChange={(event) => setWhose(event.target.value)} wrong={wrong && !whose && <Trans>Choose a provider or a specialty.</Trans>}>
           <option value="">{t`Choose`}</option>
-          <optgroup label={t`Anybody in this field`}>
+          <optgroup label={t`Any provider in this specialty`}>
             {specialties.map((one) => <option key={one} value={`specialty:${one}`}>{specialtyName(one)}</option>)}
           </optgroup>
           <optgroup label={t`One provider`}>

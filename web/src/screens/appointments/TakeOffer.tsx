@@ -24,7 +24,9 @@ export function TakeOffer({ patient, offer }: { patient: string; offer: Slot }) 
         body: { practitioner: offer.practitioner, type: offer.type, start: offer.start, reason },
       })),
     onSuccess: async ({ id }) => {
-      await Promise.all(['appointments', 'waitlist', 'dashboard'].map((what) => queries.invalidateQueries({ queryKey: [patient, what] })));
+      // The start page is not to show for a moment what is no longer so.
+      queries.removeQueries({ queryKey: [patient, 'dashboard'] });
+      await Promise.all(['appointments', 'waitlist'].map((what) => queries.invalidateQueries({ queryKey: [patient, what] })));
       await navigate({ to: '/appointments/$appointment', params: { appointment: id } });
     },
   });
@@ -44,7 +46,7 @@ export function TakeOffer({ patient, offer }: { patient: string; offer: Slot }) 
               if (reason && !book.isPending) book.mutate(reason);
             }}
           >
-            <TextArea name="reason" label={<Trans>Why do you come?</Trans>} maxLength={500} wrong={wrong && <Trans>Write a few words about why you come.</Trans>} required />
+            <TextArea name="reason" label={<Trans>What is the visit about?</Trans>} maxLength={500} wrong={wrong && <Trans>Write a few words about what the visit is for.</Trans>} required />
             <div className="actions">
               <Button type="submit" look="main" busy={book.isPending && <Trans>Booking…</Trans>}><Trans>Book this visit</Trans></Button>
               <Button onClick={() => setAsking(false)}><Trans>Not now</Trans></Button>

@@ -8,7 +8,7 @@ import { Button } from '../../ui/Button';
 import { Facts } from '../../ui/Facts';
 import { Empty, Loaded } from '../../ui/Loading';
 import { Failure, Notice } from '../../ui/Notice';
-import { clinicalDate, instant, inZone } from '../../words/dates';
+import { clinicalDate, instant, inZone, timeOfDay } from '../../words/dates';
 import { inWords } from '../../words/codes';
 import { type Provider, providersQuery, specialtyName, typesOf } from './providers';
 import { TakeOffer } from './TakeOffer';
@@ -61,8 +61,8 @@ function OnePlace({ patient, place, providers }: { patient: string; place: Place
         [<Trans>Where</Trans>, inWords(place.modality)],
         [<Trans>From</Trans>, clinicalDate(place.from)],
         [<Trans>To</Trans>, clinicalDate(place.to)],
-        [<Trans>Not before</Trans>, place.after],
-        [<Trans>Over by</Trans>, place.before],
+        [<Trans>Not before</Trans>, place.after && timeOfDay(place.after)],
+        [<Trans>Finished by</Trans>, place.before && timeOfDay(place.before)],
         [<Trans>Waiting since</Trans>, instant(place.joined_at)],
       ]} />
       {leave.error && <Failure error={leave.error} onAgain={() => leave.mutate()} />}

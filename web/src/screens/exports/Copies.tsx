@@ -1,7 +1,7 @@
 // Copies of the whole record (45 CFR 164.524): made on request, there for a day.
 import { useRef, useState } from 'react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { Trans, useLingui } from '@lingui/react/macro';
+import { Plural, Trans, useLingui } from '@lingui/react/macro';
 import { answer, api, newKey, type Schemas } from '../../api/client';
 import { usePatient } from '../../session/me';
 import { Button } from '../../ui/Button';
@@ -10,7 +10,7 @@ import { Empty, Loaded } from '../../ui/Loading';
 import { Failure, Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
 import { save } from '../../ui/save';
-import { clinicalDate, instant, number } from '../../words/dates';
+import { clinicalDate, instant } from '../../words/dates';
 
 type Export = Schemas['Export'];
 type Format = Schemas['Format'];
@@ -30,7 +30,7 @@ export function Copies() {
   return (
     <Page title={t`Copies of my record`} intro={<Trans>Save your whole record to your own device, to keep it or to take it to another doctor.</Trans>}>
       <Ask patient={patient} busy={busy} />
-      <section aria-labelledby="made">
+      <section className="section" aria-labelledby="made">
         <h2 id="made"><Trans>Your copies</Trans></h2>
         <Loaded query={list}>
           {({ exports }) =>
@@ -119,7 +119,7 @@ function OneCopy({ patient, copy }: { patient: string; copy: Export }) {
       setError(problem);
     }
   };
-  const entries = copy.progress && number(copy.progress.entries);
+  const entries = copy.progress?.entries;
   return (
     <section className="card">
       <div className="card-head">
@@ -127,7 +127,7 @@ function OneCopy({ patient, copy }: { patient: string; copy: Export }) {
         <span className={`flag ${copy.state === 'ready' ? 'good' : copy.state === 'failed' ? 'note' : ''}`}>{states[copy.state]}</span>
       </div>
       {(copy.from || copy.to) && <p className="hint">{clinicalDate(copy.from)} – {clinicalDate(copy.to)}</p>}
-      {running(copy) && <><progress aria-label={t`Being made`} />{entries && <p className="hint"><Trans>{entries} entries so far</Trans></p>}</>}
+      {running(copy) && <><progress aria-label={t`Being made`} />{entries !== undefined && <p className="hint"><Plural value={entries} one="# entry so far" other="# entries so far" /></p>}</>}
       {copy.problem && <p>{copy.problem}</p>}
       {error !== undefined && <Failure error={error} />}
       {copy.state === 'ready' && (

@@ -46,7 +46,7 @@ export function PatientHome() {
                 <section className="card" aria-labelledby="next">
                   <h2 id="next"><Trans>Next visits</Trans></h2>
                   {appointments.length === 0
-                    ? <Empty title={<Trans>No visits planned</Trans>} />
+                    ? <Empty title={<Trans>No visits planned</Trans>}><Trans>When you book a visit, or the practice does, it appears here.</Trans></Empty>
                     : <ul className="rows">{appointments.map((one) => <li key={one.id}><Visit appointment={one} /></li>)}</ul>}
                   <p className="card-foot"><Link to="/appointments/new" className="button"><Trans>Book a visit</Trans></Link></p>
                 </section>

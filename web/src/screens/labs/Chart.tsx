@@ -8,6 +8,8 @@ import type { Schemas } from '../../api/client';
 import { monthOf, number } from '../../words/dates';
 
 const HEIGHT = 260;
+/** Below this, both ends of the time are named and nothing in between. */
+const NARROW = 420;
 const MARGIN = { top: 16, right: 16, bottom: 36, left: 56 };
 
 interface Props {
@@ -75,9 +77,16 @@ export function Chart({ points, unit, band }: Props) {
             <text className="tick" x={MARGIN.left - 8} y={y(tick)} dy="0.32em" textAnchor="end">{number(tick)}</text>
           </g>
         ))}
-        {x.ticks(Math.max(2, Math.floor(width / 140))).map((tick) => (
-          <text key={tick.getTime()} className="tick" x={x(tick)} y={HEIGHT - 12} textAnchor="middle">{monthOf(tick)}</text>
-        ))}
+        {width < NARROW
+          ? (
+            <>
+              <text className="tick" x={MARGIN.left} y={HEIGHT - 12}>{from}</text>
+              {to !== from && <text className="tick" x={width - MARGIN.right} y={HEIGHT - 12} textAnchor="end">{to}</text>}
+            </>
+          )
+          : x.ticks(Math.floor(width / 140)).map((tick) => (
+            <text key={tick.getTime()} className="tick" x={x(tick)} y={HEIGHT - 12} textAnchor="middle">{monthOf(tick)}</text>
+          ))}
         <path className="line" d={path} />
         {dots.map((dot) => (
           <circle key={dot.id} className={dot.loud ? 'dot loud' : 'dot'} cx={x(dot.at)} cy={y(dot.value)} r={dot.loud ? 6 : 4.5} />

@@ -11,6 +11,7 @@ import { Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
 import { clinicalDate, day } from '../../words/dates';
 import { inWords } from '../../words/codes';
+import { measured } from '../../words/terms';
 import { Flags } from './Flags';
 import { label, rangeInWords, valueInWords } from './values';
 
@@ -51,9 +52,12 @@ function One({ result }: { result: Schemas['LabResult'] }) {
     <>
       <section className="card" aria-labelledby="value">
         <h2 id="value"><Trans>Your result</Trans></h2>
-        {(display || components.length === 0) && <p className="big-value">{display ?? <Trans>No value was recorded</Trans>} <Flags flags={flags} /></p>}
+        {components.length === 0 && <p className="big-value">{display ? measured(display) : <Trans>No value was recorded</Trans>} <Flags flags={flags} /></p>}
         {components.length > 0 && (
-          <Facts facts={components.map((part) => [label(part.code), valueInWords(part.value)])} />
+          <>
+            <Facts facts={components.map((part) => [label(part.code), valueInWords(part.value)])} />
+            {flags.length > 0 && <p><Flags flags={flags} /></p>}
+          </>
         )}
         {ranges.length > 0 ? (
           <p><Trans>Usual range:</Trans> <strong>{ranges.join('; ')}</strong></p>

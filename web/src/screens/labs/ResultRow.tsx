@@ -3,6 +3,7 @@ import { Link } from '@tanstack/react-router';
 import { Trans } from '@lingui/react/macro';
 import type { Schemas } from '../../api/client';
 import { clinicalDate } from '../../words/dates';
+import { measured } from '../../words/terms';
 import { Flags } from './Flags';
 
 type Result = Schemas['LabResult'];
@@ -17,7 +18,7 @@ export function ResultRow({ result, dated = true }: { result: Result; dated?: bo
         {dated && <span className="hint">{clinicalDate(effective)}</span>}
       </span>
       <span className="row-value">
-        {!hold && (display ?? (components?.length ? <Trans>See values</Trans> : <Trans>No value</Trans>))}
+        {!hold && (display ? measured(display) : (components?.length ? <Trans>See values</Trans> : <Trans>No value</Trans>))}
         <Flags flags={flags ?? []} />
       </span>
     </Link>

@@ -5,6 +5,7 @@ import { answer, api, type Schemas } from '../../api/client';
 import { usePatient } from '../../session/me';
 import { Loaded } from '../../ui/Loading';
 import { clinicalDate } from '../../words/dates';
+import { measured } from '../../words/terms';
 import { Chart } from './Chart';
 import { Flags } from './Flags';
 import { bounds } from './values';
@@ -33,7 +34,7 @@ export function Trend({ series, current }: { series: string; current: Schemas['L
 
 function OneLine({ line, ranges, current }: { line: Schemas['Trend']['lines'][number]; ranges: Schemas['ReferenceRange'][]; current: string }) {
   const { t } = useLingui();
-  const unit = line.unit ?? '';
+  const unit = measured(line.unit ?? '');
   const title = line.component ?? t`Values`;
   const shown = line.points.filter((point) => point.effective);
   return (

@@ -2,19 +2,20 @@
 import { t } from '@lingui/core/macro';
 import type { Schemas } from '../../api/client';
 import { clinicalDate } from '../../words/dates';
+import { measured, term } from '../../words/terms';
 
 type Quantity = Schemas['Quantity'];
 type Range = Schemas['ReferenceRange'];
 
 export const label = (concept: Schemas['CodeableConcept'] | null | undefined): string =>
-  concept?.text ?? concept?.coding.find((one) => one.display)?.display ?? concept?.coding[0]?.code ?? '';
+  term(concept?.text ?? concept?.coding.find((one) => one.display)?.display ?? concept?.coding[0]?.code ?? '');
 
 /** At most four digits after the point: the record keeps the rest. */
 export function quantity(value: Quantity | null | undefined): string {
   if (!value?.value) return '';
   const [, decimals = ''] = value.value.split('.');
   const text = decimals.length > 4 ? String(Number(Number(value.value).toPrecision(4))) : value.value;
-  return `${value.comparator ?? ''}${text}${value.unit ? ` ${value.unit}` : ''}`;
+  return measured(`${value.comparator ?? ''}${text}${value.unit ? ` ${value.unit}` : ''}`);
 }
 
 export function rangeInWords({ low, high, text }: Range): string {

@@ -87,7 +87,7 @@ function Passphrase({ patient, locked }: { patient: string; locked: boolean }) {
         {wrong === 'unsure' && <p className="error" role="alert"><Trans>Check the box if you agree.</Trans></p>}
         <div className="actions">
           <Button type="submit" look="main" busy={change.isPending && <Trans>One moment…</Trans>}>{locked ? <Trans>Change the passphrase</Trans> : <Trans>Lock my messages</Trans>}</Button>
-          {locked && <Button onClick={() => change.mutate(undefined)}><Trans>Use no passphrase any more</Trans></Button>}
+          {locked && <Button onClick={() => change.mutate(undefined)}><Trans>Stop using a passphrase</Trans></Button>}
         </div>
       </form>
     </section>

@@ -2,7 +2,7 @@
 import { useEffect } from 'react';
 import { Link, useNavigate, useParams } from '@tanstack/react-router';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { Trans, useLingui } from '@lingui/react/macro';
+import { Plural, Trans, useLingui } from '@lingui/react/macro';
 import type { OpenedMessage, StoredThread } from '../../messages';
 import { useAccount, usePatient } from '../../session/me';
 import { Button } from '../../ui/Button';
@@ -47,7 +47,7 @@ export function Thread() {
                 {all.map((message) => <li key={message.sequence}><One message={message} /></li>)}
               </ol>
               {found && <Receipts stored={found.stored} messages={all} />}
-              <p className="unseen" role="status"><Trans>{all.length} messages</Trans></p>
+              <p className="unseen" role="status"><Plural value={all.length} one="# message" other="# messages" /></p>
               {found?.stored.state === 'closed'
                 ? <Notice><p><Trans>The practice closed this conversation. Start a new one to write again.</Trans></p></Notice>
                 : (

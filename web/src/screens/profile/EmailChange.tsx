@@ -32,7 +32,7 @@ export function EmailChange() {
             if (/^[^\s@]+@[^\s@]+$/.test(email) && !ask.isPending) ask.mutate(email);
           }}
         >
-          <TextField name="email" type="email" label={<Trans>New e-mail address</Trans>} hint={<Trans>We send a code to your address of now, and another one to the new address.</Trans>} wrong={wrong && <Trans>Enter an e-mail address, like name@example.com.</Trans>} autoComplete="email" required />
+          <TextField name="email" type="email" label={<Trans>New e-mail address</Trans>} hint={<Trans>We send a code to your current address, and another one to the new address.</Trans>} wrong={wrong && <Trans>Enter an e-mail address, like name@example.com.</Trans>} autoComplete="email" required />
           <Button type="submit" busy={ask.isPending && <Trans>Sending…</Trans>}><Trans>Send the codes</Trans></Button>
         </form>
       ) : (

@@ -14,6 +14,7 @@ import type { Wrong } from '../../ui/form';
 import { Loaded } from '../../ui/Loading';
 import { Failure, Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
+import { addressLines, streetOf } from '../../words/address';
 import { clinicalDate } from '../../words/dates';
 import { inWords } from '../../words/codes';
 import { Changes } from './Changes';
@@ -93,13 +94,6 @@ function Shown({ profile, onEdit }: { profile: Profiled; onEdit: () => void }) {
   );
 }
 
-function addressLines(address: Schemas['Address'] | null | undefined): string[] {
-  if (!address) return [];
-  const { lines, city, state, postal_code, country } = address;
-  const place = [city, [state, postal_code].filter(Boolean).join(' ')].filter(Boolean).join(', ');
-  return [...lines, place, country ?? ''].filter(Boolean);
-}
-
 function Edit({ patient, profile, version, onClose }: { patient: string; profile: Profiled; version: string; onClose: (changed: boolean) => void }) {
   const { _ } = useDescriptors();
   const queries = useQueryClient();
@@ -137,7 +131,7 @@ function Edit({ patient, profile, version, onClose }: { patient: string; profile
       <TextField name="email" type="email" label={<Trans>E-mail for the practice</Trans>} hint={<Trans>This does not change the address that you sign in with.</Trans>} defaultValue={contact.email ?? ''} autoComplete="email" wrong={field('email')} />
       <fieldset>
         <legend><Trans>Address</Trans></legend>
-        <TextField name="line" label={<Trans>Street and number</Trans>} defaultValue={address?.lines.join(', ') ?? ''} autoComplete="street-address" wrong={field('address/lines') ?? field('address/lines/0')} />
+        <TextField name="line" label={<Trans>Street and number</Trans>} defaultValue={address ? streetOf(address).join(', ') : ''} autoComplete="street-address" wrong={field('address/lines') ?? field('address/lines/0')} />
         <TextField name="city" label={<Trans>City</Trans>} defaultValue={address?.city ?? ''} autoComplete="address-level2" wrong={field('address/city') ?? field('address')} />
         <div className="side-by-side">
           <TextField name="state" label={<Trans>State</Trans>} defaultValue={address?.state ?? ''} autoComplete="address-level1" wrong={field('address/state')} />
@@ -189,7 +183,7 @@ function changeOf(form: FormData, { contact, preferred_language, notifications }
     if (text(name) !== (contact[name] ?? '')) change[name] = text(name) || null;
   }
   const was = contact.address;
-  const before = [was?.lines.join(', ') ?? '', was?.city ?? '', was?.state ?? '', was?.postal_code ?? ''];
+  const before = [was ? streetOf(was).join(', ') : '', was?.city ?? '', was?.state ?? '', was?.postal_code ?? ''];
   const now = ['line', 'city', 'state', 'postal_code'].map(text);
   if (now.some((value, at) => value !== before[at])) {
     const [line = '', city = '', state, postal_code] = now;

@@ -38,7 +38,7 @@ export function Security() {
               {sign_ins.map((one, at) => (
                 <li key={at} className="row-text">
                   <span className="row-name">{instant(one.at)}</span>
-                  <span className="hint">{[one.outcome === 'success' ? t`Worked` : t`Did not work`, one.device, one.source_ip, one.city, one.country].filter(Boolean).join(' · ')}</span>
+                  <span className="hint">{[one.outcome === 'success' ? t`Signed in` : t`Not let in`, one.device, one.source_ip, one.city, one.country].filter(Boolean).join(' · ')}</span>
                 </li>
               ))}
             </ul>

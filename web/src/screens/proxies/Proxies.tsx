@@ -176,7 +176,7 @@ function Others() {
       <h2 id="others"><Trans>People you can act for</Trans></h2>
       <Loaded query={query} lines={2}>
         {(all) => all.length === 0
-          ? <Empty title={<Trans>You act for nobody</Trans>}><Trans>When somebody lets you act for them, their name appears here.</Trans></Empty>
+          ? <Empty title={<Trans>Nobody has let you act for them</Trans>}><Trans>When somebody lets you act for them, their name appears here.</Trans></Empty>
           : <ul className="stack">{all.map((one) => <li key={one.proxy}><Other proxied={one} /></li>)}</ul>}
       </Loaded>
     </section>

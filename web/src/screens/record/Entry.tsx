@@ -5,6 +5,7 @@ import type { Schemas } from '../../api/client';
 import { Facts } from '../../ui/Facts';
 import { clinicalDate } from '../../words/dates';
 import { inWords } from '../../words/codes';
+import { measured, term } from '../../words/terms';
 import { Flags } from '../labs/Flags';
 import { label, valueInWords } from '../labs/values';
 
@@ -16,16 +17,20 @@ const when = (time: When): string => {
   return [start, end && end !== start ? end : ''].filter(Boolean).join(' – ') || (time.text ?? '');
 };
 
-const list = (texts: readonly string[] | undefined): string => (texts ?? []).map(inWords).join(', ');
+const list = (texts: readonly string[] | undefined): string => (texts ?? []).map((text) => term(inWords(text))).join(', ');
+
+/** What is said of an entry that is as it should be, and so needs no word. */
+const SETTLED = ['final', 'finished', 'completed'];
 
 export function Entry({ section, entry }: { section: Schemas['Section']; entry: object }) {
   const { heading, at, facts, more } = SHOW[section](entry as never);
   const { notes, status, clinical_status } = entry as { notes?: string[]; status?: string; clinical_status?: string };
+  const state = clinical_status ?? (SETTLED.includes(status ?? '') ? undefined : status);
   return (
     <section className="card">
       <div className="card-head">
-        <h2>{heading || <Trans>No name recorded</Trans>}</h2>
-        {(clinical_status ?? status) && <span className="flag">{inWords(clinical_status ?? status)}</span>}
+        <h2>{(heading && term(heading)) || <Trans>No name recorded</Trans>}</h2>
+        {state && <span className="flag">{inWords(state)}</span>}
       </div>
       {at && <p className="hint">{at}</p>}
       {more}
@@ -36,7 +41,7 @@ export function Entry({ section, entry }: { section: Schemas['Section']; entry: 
 }
 
 interface Shown {
-  heading: ReactNode;
+  heading: string | null | undefined;
   at?: string;
   facts: (readonly [ReactNode, ReactNode])[];
   more?: ReactNode;
@@ -46,7 +51,10 @@ const observed = (one: Schemas['LabResult']): Shown => ({
   heading: one.name,
   at: clinicalDate(one.effective),
   facts: (one.components ?? []).map((part) => [label(part.code), valueInWords(part.value)]),
-  more: (one.display || one.flags?.length) && <p className="value">{one.display} <Flags flags={one.flags ?? []} /></p>,
+  // The parts of a value stand below.
+  more: (one.display || one.flags?.length) && (
+    <p className="value">{!one.components?.length && one.display && measured(one.display)} <Flags flags={one.flags ?? []} /></p>
+  ),
 });
 
 const SHOW: { [S in Schemas['Section']]: (entry: never) => Shown } = {

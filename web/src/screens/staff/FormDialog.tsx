@@ -29,7 +29,7 @@ export function FormDialog({ title, send, busy, error, look = 'main', onSend, on
         {children}
         <div className="actions">
           <Button type="submit" look={look} busy={busy && <Trans>One moment…</Trans>}>{send}</Button>
-          <Button onClick={onClose}><Trans>Cancel</Trans></Button>
+          <Button onClick={onClose}><Trans>Go back</Trans></Button>
         </div>
       </form>
     </Dialog>

@@ -3,6 +3,7 @@ import { Trans, useLingui } from '@lingui/react/macro';
 import { answer, api } from '../../api/client';
 import { Facts } from '../../ui/Facts';
 import { Loaded } from '../../ui/Loading';
+import { addressLines } from '../../words/address';
 import { clinicalDate } from '../../words/dates';
 import { inWords } from '../../words/codes';
 import { Record, useRecord } from './Record';
@@ -33,7 +34,7 @@ function Known() {
               facts={[
                 [<Trans>Phone</Trans>, phone],
                 [<Trans>E-mail</Trans>, email],
-                [<Trans>Address</Trans>, address && [...address.lines, [address.city, address.state, address.postal_code].filter(Boolean).join(' '), address.country].filter(Boolean).join(', ')],
+                [<Trans>Address</Trans>, addressLines(address).join(', ')],
                 [<Trans>Told about visits by</Trans>, inWords(notifications.appointments)],
                 [<Trans>Told about messages by</Trans>, inWords(notifications.messages)],
               ]}
