@@ -12,6 +12,7 @@ import { Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
 import { clinicalDate, daysAhead, instant } from '../../words/dates';
 import { say } from './codes';
+import { Disclose, Opened } from './Disclosed';
 import { isId, suggest, suggested } from './criteria';
 import { FormDialog, line } from './FormDialog';
 
@@ -64,14 +65,19 @@ function Shown({ sought: { patient, from, to, at } }: { sought: Sought }) {
 }
 
 function Accounted({ patient, found }: { patient: string; found: Accounting }) {
-  const [asking, setAsking] = useState(false);
+  const queries = useQueryClient();
+  const [asking, setAsking] = useState<'disclose' | 'suspend'>();
+  const [open, setOpen] = useState<string>();
   const [done, setDone] = useState<Schemas['Suspended']>();
   const suspensions = found.suspensions ?? [];
   const until = done && instant(done.until);
   return (
     <>
       <section className="card" aria-labelledby="accounting">
-        <h2 id="accounting"><Trans>Passed on from {clinicalDate(found.from)} to {clinicalDate(found.to)}</Trans></h2>
+        <div className="card-head">
+          <h2 id="accounting"><Trans>Passed on from {clinicalDate(found.from)} to {clinicalDate(found.to)}</Trans></h2>
+          <Button onClick={() => setAsking('disclose')}><Trans>Pass messages on</Trans></Button>
+        </div>
         {found.disclosures.length === 0 && <Empty title={<Trans>Nothing to account for</Trans>}><Trans>What a privacy officer passes on appears here. Treatment, payment and the patient’s own copies are not in it.</Trans></Empty>}
         <ul className="rows">
           {found.disclosures.map((one) => (
@@ -90,10 +96,11 @@ function Accounted({ patient, found }: { patient: string; found: Accounting }) {
           ))}
         </ul>
       </section>
+      {open && <Opened patient={patient} until={open} />}
       <section className="card" aria-labelledby="suspensions">
         <div className="card-head">
           <h2 id="suspensions"><Trans>Left out for an agency</Trans></h2>
-          <Button onClick={() => setAsking(true)}><Trans>Leave something out</Trans></Button>
+          <Button onClick={() => setAsking('suspend')}><Trans>Leave something out</Trans></Button>
         </div>
         <p className="hint"><Trans>A health oversight agency or the police can ask for this for a time. The patient then sees neither the disclosure nor that something is missing.</Trans></p>
         <div role="status">
@@ -122,13 +129,24 @@ function Accounted({ patient, found }: { patient: string; found: Accounting }) {
           ))}
         </ul>
       </section>
-      {asking && (
+      {asking === 'disclose' && (
+        <Disclose
+          patient={patient}
+          onClose={() => setAsking(undefined)}
+          onDone={(until) => {
+            setOpen(until);
+            setAsking(undefined);
+            void queries.invalidateQueries({ queryKey: [patient, 'disclosures'] });
+          }}
+        />
+      )}
+      {asking === 'suspend' && (
         <Suspend
           patient={patient}
-          onClose={() => setAsking(false)}
+          onClose={() => setAsking(undefined)}
           onDone={(suspended) => {
             setDone(suspended);
-            setAsking(false);
+            setAsking(undefined);
           }}
         />
       )}
