@@ -4,7 +4,7 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { api, signedIn } from '../portal.mjs';
+import { api, practitioners, signedIn } from '../portal.mjs';
 import { as, discreet, escape, examine, foreign, go, launch, open, settled, signInAs, titled, tokenOf } from './browser.mjs';
 
 const email = `another.${randomUUID().slice(0, 8)}@example.org`;
@@ -22,14 +22,9 @@ before(async () => {
   const token = await signedIn(as('provider'));
   const { json: { patients } } = await api('GET', '/v1/my-patients', { token });
   [patient] = patients;
-  const own = new Set();
-  const former = [];
-  for (const { id } of patients) {
-    const { json: { members } } = await api('GET', `/v1/patients/${id}/care-team`, { token });
-    for (const one of members) one.former ? former.push(one.practitioner) : own.add(one.practitioner);
-  }
-  practitioner = former.find((one) => !own.has(one));
-  assert.ok(practitioner, 'somebody was on a team before');
+  const taken = await Promise.all(patients.map(({ id }) => api('GET', `/v1/patients/${id}/care-team`, { token })));
+  const treating = new Set(taken.flatMap(({ json }) => json.members.map((one) => one.practitioner)));
+  ({ practitioner } = (await practitioners()).findLast((one) => !treating.has(one.practitioner)));
 });
 after(() => browser?.close());
 

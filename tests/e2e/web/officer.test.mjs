@@ -118,6 +118,9 @@ test('emergency access: a reason, a countdown, and the privacy officer’s revie
 
 test('from the concern to the log: what was done about this patient by this account, and what the whole record says', async () => {
   const { page } = officer;
+  await go(page, '/');
+  await page.getByLabel('Closed', { exact: true }).check();
+  await page.getByRole('link', { name: /Emergency access/ }).first().click();
   await page.getByRole('link', { name: 'Look in the audit log' }).click();
   await titled(page, 'Audit log – Patient portal');
   const actor = await page.getByLabel('Number of the account').inputValue();

@@ -5,7 +5,7 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { accounts, api, dynamodb, portal } from '../portal.mjs';
+import { accounts, api, dynamodb, portal, practitioners } from '../portal.mjs';
 import { as, discreet, escape, examine, foreign, go, launch, open, settled, signInAs, titled, tokenOf } from './browser.mjs';
 
 const MARK = `Marimba-${randomUUID().slice(0, 8)}`;
@@ -47,6 +47,7 @@ after(() => browser?.close());
 
 /** Goes to the screen as it is now: nothing that was read before is shown. */
 async function anew({ page }, path) {
+  await go(page, '/security');
   await go(page, path);
   await page.reload();
   await settled(page);
@@ -207,7 +208,7 @@ test('a visit is written up: the patient reads the summary, and not the notes', 
   const { page } = provider;
   const { id } = await book(`${MARK} sore knee`);
   await begun(id);
-  await go(page, `/patients/${patient.id}/visits/${id}`);
+  await anew(provider, `/patients/${patient.id}/visits/${id}`);
   await page.getByRole('button', { name: 'Write it up' }).click();
   const dialog = page.getByRole('dialog', { name: 'Write up the visit' });
   await examine(page, 'provider-visit-write-up');
@@ -229,7 +230,7 @@ test('a patient does not come', async () => {
   const { page } = provider;
   const { id } = await book(`${MARK} second opinion`);
   await begun(id);
-  await go(page, `/patients/${patient.id}/visits/${id}`);
+  await anew(provider, `/patients/${patient.id}/visits/${id}`);
   await page.getByRole('button', { name: 'Did not come' }).click();
   await examine(page, 'provider-visit-no-show');
   await page.getByRole('dialog').getByRole('button', { name: 'Did not come' }).click();
@@ -288,17 +289,17 @@ test('a conversation: the patient writes, the practice reads, answers, takes it 
 
 test('somebody comes to the care team for a time, and leaves it', async () => {
   const { page } = provider;
-  const { patients } = await call(provider, 'GET', '/v1/my-patients');
-  let former;
-  let whose;
-  for (const { id } of patients) {
-    const { members } = await call(provider, 'GET', `/v1/patients/${id}/care-team`);
-    const now = new Set(members.filter((one) => !one.former).map(({ practitioner }) => practitioner));
-    former ??= members.find((one) => one.former && one.name && !now.has(one.practitioner));
-    if (former) whose ??= id;
+  // Somebody who was on the team before can come again.
+  const path = `/v1/patients/${patient.id}/care-team`;
+  const { members } = await call(provider, 'GET', path);
+  const on = new Set(members.map((one) => one.practitioner));
+  const former = (await practitioners()).find((one) => !on.has(one.practitioner));
+  for (const change of ['add', 'remove']) {
+    const { headers } = await api('GET', path, { token: await tokenOf(page) });
+    await call(provider, 'POST', path, { headers: { 'if-match': headers.get('etag') }, body: { [change]: { practitioner: former.practitioner } } });
   }
-  assert.ok(former, 'somebody was on a team before');
-  await go(page, `/patients/${whose}/care-team`);
+  await anew(provider, `/patients/${patient.id}/care-team`);
+  await page.getByRole('region', { name: 'Earlier' }).getByText(former.name).waitFor();
   const now = page.getByRole('region', { name: 'On the team now' });
   const row = now.getByRole('listitem').filter({ hasText: former.name });
   assert.equal(await row.count(), 0);
@@ -321,8 +322,8 @@ test('somebody comes to the care team for a time, and leaves it', async () => {
   await examine(page, 'provider-team-remove');
   await page.getByRole('dialog').getByRole('button', { name: 'Take off the team' }).click();
   await row.waitFor({ state: 'detached' });
-  const { members } = await call(provider, 'GET', `/v1/patients/${whose}/care-team`);
-  assert.ok(!members.some((one) => !one.former && one.practitioner === former.practitioner));
+  const { members: left } = await call(provider, 'GET', path);
+  assert.ok(!left.some((one) => !one.former && one.practitioner === former.practitioner));
 });
 
 test('a document that the patient sent is looked at, and stays', async () => {
@@ -340,7 +341,7 @@ test('a document that the patient sent is looked at, and stays', async () => {
   await examine(page, 'provider-document');
   const download = page.waitForEvent('download');
   await page.getByRole('button', { name: 'Save to this device' }).click();
-  assert.equal((await download).suggestedFilename(), name);
+  assert.equal((await download).suggestedFilename(), 'document.png', 'its name is nobody else’s business');
   await page.getByRole('button', { name: 'I looked at it' }).click();
   await page.getByText('Looked at on').waitFor();
   assert.equal(await page.getByRole('button', { name: 'I looked at it' }).count(), 0);
