@@ -77,6 +77,7 @@ test('the privacy officer sees that a result is held back, and not what it says'
   const text = await page.locator('main').innerText();
   assert.ok(!text.includes(MARK) && !text.includes(result.name));
   await examine(page, 'officer-holds-one');
+  await call(token, 'DELETE', path);
 });
 
 test('emergency access: a reason, a countdown, and the privacy officer’s review beside it', async () => {

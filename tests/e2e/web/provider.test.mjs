@@ -387,7 +387,7 @@ test('refills are approved and refused, and the patient reads why', async () => 
 
 test('corrections are accepted, denied and put off, and the patient reads why', async () => {
   const { page } = provider;
-  const ask = (change) => call(theirs, 'POST', `/v1/patients/${patient.id}/amendments`, { status: 201, headers: { 'idempotency-key': randomUUID() }, body: { part: 'conditions', change, reason: 'I would know' } });
+  const ask = (change) => call(theirs, 'POST', `/v1/patients/${patient.id}/amendments`, { status: 201, headers: { 'idempotency-key': randomUUID() }, body: { part: 'health-record', change, reason: 'I would know' } });
   const cases = {
     Accept: ['Accept the correction', 'What was corrected?', 'it says so now'],
     Deny: ['Deny the correction', 'Explain it in plain words.', 'the letter says otherwise'],
