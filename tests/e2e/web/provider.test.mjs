@@ -427,10 +427,13 @@ test('a result is held back, and released', async () => {
   await dialog.getByRole('button', { name: 'Hold it back' }).click();
   await page.getByText(/^Held back until/).waitFor();
   const result = new URL(page.url()).pathname.split('/').at(-1);
-  await call(theirs, 'GET', `/v1/patients/${patient.id}/lab-results/${result}`, { status: 404 });
+  // Meanwhile the patient is told that there is a result, and until when it is held.
+  const held = await call(theirs, 'GET', `/v1/patients/${patient.id}/lab-results/${result}`);
+  assert.deepEqual(Object.keys(held).sort(), ['effective', 'hold', 'id']);
   await page.getByRole('button', { name: 'Release it to the patient now' }).click();
   await page.getByRole('button', { name: 'Hold it back' }).waitFor();
-  await call(theirs, 'GET', `/v1/patients/${patient.id}/lab-results/${result}`);
+  const released = await call(theirs, 'GET', `/v1/patients/${patient.id}/lab-results/${result}`);
+  assert.ok(released.name && !released.hold);
 });
 
 test('a patient is found by name and date of birth, and none of it is in an address', async () => {
