@@ -105,6 +105,16 @@ export async function api(method, path, { token, body, headers = {} } = {}) {
 export const dynamodb = (operation, body) =>
   asRoot('dynamodb', `DynamoDB_20120810.${operation}`, body);
 
+/** The practitioners of the directory who practise, by id and name. */
+export async function practitioners() {
+  const { Items } = await dynamodb('Scan', {
+    TableName: portal.outputs.DirectoryTableName,
+    FilterExpression: 'begins_with(pk, :one) AND active = :yes AND attribute_not_exists(merged_into)',
+    ExpressionAttributeValues: { ':one': { S: 'PRACTITIONER#' }, ':yes': { BOOL: true } },
+  });
+  return Items.filter(({ name }) => name).map(({ pk, name }) => ({ practitioner: pk.S.split('#')[1], name: name.S }));
+}
+
 /** Calls Cognito as the emulator's root user. */
 export const cognito = (operation, body) =>
   asRoot('cognito-idp', `AWSCognitoIdentityProviderService.${operation}`, {

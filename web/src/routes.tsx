@@ -97,6 +97,8 @@ const patientThreads = createRoute({ ...forProviders, path: '/patients/$patient/
 const patientThread = createRoute({ ...forProviders, path: '/patients/$patient/threads/$thread', component: lazyRouteComponent(() => import('./screens/staff/PatientThread'), 'PatientThread') });
 const refills = createRoute({ ...forProviders, path: '/refills', component: lazyRouteComponent(() => import('./screens/staff/Refills'), 'Refills') });
 const holds = createRoute({ ...forOfficers, path: '/lab-holds', component: lazyRouteComponent(() => import('./screens/staff/Holds'), 'Holds') });
+const auditLog = createRoute({ ...forOfficers, path: '/audit-log', component: lazyRouteComponent(() => import('./screens/staff/AuditLog'), 'AuditLog') });
+const disclosures = createRoute({ ...forOfficers, path: '/disclosures', component: lazyRouteComponent(() => import('./screens/staff/Disclosures'), 'Disclosures') });
 const concern = createRoute({ ...forOfficers, path: '/concerns/$concern', component: lazyRouteComponent(() => import('./screens/staff/OneConcern'), 'OneConcern') });
 const invitation = createRoute({ ...forAdmins, path: '/users/invite', component: lazyRouteComponent(() => import('./screens/staff/Invitation'), 'Invitation') });
 const codes = createRoute({ ...forAdmins, path: '/activation-codes', component: lazyRouteComponent(() => import('./screens/staff/Codes'), 'Codes') });
@@ -118,7 +120,7 @@ export const router = createRouter({
       staff.addChildren([
         availability, waiting, patients, patientRecord, patientEmergency, patientLabs, patientLab, patientPrescriptions,
         patientSections, patientSection, patientDocuments, patientDocument, patientProfile, patientTeam, patientVisit, inbox,
-        patientThreads, patientThread, refills, holds, concern, invitation, codes, requests,
+        patientThreads, patientThread, refills, holds, auditLog, disclosures, concern, invitation, codes, requests,
       ]),
     ]),
   ]),

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import { chromium } from 'playwright-core';
-import { code, portal } from '../portal.mjs';
+import { accounts, code, portal } from '../portal.mjs';
 
 const PLACES = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 const executablePath = PLACES.find((path) => path && existsSync(path));
@@ -63,6 +63,12 @@ export async function signInAs(page, { email, password, totp_secret: secret }) {
   await page.getByRole('button', { name: 'Sign out' }).first().waitFor({ state: 'attached' });
 }
 
+/** The demo account of a role. */
+export const as = (role) => accounts.find((account) => account.role === role);
+
+/** The token of whoever is signed in there. */
+export const tokenOf = (page) => page.evaluate(() => Object.entries(sessionStorage).find(([name]) => name.endsWith('.accessToken'))[1]);
+
 /** Waits until nothing is being loaded. */
 export async function settled(page) {
   await page.locator('h1').first().waitFor();
@@ -107,6 +113,40 @@ export const kept = (page) =>
     const workers = navigator.serviceWorker ? (await navigator.serviceWorker.getRegistrations()).length : 0;
     return { local: { ...localStorage }, session: { ...sessionStorage }, cookies: document.cookie, names, caches: caches_, workers, title: document.title, url: location.href, state: JSON.stringify(history.state) };
   });
+
+/** Nothing was against the policy or on the console, and the browser keeps none of these words. */
+export async function discreet({ page, seen, context }, words) {
+  assert.deepEqual(seen.violations, []);
+  assert.deepEqual(seen.console, []);
+  const all = await kept(page);
+  const stored = JSON.stringify([all, await context.cookies(), [...seen.urls]]);
+  for (const word of words) {
+    for (const spelling of [word, encodeURIComponent(word)]) assert.ok(!stored.includes(spelling), `${word.length} letters of somebody are kept`);
+  }
+  assert.deepEqual(Object.keys(all.local), ['language']);
+  assert.deepEqual([all.cookies, all.workers, all.caches], ['', 0, []]);
+}
+
+/** An address of another role says so, and nothing is asked of the portal. */
+export async function foreign(page, paths) {
+  for (const path of paths) {
+    await go(page, '/security');
+    const asked = [];
+    const note = (request) => request.url().includes('/v1/') && asked.push(request.url());
+    page.on('request', note);
+    await go(page, path);
+    await page.getByRole('heading', { name: 'This page is not for your account' }).waitFor();
+    page.off('request', note);
+    assert.deepEqual(asked, []);
+  }
+}
+
+/** Closes whatever dialog is open, and the focus goes back to what opened it. */
+export async function escape(page, opener) {
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  assert.match(await page.evaluate(() => document.activeElement.textContent), opener, 'the focus goes back');
+}
 
 /** The widths of a telephone, a tablet and a computer. */
 export const WIDTHS = [360, 768, 1280];

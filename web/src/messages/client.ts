@@ -156,8 +156,8 @@ export class Messages {
     return key;
   }
 
-  /** This party's last key, registered if there is none. */
-  async #own(patient: string): Promise<LoggedKey> {
+  /** This party's last key, registered if there is none: until then nobody can write to it. */
+  async key(patient: string): Promise<LoggedKey> {
     const logs = await this.logs(patient);
     const own = logs.find((log) => log.party === this.#party)?.keys.at(-1);
     return own ?? this.register();
@@ -249,7 +249,7 @@ export class Messages {
     first: { text: string; attachments?: string[] },
   ): Promise<string> {
     checkAttachments(first);
-    const own = await this.#own(patient);
+    const own = await this.key(patient);
     const logs = await this.logs(patient);
     // A child has no key: then a thread is for those who act for the child.
     const alone = !logs.some((log) => log.relationship === 'patient');

@@ -40,6 +40,8 @@ export const NAVIGATION: Record<Role, Place[]> = {
   ],
   'privacy-officer': [
     { to: '/', label: msg`Concerns` },
+    { to: '/audit-log', label: msg`Audit log` },
+    { to: '/disclosures', label: msg`Disclosures` },
     { to: '/correction-requests', label: msg`Correction requests` },
     { to: '/lab-holds', label: msg`Results held back` },
   ],

@@ -5,12 +5,13 @@ import { Trans, useLingui } from '@lingui/react/macro';
 import { Choice } from '../../ui/Choice';
 import { Empty, Loaded } from '../../ui/Loading';
 import { Page } from '../../ui/Page';
-import { usePracticeMailbox } from './mailbox';
+import { usePracticeKey, usePracticeMailbox } from './mailbox';
 import { ThreadRow } from './ThreadRow';
 
 export function Inbox() {
   const { t } = useLingui();
   const { messages } = usePracticeMailbox();
+  usePracticeKey();
   const [shown, setShown] = useState<'all' | 'new' | 'unassigned'>('all');
   const query = useQuery({ queryKey: ['inbox'], queryFn: () => messages.inbox(), retry: false });
   return (

@@ -12,6 +12,7 @@ import { Failure, Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
 import { instant } from '../../words/dates';
 import { say } from './codes';
+import { suggest } from './criteria';
 import { FormDialog, line } from './FormDialog';
 
 const VERDICTS = ['justified', 'not-justified'] as const;
@@ -68,7 +69,10 @@ function Found({ concern }: { concern: Schemas['ExplainedConcern'] }) {
           ]}
         />
         <p className="hint"><Trans>You see what was written about the access, and not the record itself. Numbers stand for people, as in the audit log.</Trans></p>
-        {concern.state === 'open' && <Button look="main" onClick={() => setAsking(true)}>{emergency ? <Trans>Review it</Trans> : <Trans>Close it</Trans>}</Button>}
+        <div className="actions">
+          {concern.state === 'open' && <Button look="main" onClick={() => setAsking(true)}>{emergency ? <Trans>Review it</Trans> : <Trans>Close it</Trans>}</Button>}
+          <Link to="/audit-log" className="button" onClick={() => suggest(queries, { patient: concern.patient, actor: concern.actor ?? '', from: '', to: '' })}><Trans>Look in the audit log</Trans></Link>
+        </div>
       </section>
       {concern.outcome === 'not-justified' && (
         <section className="card" aria-labelledby="barred">

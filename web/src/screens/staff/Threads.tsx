@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { Trans, useLingui } from '@lingui/react/macro';
 import { Empty, Loaded } from '../../ui/Loading';
-import { usePracticeMailbox } from './mailbox';
+import { usePracticeKey, usePracticeMailbox } from './mailbox';
 import { Record, useRecord } from './Record';
 import { ThreadRow } from './ThreadRow';
 
@@ -14,6 +14,7 @@ export function Threads() {
 function Listed() {
   const { patient } = useRecord();
   const { messages } = usePracticeMailbox();
+  usePracticeKey(patient);
   const query = useQuery({ queryKey: [patient, 'threads'], queryFn: () => messages.list(patient), retry: false });
   return (
     <Loaded query={query} lines={5}>
