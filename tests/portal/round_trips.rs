@@ -2,6 +2,7 @@
 //! operation declares that it needs.
 
 use crate::access_matrix::permits_parents;
+use crate::attempts;
 use crate::documents::inspection;
 use crate::harness::channels::{batch, handshake};
 use crate::harness::function::{Function, trigger};
@@ -166,6 +167,11 @@ async fn measured() -> Measured {
         let warm = handle(&function, trigger(id, world.account)).await;
         runs.insert((id, "service"), [cold, warm]);
     }
+    let function = Function::new(&world.stack, attempts::RECORD);
+    let line = || attempts::attempt(Some(world.account), &json!({}));
+    let cold = handle(&function, attempts::delivered(&[line()])).await;
+    let warm = handle(&function, attempts::delivered(&[line(), line()])).await;
+    runs.insert((attempts::RECORD, "service"), [cold, warm]);
     let function = Function::new(&world.stack, "import-records");
     let (name, file) = sample("Noel_Reynolds");
     let bucket = &world.stack.names[&Resource::ImportBucket];
