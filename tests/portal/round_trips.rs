@@ -754,6 +754,7 @@ fn depths(measured: &Measured) {
     open-channel            patient         cold 3 deep, 3 calls; warm 3 deep, 3 calls
     read-calendar           own             cold 3 deep, 5 calls; warm 3 deep, 5 calls
     read-thread             patient         cold 2 deep, 5 calls; warm 2 deep, 5 calls
+    record-auth-events      service         cold 1 deep, 1 calls; warm 1 deep, 2 calls
     record-sign-in          service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
     register-message-key    patient         cold 3 deep, 4 calls; warm 3 deep, 4 calls
     release-lab-result      provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls
