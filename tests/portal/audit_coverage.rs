@@ -2,12 +2,13 @@
 //! discloses nothing when the record cannot be written.
 
 use crate::access_matrix::permits;
+use crate::attempts;
 use crate::harness::Whose;
 use crate::harness::function::{Function, trigger};
 use crate::harness::recorder::{Call, Recorder};
 use crate::harness::request::{With, body, signed_in};
 use crate::harness::world::{World, call, http_specs, is_about_a_patient, specs, token_specs};
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::access::{Claims, Role};
 use shared::aws::Resource;
 use shared::ids::{AccountId, PatientId, PractitionerId};
@@ -294,6 +295,44 @@ async fn sign_ins() {
             assert_eq!(record["pk"], format!("ACCOUNT#{account}"));
             assert_eq!(record["via"], "service");
         }
+    }
+}
+
+/// An attempt is a record as Cognito tells it; the delivery leaves none of its own.
+#[tokio::test]
+async fn attempts_to_sign_in() {
+    let world = World::new().await;
+    for (told, outcome, reason) in [
+        (json!({"eventResponse": "Pass"}), "success", Value::Null),
+        (
+            json!({"eventResponse": "InProgress"}),
+            "success",
+            json!("continued"),
+        ),
+        (
+            json!({"eventResponse": "Fail"}),
+            "denied",
+            json!("wrong-password"),
+        ),
+        (
+            json!({"eventResponse": "?"}),
+            "invalid",
+            json!("unreadable"),
+        ),
+    ] {
+        let before = world.stack.audit().await;
+        let function = Function::new(&world.stack, attempts::RECORD);
+        let line = attempts::attempt(Some(world.account), &told);
+        function.handle(attempts::delivered(&[line])).await.unwrap();
+        let record = the_new_record(&before, &world.stack.audit().await, attempts::RECORD);
+        assert_eq!(
+            (&record["outcome"], &record["reason"]),
+            (&json!(outcome), &reason)
+        );
+        assert_eq!(record["action"], "account.attempt");
+        let readable = outcome != "invalid";
+        let by = readable.then(|| world.account.to_string());
+        assert_eq!(record["actor"], json!(by), "{told}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Marked PHI goes through every operation, well and badly, and is found in no log line, metric,
 //! problem, audit record or plain attribute.
 
+use crate::attempts;
 use crate::harness::function::{Function, trigger};
 use crate::harness::letter::Letter;
 use crate::harness::lines;
@@ -218,6 +219,9 @@ impl Canary {
                 .handle(marked_trigger(id, self.world.account))
                 .await;
         }
+        let recorder = Recorder::failing(fails);
+        let function = Function::recorded(&self.world.stack, attempts::RECORD, recorder);
+        let _ = function.handle(marked_attempts(self.world.account)).await;
     }
 }
 
@@ -229,6 +233,17 @@ fn attempt(code: &str) -> Request {
         code: code.to_owned(),
     };
     letter.request("CANARY-820@example.org", "canary-key-1")
+}
+
+/// An attempt by somebody, one by nobody, and a line that tells of none.
+fn marked_attempts(account: AccountId) -> Value {
+    let typed = json!({"userName": "CANARY-830", "city": "CANARY-831", "eventType": "CANARY-832",
+        "ipAddress": "CANARY-833", "riskLevel": "CANARY-834"});
+    attempts::delivered(&[
+        attempts::attempt(Some(account), &typed),
+        attempts::attempt(None, &typed),
+        "CANARY-835".to_owned(),
+    ])
 }
 
 fn marked_trigger(id: &str, account: AccountId) -> Value {
@@ -336,6 +351,9 @@ async fn as_it_should_be(canary: &mut Canary) {
         let event = marked_trigger(id, canary.world.account);
         function.handle(event).await.unwrap();
     }
+    let function = Function::new(&canary.world.stack, attempts::RECORD);
+    let event = marked_attempts(canary.world.account);
+    function.handle(event).await.unwrap();
 }
 
 async fn denied(canary: &mut Canary) {
@@ -703,10 +721,16 @@ fn lines_say_nothing(canary: &Canary) {
             );
         }
     }
-    for operation in ["import-records", "add-token-claims", "record-sign-in"] {
+    for operation in [
+        "import-records",
+        "add-token-claims",
+        "record-sign-in",
+        attempts::RECORD,
+    ] {
         assert!(captured.contains(&format!("\"operation\":\"{operation}\"")));
     }
     assert!(captured.contains("ImportsRefused"));
+    assert!(captured.contains("AttemptsUnreadable"));
     assert!(captured.contains("GlassBroken"));
     assert!(captured.contains("AccessReported"));
     assert!(captured.contains("\"message\":\"panic\""));

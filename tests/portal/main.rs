@@ -16,6 +16,7 @@ mod administration;
 mod amendments;
 mod appointments;
 mod archive;
+mod attempts;
 mod audit_coverage;
 mod audit_log;
 mod bad_input;

@@ -2,6 +2,7 @@
 //! operation declares that it needs.
 
 use crate::access_matrix::permits_parents;
+use crate::attempts;
 use crate::documents::inspection;
 use crate::harness::channels::{batch, handshake};
 use crate::harness::function::{Function, trigger};
@@ -166,6 +167,11 @@ async fn measured() -> Measured {
         let warm = handle(&function, trigger(id, world.account)).await;
         runs.insert((id, "service"), [cold, warm]);
     }
+    let function = Function::new(&world.stack, attempts::RECORD);
+    let line = || attempts::attempt(Some(world.account), &json!({}));
+    let cold = handle(&function, attempts::delivered(&[line()])).await;
+    let warm = handle(&function, attempts::delivered(&[line(), line()])).await;
+    runs.insert((attempts::RECORD, "service"), [cold, warm]);
     let function = Function::new(&world.stack, "import-records");
     let (name, file) = sample("Noel_Reynolds");
     let bucket = &world.stack.names[&Resource::ImportBucket];
@@ -748,6 +754,7 @@ fn depths(measured: &Measured) {
     open-channel            patient         cold 3 deep, 3 calls; warm 3 deep, 3 calls
     read-calendar           own             cold 3 deep, 5 calls; warm 3 deep, 5 calls
     read-thread             patient         cold 2 deep, 5 calls; warm 2 deep, 5 calls
+    record-auth-events      service         cold 1 deep, 1 calls; warm 1 deep, 2 calls
     record-sign-in          service         cold 2 deep, 2 calls; warm 2 deep, 2 calls
     register-message-key    patient         cold 3 deep, 4 calls; warm 3 deep, 4 calls
     release-lab-result      provider        cold 3 deep, 4 calls; warm 2 deep, 3 calls

@@ -45,10 +45,6 @@ impl Home {
         Ok(folder)
     }
 
-    pub fn sign_in_events(&self) -> PathBuf {
-        self.0.join("sign-in-events.jsonl")
-    }
-
     fn portal_file(&self) -> PathBuf {
         self.0.join("portal.json")
     }

@@ -108,7 +108,7 @@ async fn work(
         user_pool_client_id: portal.user_pool_client_id.clone(),
         api_id: portal.api_id.clone(),
         stage: portal.stage.clone(),
-        sign_in_events: home.sign_in_events(),
+        sign_in_logs: deployed.output("SignInLogGroup")?.to_owned(),
     })?;
     let serving = gate::serve(listener, gate.router().merge(site::router(&portal)?));
 

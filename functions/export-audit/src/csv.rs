@@ -3,7 +3,7 @@
 use shared::store::StoredRecord;
 
 /// What a record may have, in the order of the columns; the digest follows.
-const COLUMNS: [&str; 20] = [
+const COLUMNS: [&str; 21] = [
     "id",
     "at",
     "operation",
@@ -21,6 +21,7 @@ const COLUMNS: [&str; 20] = [
     "via",
     "grant",
     "emergency",
+    "risk",
     "source_ip",
     "user_agent",
     "request_id",

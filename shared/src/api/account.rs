@@ -175,3 +175,13 @@ pub const RECORD_SIGN_IN: Spec = Spec {
     audit: "session.sign-in",
     needs: &[ReadAccounts, NoteSessions, WriteAudit],
 };
+
+/// A delivery of the log group that Cognito exports its user activity to: attempts to sign in, to change
+/// a password and to reset one.
+pub const RECORD_AUTH_EVENTS: Spec = Spec {
+    id: "record-auth-events",
+    trigger: Trigger::Event,
+    action: "RecordAuthEvents",
+    audit: "account.attempt",
+    needs: &[WriteAudit],
+};

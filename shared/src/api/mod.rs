@@ -352,4 +352,5 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.event(&import::IMPORT_RECORDS);
     visitor.event(&account::ADD_TOKEN_CLAIMS);
     visitor.event(&account::RECORD_SIGN_IN);
+    visitor.event(&account::RECORD_AUTH_EVENTS);
 }

@@ -150,6 +150,7 @@ pub const WORDS: &[(&str, Option<Words>)] = &[
     ("import-records", words("Brought the record up to date", "Tried to bring the record up to date")),
     ("add-token-claims", None),
     ("record-sign-in", None),
+    ("record-auth-events", None),
 ];
 
 /// The words for an operation. What the log holds of an operation that is no more is told as well.

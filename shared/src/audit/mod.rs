@@ -10,6 +10,6 @@ pub mod verify;
 mod writer;
 
 pub use canonical::{canonical, sha256};
-pub use record::{Outcome, Record, Via};
+pub use record::{Outcome, Record, Risk, Via};
 pub use writer::{Audit, Commit, Receipt};
 pub(crate) use writer::{pause, transaction_fault};

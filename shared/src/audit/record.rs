@@ -49,6 +49,24 @@ impl TryFrom<String> for Outcome {
     }
 }
 
+/// How risky an attempt to sign in looked to Cognito.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Risk {
+    Low,
+    Medium,
+    High,
+}
+
+impl Risk {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
 /// What permitted an access: the annotation `@via` of the Cedar policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Via(pub(crate) String);
@@ -75,20 +93,23 @@ pub struct Record {
     pub name: Option<String>,
     /// Whose data it was about.
     pub patient: Option<PatientId>,
-    /// What else it was about, by an id that tells nothing of it.
+    /// What else it was about, by an id that tells nothing of it; of an attempt, what was attempted.
     pub resource: Option<String>,
     pub source_ip: String,
     pub user_agent: String,
     pub request_id: String,
     pub outcome: Outcome,
     /// The problem's type, where the outcome is not a success. An import's success may be that it
-    /// has `begun`, is to be `continued`, or left everything `unchanged`.
+    /// has `begun`, is to be `continued`, or left everything `unchanged`; an attempt's, that it is
+    /// `continued`.
     pub reason: Option<&'static str>,
     pub via: Option<Via>,
     /// The grant that the access rests on: a proxy's, an emergency's or a disclosure's.
     pub grant: Option<Uuid>,
     /// The code of the reason for which somebody broke the glass.
     pub emergency: Option<&'static str>,
+    /// Of an attempt to sign in, where Cognito sees one.
+    pub risk: Option<Risk>,
 }
 
 impl Record {
@@ -113,6 +134,7 @@ impl Record {
             via: None,
             grant: None,
             emergency: None,
+            risk: None,
         }
     }
 
@@ -211,6 +233,7 @@ impl Record {
         optional("via", self.via.as_ref().map(|via| via.0.clone()));
         optional("grant", self.grant.map(|grant| grant.to_string()));
         optional("emergency", self.emergency.map(str::to_owned));
+        optional("risk", self.risk.map(|risk| risk.as_str().to_owned()));
         optional(
             "acting_for",
             self.acting_for().map(|patient| patient.to_string()),

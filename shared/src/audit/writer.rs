@@ -60,8 +60,9 @@ impl Audit {
             .await;
         match put {
             Ok(_) => Ok(Receipt { record: record.id }),
-            // The id is new with every record: it is there because an earlier attempt of this very
-            // call had arrived, and only its answer was lost.
+            // The id is new with every record, or that of the event which it tells of: it is there
+            // because an earlier attempt of this very call had arrived and only its answer was lost,
+            // or the event comes a second time.
             Err(error)
                 if error
                     .as_service_error()

@@ -9,7 +9,7 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 116] = [
+pub const SERVICES: [(&str, Make); 117] = [
     ("account-disclosures", account_disclosures::service),
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
@@ -91,6 +91,7 @@ pub const SERVICES: [(&str, Make); 116] = [
     ("read-calendar", read_calendar::service),
     ("read-thread", read_thread::service),
     ("reconcile-accounts", reconcile_accounts::service),
+    ("record-auth-events", record_auth_events::service),
     ("record-sign-in", record_sign_in::service),
     ("register-message-key", register_message_key::service),
     ("release-lab-result", release_lab_result::service),

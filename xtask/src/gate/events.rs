@@ -1,20 +1,21 @@
-//! Every attempt to sign in, written down as Cognito exports `userAuthEvents`: one JSON line each.
-use std::fs::File;
-use std::io::Write;
-use std::path::PathBuf;
-use std::sync::Mutex;
-
-use anyhow::Result;
+//! Every attempt to sign in, written down as Cognito exports `userAuthEvents`: to a log group, one JSON
+//! line each.
+use anyhow::{Result, bail};
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
-use super::lock;
+use crate::aws::Aws;
 
-/// The events' file. A name that belongs to nobody is not written: people type passwords there.
+/// The log group of sign-ins. A name that belongs to nobody is not written: people type passwords there.
 pub(super) struct Events {
-    file: PathBuf,
-    writing: Mutex<()>,
+    aws: Aws,
+    group: String,
+    stream: OnceCell<&'static str>,
 }
+
+/// The gate's stream in the group.
+const STREAM: &str = "gate";
 
 /// What was attempted and how it ended, in Cognito's words.
 #[derive(Clone, Copy)]
@@ -81,48 +82,75 @@ pub(super) struct Visitor {
 }
 
 impl Events {
-    pub(super) fn new(file: PathBuf) -> Self {
+    pub(super) fn new(aws: Aws, group: String) -> Self {
         Self {
-            file,
-            writing: Mutex::default(),
+            aws,
+            group,
+            stream: OnceCell::new(),
         }
     }
 
-    /// Appends an attempt. A sign-in that cannot be written down does not succeed.
-    pub(super) fn append(&self, attempt: &Attempt, event: &Circumstances<'_>) -> Result<()> {
+    /// Writes an attempt. A sign-in that cannot be written down does not succeed.
+    pub(super) async fn put(&self, attempt: &Attempt, event: &Circumstances<'_>) -> Result<()> {
         let now = Timestamp::now();
-        let user = event.user.unwrap_or_default();
-        let line = json!({
-            "eventTimestamp": now.as_millisecond().to_string(),
-            "eventSource": "USER_ACTIVITY",
-            "logLevel": "INFO",
-            "logSourceId": {"userPoolId": event.pool},
-            "message": {
-                "version": "1",
-                "eventId": uuid::Uuid::new_v4().to_string(),
-                "eventType": attempt.kind,
-                "userSub": user,
-                "userName": user,
-                "userPoolId": event.pool,
-                "clientId": event.client,
-                "creationDate": now.strftime("%a %b %d %H:%M:%S UTC %Y").to_string(),
-                "eventResponse": attempt.outcome,
-                "riskLevel": "",
-                "riskDecision": "PASS",
-                "challenges": attempt.challenges,
-                "deviceName": event.visitor.agent,
-                "ipAddress": event.visitor.ip,
-                "requestId": event.visitor.request_id,
-                "idpName": "",
-                "compromisedCredentialDetected": "false",
-                "city": "",
-                "country": "",
-                "hasContextData": "false",
-            },
+        let stream = self.stream.get_or_try_init(|| self.open()).await?;
+        let body = json!({
+            "logGroupName": self.group,
+            "logStreamName": stream,
+            "logEvents": [{
+                "timestamp": now.as_millisecond(),
+                "message": line(attempt, event, now).to_string(),
+            }],
         });
-        let _writing = lock(&self.writing);
-        let mut file = File::options().create(true).append(true).open(&self.file)?;
-        file.write_all(format!("{line}\n").as_bytes())?;
-        Ok(())
+        self.call("PutLogEvents", &body).await
     }
+
+    /// Makes the stream, unless a former gate has made it.
+    async fn open(&self) -> Result<&'static str> {
+        let body = json!({"logGroupName": self.group, "logStreamName": STREAM});
+        self.call("CreateLogStream", &body).await?;
+        Ok(STREAM)
+    }
+
+    async fn call(&self, operation: &str, body: &Value) -> Result<()> {
+        let target = format!("Logs_20140328.{operation}");
+        let answer = self.aws.call("logs", &target, body).await?;
+        match answer.code() {
+            _ if answer.is_ok() => Ok(()),
+            "ResourceAlreadyExistsException" => Ok(()),
+            code => bail!("the log group of sign-ins: {code}"),
+        }
+    }
+}
+
+fn line(attempt: &Attempt, event: &Circumstances<'_>, now: Timestamp) -> Value {
+    let user = event.user.unwrap_or_default();
+    json!({
+        "eventTimestamp": now.as_millisecond().to_string(),
+        "eventSource": "USER_ACTIVITY",
+        "logLevel": "INFO",
+        "logSourceId": {"userPoolId": event.pool},
+        "message": {
+            "version": "1",
+            "eventId": uuid::Uuid::new_v4().to_string(),
+            "eventType": attempt.kind,
+            "userSub": user,
+            "userName": user,
+            "userPoolId": event.pool,
+            "clientId": event.client,
+            "creationDate": now.strftime("%a %b %d %H:%M:%S UTC %Y").to_string(),
+            "eventResponse": attempt.outcome,
+            "riskLevel": "",
+            "riskDecision": "PASS",
+            "challenges": attempt.challenges,
+            "deviceName": event.visitor.agent,
+            "ipAddress": event.visitor.ip,
+            "requestId": event.visitor.request_id,
+            "idpName": "",
+            "compromisedCredentialDetected": "false",
+            "city": "",
+            "country": "",
+            "hasContextData": "false",
+        },
+    })
 }

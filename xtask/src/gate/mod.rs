@@ -16,7 +16,6 @@ mod refusal;
 mod sessions;
 mod sign_in;
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
@@ -40,8 +39,8 @@ pub struct Config {
     pub user_pool_client_id: String,
     pub api_id: String,
     pub stage: String,
-    /// Where each sign-in attempt is written, as Cognito exports `userAuthEvents`.
-    pub sign_in_events: PathBuf,
+    /// The log group that each attempt is written to, as Cognito exports `userAuthEvents`.
+    pub sign_in_logs: String,
 }
 
 pub struct Gate {
@@ -59,14 +58,15 @@ pub struct Gate {
 
 impl Gate {
     pub fn new(config: Config) -> Result<Arc<Self>> {
+        let aws = Aws::new(&config.emulator)?;
         Ok(Arc::new(Self {
-            aws: Aws::new(&config.emulator)?,
             http: reqwest::Client::builder()
                 .no_proxy()
                 .redirect(reqwest::redirect::Policy::none())
                 .build()?,
             phantoms: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())?,
-            events: Events::new(config.sign_in_events.clone()),
+            events: Events::new(aws.clone(), config.sign_in_logs.clone()),
+            aws,
             sessions: Mutex::default(),
             lockouts: Mutex::default(),
             used_codes: Mutex::default(),

@@ -19,7 +19,7 @@ impl Gate {
         }
         let user = self.user(asked).await?;
         let name = user.as_ref().map(|user| user.username.as_str());
-        self.note(call, Attempt::ASKED_FOR_RESET, name)?;
+        self.note(call, Attempt::ASKED_FOR_RESET, name).await?;
         if let Some(user) = &user
             && user.status != "FORCE_CHANGE_PASSWORD"
         {
@@ -38,7 +38,8 @@ impl Gate {
         let user = self.user(asked).await?.map(|user| user.username);
         let key = key(user.as_deref(), asked);
         let Some(trial) = lock(&self.lockouts).begin(&key) else {
-            self.note(call, Attempt::FAILED_RESET, user.as_deref())?;
+            self.note(call, Attempt::FAILED_RESET, user.as_deref())
+                .await?;
             return Err(Refusal::locked_out());
         };
         let reply = self
@@ -60,7 +61,7 @@ impl Gate {
         {
             lock(&self.lockouts).give_back(&trial);
         }
-        self.note(call, attempt, user.as_deref())?;
+        self.note(call, attempt, user.as_deref()).await?;
         reply
     }
 
@@ -69,12 +70,13 @@ impl Gate {
         let user = token_user(call.text("/AccessToken"));
         match self.pass_on(call).await {
             Ok(reply) => {
-                self.note(call, Attempt::CHANGED_PASSWORD, Some(&user))?;
+                self.note(call, Attempt::CHANGED_PASSWORD, Some(&user))
+                    .await?;
                 Ok(reply)
             }
             // Whoever the token names, it may be forged.
             Err(refusal) => {
-                self.note(call, Attempt::KEPT_PASSWORD, None)?;
+                self.note(call, Attempt::KEPT_PASSWORD, None).await?;
                 Err(refusal)
             }
         }

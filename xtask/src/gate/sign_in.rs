@@ -158,13 +158,13 @@ impl Gate {
         let name = call.text("/ChallengeResponses/USERNAME");
         let Some(session) = lock(&self.sessions).take(secret_block, Step::Password, Some(name))
         else {
-            self.note(call, Attempt::WRONG_PASSWORD, None)?;
+            self.note(call, Attempt::WRONG_PASSWORD, None).await?;
             return Err(Refusal::incorrect());
         };
         let who = session.who;
         let user = who.username.as_deref();
         let Some(trial) = lock(&self.lockouts).begin(&who.key()) else {
-            self.note(call, Attempt::WRONG_PASSWORD, user)?;
+            self.note(call, Attempt::WRONG_PASSWORD, user).await?;
             return Err(Refusal::locked_out());
         };
         let answer_at = Instant::now() + PROOF;
@@ -175,11 +175,11 @@ impl Gate {
             if answer.code() != "NotAuthorizedException" {
                 lock(&self.lockouts).give_back(&trial);
             }
-            self.note(call, Attempt::WRONG_PASSWORD, user)?;
+            self.note(call, Attempt::WRONG_PASSWORD, user).await?;
             return Err(Refusal::from(&answer));
         }
         lock(&self.lockouts).give_back(&trial);
-        self.note(call, Attempt::RIGHT_PASSWORD, user)?;
+        self.note(call, Attempt::RIGHT_PASSWORD, user).await?;
         self.after_password(answer.body, who).await
     }
 
@@ -219,13 +219,15 @@ impl Gate {
         let new = call.text("/ChallengeResponses/NEW_PASSWORD");
         if let Some(objection) = password::objection(&self.password_policy().await?, new) {
             lock(&self.sessions).put_back(token, session);
-            self.note(call, Attempt::KEPT_PASSWORD, Some(&user.username))?;
+            self.note(call, Attempt::KEPT_PASSWORD, Some(&user.username))
+                .await?;
             return Err(Refusal::invalid_password(objection));
         }
         let mut body = call.body.clone();
         set(&mut body, "/ChallengeResponses/USERNAME", &user.username);
         let reply = self.forward(call.operation, &body).await?;
-        self.note(call, Attempt::CHANGED_PASSWORD, Some(&user.username))?;
+        self.note(call, Attempt::CHANGED_PASSWORD, Some(&user.username))
+            .await?;
         self.after_password(reply, session.who).await
     }
 
@@ -272,10 +274,14 @@ impl Gate {
         match &reply {
             Ok(_) => {
                 let user = token_user(call.text("/AccessToken"));
-                self.note(call, Attempt::ASKED_FOR_AUTHENTICATOR, Some(&user))?;
+                self.note(call, Attempt::ASKED_FOR_AUTHENTICATOR, Some(&user))
+                    .await?;
             }
             // Whoever the token names, it may be forged.
-            Err(_) => self.note(call, Attempt::REFUSED_AUTHENTICATOR, None)?,
+            Err(_) => {
+                self.note(call, Attempt::REFUSED_AUTHENTICATOR, None)
+                    .await?
+            }
         }
         reply
     }
@@ -311,11 +317,11 @@ impl Gate {
     async fn verify_signed_in(&self, call: &Call<'_>, code: &str) -> Reply {
         let user = token_user(call.text("/AccessToken"));
         let Some(trial) = lock(&self.lockouts).begin(&user) else {
-            self.note(call, Attempt::KEPT_AUTHENTICATOR, None)?;
+            self.note(call, Attempt::KEPT_AUTHENTICATOR, None).await?;
             return Err(Refusal::locked_out());
         };
         if !lock(&self.used_codes).reserve(&user, code) {
-            self.note(call, Attempt::KEPT_AUTHENTICATOR, None)?;
+            self.note(call, Attempt::KEPT_AUTHENTICATOR, None).await?;
             return Err(Refusal::code_used());
         }
         let reply = self.pass_on(call).await;
@@ -323,7 +329,8 @@ impl Gate {
         match &reply {
             Ok(_) => {
                 lock(&self.lockouts).give_back(&trial);
-                self.note(call, Attempt::REPLACED_AUTHENTICATOR, Some(&user))?;
+                self.note(call, Attempt::REPLACED_AUTHENTICATOR, Some(&user))
+                    .await?;
             }
             Err(no) => {
                 lock(&self.used_codes).release(&user, code);
@@ -333,7 +340,7 @@ impl Gate {
                     lock(&self.lockouts).give_back(&trial);
                 }
                 let user = judged.then_some(user.as_str());
-                self.note(call, Attempt::KEPT_AUTHENTICATOR, user)?;
+                self.note(call, Attempt::KEPT_AUTHENTICATOR, user).await?;
             }
         }
         reply
@@ -356,12 +363,12 @@ impl Gate {
     async fn let_in(&self, call: &Call<'_>, user: &User, reply: Value) -> Reply {
         let name = Some(user.username.as_str());
         let done = match self.post_authentication(user, call.metadata()).await {
-            Ok(()) => self.note(call, Attempt::SIGNED_IN, name),
+            Ok(()) => self.note(call, Attempt::SIGNED_IN, name).await,
             Err(refusal) => Err(refusal),
         };
         if let Err(refusal) = done {
             self.revoke(&reply).await?;
-            self.note(call, Attempt::TURNED_AWAY, name)?;
+            self.note(call, Attempt::TURNED_AWAY, name).await?;
             return Err(refusal);
         }
         lock(&self.lockouts).succeeded(&user.username);
@@ -372,15 +379,15 @@ impl Gate {
     async fn try_code(&self, call: &Call<'_>, user: &User, code: &str, body: &Value) -> Reply {
         let failed = || self.note(call, Attempt::WRONG_CODE, Some(&user.username));
         let Some(trial) = lock(&self.lockouts).begin(&user.username) else {
-            failed()?;
+            failed().await?;
             return Err(Refusal::locked_out());
         };
         if code.len() != 6 || !code.bytes().all(|b| b.is_ascii_digit()) {
-            failed()?;
+            failed().await?;
             return Err(Refusal::code_mismatch());
         }
         if !lock(&self.used_codes).reserve(&user.username, code) {
-            failed()?;
+            failed().await?;
             return Err(Refusal::code_used());
         }
         let answer = match call.operation {
@@ -389,7 +396,7 @@ impl Gate {
         };
         if !answer.is_ok() {
             lock(&self.used_codes).release(&user.username, code);
-            failed()?;
+            failed().await?;
             return Err(Refusal::from(&answer));
         }
         lock(&self.lockouts).give_back(&trial);
@@ -414,7 +421,7 @@ impl Gate {
             None
         };
         let Some(session) = session else {
-            self.note(call, Attempt::NO_SESSION, None)?;
+            self.note(call, Attempt::NO_SESSION, None).await?;
             return Err(Refusal::bad_session());
         };
         let user = self
@@ -422,7 +429,8 @@ impl Gate {
             .await?
             .ok_or_else(Refusal::bad_session)?;
         if !user.enabled {
-            self.note(call, Attempt::NO_SESSION, Some(&user.username))?;
+            self.note(call, Attempt::NO_SESSION, Some(&user.username))
+                .await?;
             return Err(Refusal::not_authorized("User is disabled."));
         }
         Ok((token, session, user))
@@ -471,7 +479,7 @@ impl Gate {
     }
 
     /// Writes an attempt down.
-    pub(super) fn note(
+    pub(super) async fn note(
         &self,
         call: &Call<'_>,
         attempt: Attempt,
@@ -483,7 +491,7 @@ impl Gate {
             client: &self.config.user_pool_client_id,
             visitor: call.visitor,
         };
-        Ok(self.events.append(&attempt, &circumstances)?)
+        Ok(self.events.put(&attempt, &circumstances).await?)
     }
 }
 

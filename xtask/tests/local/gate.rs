@@ -1,7 +1,6 @@
 //! The gate's rules, with an SRP client that nobody here wrote.
 use std::net::Ipv4Addr;
 use std::ops::Deref;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_cognito_srp::{SrpClient, User};
@@ -23,6 +22,7 @@ use crate::browser::{Answer, Browser, Codes};
 
 const ANN: &str = "ann@example.com";
 const PASSWORD: &str = "correct horse battery 7";
+const SIGN_INS: &str = "/portal/sign-ins";
 /// The origin of an app that is not there.
 const APP: &str = "http://127.0.0.1:9";
 
@@ -30,7 +30,6 @@ const APP: &str = "http://127.0.0.1:9";
 struct Portal {
     browser: Browser,
     aws: Aws,
-    events: PathBuf,
     folder: TempDir,
     _emulator: Emulator,
 }
@@ -76,16 +75,17 @@ impl Portal {
             user_pool_client_id: client.clone(),
             api_id: "none".into(),
             stage: "v1".into(),
-            sign_in_events: home.sign_in_events(),
+            sign_in_logs: SIGN_INS.to_owned(),
         };
+        let group = json!({"logGroupName": SIGN_INS});
+        let made = aws.call("logs", "Logs_20140328.CreateLogGroup", &group);
+        made.await.unwrap().ok().unwrap();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let door = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(Gate::new(config).unwrap().serve(listener));
-        let events = home.sign_in_events();
         let portal = Self {
             browser: Browser::at(&door, &pool, &client),
             aws,
-            events,
             folder,
             _emulator: emulator,
         };
@@ -121,10 +121,15 @@ impl Portal {
             .unwrap()
     }
 
-    fn events(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(&self.events).unwrap();
-        text.lines()
-            .map(|line| serde_json::from_str(line).unwrap())
+    /// What was written down, in the order that it came.
+    async fn events(&self) -> Vec<Value> {
+        let asked =
+            json!({"logGroupName": SIGN_INS, "logStreamName": "gate", "startFromHead": true});
+        let answer = self.aws.call("logs", "Logs_20140328.GetLogEvents", &asked);
+        let answer = answer.await.unwrap().ok().unwrap();
+        let events = answer["events"].as_array().unwrap().iter();
+        events
+            .map(|event| serde_json::from_str(event["message"].as_str().unwrap()).unwrap())
             .collect()
     }
 }
@@ -372,6 +377,7 @@ async fn another_authenticator_is_written_down() {
     let sub = user["Username"].as_str().unwrap();
     let written: Vec<Value> = portal
         .events()
+        .await
         .iter()
         .map(|event| &event["message"])
         .filter(|message| message["eventType"] != "SignIn")
@@ -720,6 +726,7 @@ async fn every_attempt_is_written_down_without_its_secrets() {
     let sub = user["Username"].as_str().unwrap();
     let attempts: Vec<(String, String, String)> = portal
         .events()
+        .await
         .iter()
         .map(|event| {
             let message = &event["message"];
@@ -748,7 +755,7 @@ async fn every_attempt_is_written_down_without_its_secrets() {
             attempt("Pass", r#"["Password:Success","Mfa:Success"]"#, sub),
         ]
     );
-    let text = std::fs::read_to_string(&portal.events).unwrap();
+    let text = json!(portal.events().await).to_string();
     for secret in [
         PASSWORD,
         "secret password",

@@ -67,7 +67,7 @@ async fn deploys_once_and_survives_a_restart() {
             .is_ok()
     );
 
-    let browser = front_door(&aws, &home, &first).await;
+    let browser = front_door(&aws, &first).await;
     let (codes, tokens) = browser.enrol(ANN, PASSWORD).await;
     let token = tokens.text("/AuthenticationResult/AccessToken");
     reads_a_thing(&browser, &token, table).await;
@@ -91,7 +91,7 @@ async fn deploys_once_and_survives_a_restart() {
         )
         .await;
     assert_eq!(things.unwrap().body["Count"], 1);
-    let browser = front_door(&aws, &home, &later).await;
+    let browser = front_door(&aws, &later).await;
     let session = browser.password(ANN, PASSWORD).await.session();
     let tokens = browser.code(ANN, &session, &codes.current).await;
     let token = tokens.text("/AuthenticationResult/AccessToken");
@@ -99,7 +99,7 @@ async fn deploys_once_and_survives_a_restart() {
     emulator.stop().await.unwrap();
 }
 
-async fn front_door(aws: &Aws, home: &Home, deployed: &Deployed) -> Browser {
+async fn front_door(aws: &Aws, deployed: &Deployed) -> Browser {
     let output = |name| deployed.output(name).unwrap().to_owned();
     let config = Config {
         emulator: aws.endpoint().to_owned(),
@@ -107,7 +107,7 @@ async fn front_door(aws: &Aws, home: &Home, deployed: &Deployed) -> Browser {
         user_pool_client_id: output("UserPoolClientId"),
         api_id: output("ApiId"),
         stage: "v1".into(),
-        sign_in_events: home.sign_in_events(),
+        sign_in_logs: output("SignInLogGroup"),
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let door = format!("http://{}", listener.local_addr().unwrap());
