@@ -43,3 +43,4 @@ mod reminders;
 mod round_trips;
 mod sessions;
 mod template;
+mod watch;

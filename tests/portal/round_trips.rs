@@ -193,6 +193,7 @@ async fn measured() -> Measured {
     offering(&world, &mut runs).await;
     telling(&world, &mut runs).await;
     archiving(&world, &mut runs).await;
+    watching(&world, &mut runs).await;
     texting(&world, &mut runs).await;
     Measured {
         stack: world.stack,
@@ -338,6 +339,24 @@ async fn archiving(world: &World, runs: &mut Runs) {
         let warm = measured.pop().unwrap();
         runs.insert((id, "service"), [measured.pop().unwrap(), warm]);
     }
+}
+
+/// A refusal, which is nothing unusual yet; then somebody who administers themselves, which is.
+async fn watching(world: &World, runs: &mut Runs) {
+    let watches = Function::new(&world.stack, "watch-access");
+    let mut measured = Vec::new();
+    for id in ["update-profile", "update-user"] {
+        let row = json!({
+            "pk": {"S": "ACCOUNT#watched"}, "sk": {"S": id}, "id": {"S": id},
+            "at": {"S": "2026-01-07T15:00:00Z"}, "operation": {"S": id}, "outcome": {"S": "denied"},
+            "role": {"S": "admin"}, "actor": {"S": "watched"}, "resource": {"S": "watched"},
+        });
+        let event = crate::harness::archive::told("INSERT", &row, None);
+        let event = crate::harness::archive::batch(&[event]);
+        measured.push(handle(&watches, event).await);
+    }
+    let warm = measured.pop().unwrap();
+    runs.insert(("watch-access", "service"), [measured.pop().unwrap(), warm]);
 }
 
 /// A copy is made and fetched, and another.

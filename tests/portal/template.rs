@@ -339,6 +339,8 @@ fn every_capability_is_a_statement_with_its_exact_actions() {
             Resource::ChannelApi => "${Channels}/portal",
             Resource::AuditTable => "AuditTableArn",
             Resource::ChainTable => "ChainTableArn",
+            Resource::WatchTable => "WatchTableArn",
+            Resource::AlarmTopic => "AlarmTopicArn",
             Resource::AuditArchive => "ArchiveBucketName",
             Resource::AuditLogGroup => "AuditLogGroupArn",
             Resource::SigningKey => "AuditSigningKeyArn",
@@ -752,7 +754,7 @@ fn data_at_rest_is_encrypted_recoverable_and_protected() {
             tables += 1;
         }
     }
-    assert_eq!(tables, 10);
+    assert_eq!(tables, 11);
     let identity = stack("infra/identity.yaml");
     let (_, pool) = resources(&identity, "AWS::Cognito::UserPool")
         .next()
