@@ -142,10 +142,7 @@ impl Seen {
     }
 
     fn is_of_staff(&self) -> bool {
-        matches!(
-            self.role.as_str(),
-            "provider" | "admin" | "privacy-officer"
-        )
+        matches!(self.role.as_str(), "provider" | "admin" | "privacy-officer")
     }
 
     fn is_sign_in(&self) -> bool {
@@ -240,8 +237,8 @@ impl Watch {
     /// From working hours, such as `MON-FRI 7-19`, and a threshold for each rule, such as
     /// `many-patients=40 outside-hours=5 ...`.
     pub fn parse(hours: &str, thresholds: &str) -> Result<Self, Fault> {
-        let hours = WorkingHours::parse(hours).ok_or(Fault::Misconfigured("WORKING_HOURS"))?;
         const WRONG: Fault = Fault::Misconfigured("WATCH_THRESHOLDS");
+        let hours = WorkingHours::parse(hours).ok_or(Fault::Misconfigured("WORKING_HOURS"))?;
         let mut given = BTreeMap::new();
         for one in thresholds.split_whitespace() {
             let (name, threshold) = one.split_once('=').ok_or(WRONG)?;
@@ -289,11 +286,7 @@ pub fn counted(practice: &Practice, seen: &Seen) -> Result<Vec<(Counter, String)
     Ok(counted)
 }
 
-fn window(
-    practice: &Practice,
-    rule: Rule,
-    at: Timestamp,
-) -> Result<(Timestamp, Timestamp), Fault> {
+fn window(practice: &Practice, rule: Rule, at: Timestamp) -> Result<(Timestamp, Timestamp), Fault> {
     const HOUR: i64 = 3600;
     const TIME: Fault = Fault::Defect("an hour at the end of time");
     if rule.takes_a_day() {
@@ -529,7 +522,13 @@ mod tests {
         let all = all.join(" ");
         let watch = Watch::parse("MON-SAT 0-24", &all).unwrap();
         assert_eq!(watch.threshold(Rule::OwnRights).unwrap(), 7);
-        for hours in ["", "MON-FRI", "MON-FRI 19-7", "MON-FRI 7-25", "FRI-MON 7-19"] {
+        for hours in [
+            "",
+            "MON-FRI",
+            "MON-FRI 19-7",
+            "MON-FRI 7-25",
+            "FRI-MON 7-19",
+        ] {
             assert!(Watch::parse(hours, &all).is_err(), "{hours}");
         }
         for thresholds in [

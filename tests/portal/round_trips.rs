@@ -800,6 +800,7 @@ fn depths(measured: &Measured) {
     update-user             admin           cold 9 deep, 9 calls; warm 9 deep, 9 calls
     update-user             approving       cold 4 deep, 5 calls; warm 9 deep, 10 calls
     verify-audit            service         cold 12 deep, 12 calls; warm 13 deep, 13 calls
+    watch-access            service         cold 1 deep, 1 calls; warm 4 deep, 5 calls
     withdraw-refill         patient         cold 3 deep, 5 calls; warm 2 deep, 4 calls
     ");
 

@@ -137,14 +137,27 @@ async fn every_rule_finds_what_reaches_its_threshold_once() {
         assert!(!text.contains(subject), "{text}");
         let named = stack.audit().await.into_iter();
         let mut named = named.filter(|record| text.contains(record["id"].as_str().unwrap()));
-        assert!(named.next().unwrap()["resource"].as_str().unwrap().ends_with(subject));
+        assert!(
+            named.next().unwrap()["resource"]
+                .as_str()
+                .unwrap()
+                .ends_with(subject)
+        );
         // What goes on is no other finding.
         watch(&stack, beyond).await;
         assert_eq!(findings(&stack).await.len(), count, "{rule:?}");
         assert_eq!(stack.alarms().await.len(), count, "{rule:?}");
     }
-    for metric in ["ManyPatients", "OutsideHours", "AddressSignIns", "OwnRights"] {
-        assert!(lines::kept().contains(&format!("\"{metric}\":1")), "{metric}");
+    for metric in [
+        "ManyPatients",
+        "OutsideHours",
+        "AddressSignIns",
+        "OwnRights",
+    ] {
+        assert!(
+            lines::kept().contains(&format!("\"{metric}\":1")),
+            "{metric}"
+        );
     }
 }
 
@@ -178,7 +191,10 @@ async fn what_comes_again_or_in_another_order_counts_once() {
     assert_eq!(stack.alarms().await.len(), 1);
     // A counter is no larger than it has to be.
     for row in stack.items(Resource::WatchTable).await {
-        assert!(row["counted"].as_array().unwrap().len() <= 2 * most, "{row}");
+        assert!(
+            row["counted"].as_array().unwrap().len() <= 2 * most,
+            "{row}"
+        );
         assert!(row["expires_at"].is_string());
     }
 }
@@ -395,7 +411,9 @@ fn thresholds_are_parameters() {
         default.as_str().map_or(default.to_string(), str::to_owned)
     };
     let variables = &template["Globals"]["Function"]["Environment"]["Variables"];
-    let join = variables["WATCH_THRESHOLDS"]["Fn::Join"].as_array().unwrap();
+    let join = variables["WATCH_THRESHOLDS"]["Fn::Join"]
+        .as_array()
+        .unwrap();
     assert_eq!(join[0], " ");
     let given = join[1].as_array().unwrap().iter().map(|one| {
         let (rule, parameter) = one["Fn::Sub"].as_str().unwrap().split_once("=${").unwrap();
@@ -403,9 +421,16 @@ fn thresholds_are_parameters() {
     });
     let given: Vec<_> = given.collect();
     let hours = variables["WORKING_HOURS"]["Fn::Sub"].as_str().unwrap();
-    assert_eq!(hours, "${WorkingDays} ${WorkingHoursFrom}-${WorkingHoursTo}");
+    assert_eq!(
+        hours,
+        "${WorkingDays} ${WorkingHoursFrom}-${WorkingHoursTo}"
+    );
     let from = &template["Parameters"]["WorkingHoursFrom"]["Default"];
-    let hours = format!("{} {from}-{}", default("WorkingDays"), default("WorkingHoursTo"));
+    let hours = format!(
+        "{} {from}-{}",
+        default("WorkingDays"),
+        default("WorkingHoursTo")
+    );
     let watch = Watch::parse(&hours, &given.join(" ")).unwrap();
     assert_eq!(watch, Watch::default());
 }
@@ -424,12 +449,24 @@ fn the_watch_stands_on_what_the_template_says() {
     let read = |file: &str| xtask::template::read(&root().join(file)).unwrap();
     let audit = read("infra/audit.yaml");
     let table = &audit["Resources"]["WatchTable"]["Properties"];
-    assert_eq!(table["TimeToLiveSpecification"]["AttributeName"], "expires_at");
+    assert_eq!(
+        table["TimeToLiveSpecification"]["AttributeName"],
+        "expires_at"
+    );
     let statement = &table["ResourcePolicy"]["PolicyDocument"]["Statement"][0];
     assert_eq!(statement["Effect"], "Deny");
     let denied = statement["Action"].as_array().unwrap();
-    for action in ["DeleteItem", "PutItem", "BatchWriteItem", "PartiQLDelete", "DeleteTable"] {
-        assert!(denied.contains(&json!(format!("dynamodb:{action}"))), "{action}");
+    for action in [
+        "DeleteItem",
+        "PutItem",
+        "BatchWriteItem",
+        "PartiQLDelete",
+        "DeleteTable",
+    ] {
+        assert!(
+            denied.contains(&json!(format!("dynamodb:{action}"))),
+            "{action}"
+        );
     }
     let template = read("template.yaml");
     let functions = template["Resources"].as_object().unwrap().iter();
@@ -442,7 +479,10 @@ fn the_watch_stands_on_what_the_template_says() {
     assert_eq!(readers, ["ArchiveAudit", "WatchAccess"]);
     let event = &template["Resources"]["WatchAccess"]["Properties"]["Events"]["Records"];
     let event = &event["Properties"];
-    assert_eq!(event["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+    assert_eq!(
+        event["FunctionResponseTypes"],
+        json!(["ReportBatchItemFailures"])
+    );
     assert_eq!(event["BisectBatchOnFunctionError"], true);
     // One function alone puts messages under the alarms' key, and through SNS alone.
     let keys = read("infra/keys.yaml");

@@ -17,7 +17,7 @@ use shared::aws::Aws;
 use shared::event::{Handle, Handled, events};
 use shared::practice::Practice;
 use shared::serve::Service;
-use shared::store::{Tally, Watches};
+use shared::store::Watches;
 use shared::watch::{Counter, Rule, Seen, counted};
 use shared::{Fault, telemetry};
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,12 +103,9 @@ impl Handler {
         if tally.count < threshold || tally.is_told {
             return Ok(());
         }
-        let finding = match tally {
-            Tally {
-                finding: Some(finding),
-                ..
-            } => finding,
-            _ => {
+        let finding = match tally.finding {
+            Some(finding) => finding,
+            None => {
                 let record = run.regarding(counter.name(), Outcome::Success);
                 let found = self.watches.find(counter, record.id)?;
                 match self.audit.commit(&record, &[], vec![found]).await? {

@@ -7,7 +7,6 @@ use crate::aws::{Aws, Resource, fault};
 use crate::http::Problem;
 use crate::watch::Counter;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
@@ -79,13 +78,10 @@ impl Watches {
             .await;
         let item = match counted {
             Ok(answer) => answer.attributes,
-            Err(SdkError::ServiceError(context)) if is_full(context.err()) => {
-                match context.into_err() {
-                    UpdateItemError::ConditionalCheckFailedException(full) => full.item,
-                    _ => None,
-                }
-            }
-            Err(error) => return Err(fault("DynamoDB", &error)),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(full)) => full.item.clone(),
+                _ => return Err(fault("DynamoDB", &error)),
+            },
         };
         Tally::from_item(&item.unwrap_or_default())
     }
@@ -121,10 +117,6 @@ impl Watches {
         told.map_err(|error| fault("DynamoDB", &error))?;
         Ok(())
     }
-}
-
-fn is_full(error: &UpdateItemError) -> bool {
-    error.is_conditional_check_failed_exception()
 }
 
 fn pk(counter: &Counter) -> String {

@@ -8,7 +8,12 @@ use xtask::aws::{Aws, Method};
 /// A topic, and a queue that has every message to it.
 pub async fn topic(root: &Aws, unique: &str) -> String {
     let name = format!("{unique}-alarms");
-    query(root, "sqs", &[("Action", "CreateQueue"), ("QueueName", &name)]).await;
+    query(
+        root,
+        "sqs",
+        &[("Action", "CreateQueue"), ("QueueName", &name)],
+    )
+    .await;
     let created = query(root, "sns", &[("Action", "CreateTopic"), ("Name", &name)]).await;
     let (_, topic) = created.split_once("<TopicArn>").unwrap();
     let (topic, _) = topic.split_once("</TopicArn>").unwrap();
