@@ -1,19 +1,23 @@
 //! What the watch over the audit log stands on: the topic of alarms, with somebody who listens.
 
 use super::Stack;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::aws::Resource;
 use xtask::aws::{Aws, Method};
 
 /// A topic, and a queue that has every message to it.
 pub async fn topic(root: &Aws, unique: &str) -> String {
     let name = format!("{unique}-alarms");
-    query(
-        root,
-        "sqs",
-        &[("Action", "CreateQueue"), ("QueueName", &name)],
-    )
-    .await;
+    let policy = json!({"Statement": [{
+        "Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*",
+    }]});
+    let create = [
+        ("Action", "CreateQueue"),
+        ("QueueName", &name),
+        ("Attribute.1.Name", "Policy"),
+        ("Attribute.1.Value", &policy.to_string()),
+    ];
+    query(root, "sqs", &create).await;
     let created = query(root, "sns", &[("Action", "CreateTopic"), ("Name", &name)]).await;
     let (_, topic) = created.split_once("<TopicArn>").unwrap();
     let (topic, _) = topic.split_once("</TopicArn>").unwrap();
@@ -30,7 +34,7 @@ pub async fn topic(root: &Aws, unique: &str) -> String {
 
 async fn query(root: &Aws, service: &str, fields: &[(&str, &str)]) -> String {
     let pairs = fields.iter();
-    let pairs = pairs.map(|(name, value)| format!("{name}={}", value.replace(':', "%3A")));
+    let pairs = pairs.map(|(name, value)| format!("{name}={}", encoded(value)));
     let body = pairs.collect::<Vec<_>>().join("&");
     let request = root.request(service, Method::POST, "/").body(body);
     let request = request.header("content-type", "application/x-www-form-urlencoded");
@@ -39,6 +43,15 @@ async fn query(root: &Aws, service: &str, fields: &[(&str, &str)]) -> String {
     let text = answer.text().await.unwrap();
     assert!(status.is_success(), "{status}: {text}");
     text
+}
+
+fn encoded(value: &str) -> String {
+    let bytes = value.bytes();
+    let encoded = bytes.map(|byte| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    });
+    encoded.collect()
 }
 
 impl Stack {
