@@ -29,6 +29,7 @@ pub mod slots;
 pub mod store;
 pub mod telemetry;
 pub mod texts;
+pub mod watch;
 
 mod fault;
 

@@ -1,6 +1,7 @@
 //! What the practice decides: where it is, and how old children are when their parents' access ends.
 
 use crate::Fault;
+use crate::watch::Watch;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
@@ -38,6 +39,7 @@ pub struct Practice {
     name: String,
     retention: i16,
     reply: Reply,
+    watch: Watch,
 }
 
 /// What people are told before they write to the practice: messages are not for emergencies.
@@ -69,6 +71,7 @@ impl Practice {
                 within_hours: 48,
                 emergency_number: "911".to_owned(),
             },
+            watch: Watch::default(),
         })
     }
 
@@ -133,6 +136,16 @@ impl Practice {
     /// What people are told before they write to it.
     pub const fn reply(&self) -> &Reply {
         &self.reply
+    }
+
+    /// The same with another [`Self::watch`].
+    pub fn watching(self, watch: Watch) -> Self {
+        Self { watch, ..self }
+    }
+
+    /// What it takes for unusual.
+    pub const fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// Where it is, in time.

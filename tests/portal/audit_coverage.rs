@@ -64,7 +64,7 @@ async fn allowed() {
 }
 
 /// The work lists that leave a record with every patient whom they show, besides their own.
-const LISTS_OF_PATIENTS: [&str; 4] = [
+pub const LISTS_OF_PATIENTS: [&str; 4] = [
     "list-open-refills",
     "list-open-amendments",
     "list-schedule",

@@ -45,3 +45,4 @@ mod round_trips;
 mod sessions;
 mod template;
 mod template_conditions;
+mod watch;

@@ -199,6 +199,7 @@ async fn measured() -> Measured {
     offering(&world, &mut runs).await;
     telling(&world, &mut runs).await;
     archiving(&world, &mut runs).await;
+    watching(&world, &mut runs).await;
     texting(&world, &mut runs).await;
     Measured {
         stack: world.stack,
@@ -344,6 +345,24 @@ async fn archiving(world: &World, runs: &mut Runs) {
         let warm = measured.pop().unwrap();
         runs.insert((id, "service"), [measured.pop().unwrap(), warm]);
     }
+}
+
+/// A refusal, which is nothing unusual yet; then somebody who administers themselves, which is.
+async fn watching(world: &World, runs: &mut Runs) {
+    let watches = Function::new(&world.stack, "watch-access");
+    let mut measured = Vec::new();
+    for id in ["update-profile", "update-user"] {
+        let row = json!({
+            "pk": {"S": "ACCOUNT#watched"}, "sk": {"S": id}, "id": {"S": id},
+            "at": {"S": "2026-01-07T15:00:00Z"}, "operation": {"S": id}, "outcome": {"S": "denied"},
+            "role": {"S": "admin"}, "actor": {"S": "watched"}, "resource": {"S": "watched"},
+        });
+        let event = crate::harness::archive::told("INSERT", &row, None);
+        let event = crate::harness::archive::batch(&[event]);
+        measured.push(handle(&watches, event).await);
+    }
+    let warm = measured.pop().unwrap();
+    runs.insert(("watch-access", "service"), [measured.pop().unwrap(), warm]);
 }
 
 /// A copy is made and fetched, and another.
@@ -788,6 +807,7 @@ fn depths(measured: &Measured) {
     update-user             admin           cold 9 deep, 9 calls; warm 9 deep, 9 calls
     update-user             approving       cold 4 deep, 5 calls; warm 9 deep, 10 calls
     verify-audit            service         cold 12 deep, 12 calls; warm 13 deep, 13 calls
+    watch-access            service         cold 1 deep, 1 calls; warm 4 deep, 5 calls
     withdraw-refill         patient         cold 3 deep, 5 calls; warm 2 deep, 4 calls
     ");
 

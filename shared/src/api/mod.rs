@@ -50,6 +50,7 @@ pub mod text;
 pub mod threads;
 pub mod users;
 pub mod waitlist;
+pub mod watch;
 pub mod words;
 
 use crate::Fault;
@@ -251,6 +252,7 @@ pub fn visit_all(visitor: &mut impl Visitor) {
     visitor.operation::<accounting::SuspendAccounting>();
     visitor.operation::<audit_log::SearchAudit>();
     visitor.operation::<audit_log::ExportAudit>();
+    visitor.event(&watch::WATCH_ACCESS);
     // Laboratory results
     visitor.operation::<lab_results::ListLabResults>();
     visitor.operation::<lab_results::GetLabResult>();

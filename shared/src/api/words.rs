@@ -69,6 +69,7 @@ pub const WORDS: &[(&str, Option<Words>)] = &[
     ("suspend-accounting", words("Put off telling whom something was passed on to, as the law asks", "Tried to put off telling whom something was passed on to")),
     ("search-audit", words("Looked up who used the record", "Tried to look up who used the record")),
     ("export-audit", words("Made a list of who used the record", "Tried to make a list of who used the record")),
+    ("watch-access", None),
     // Messages
     ("register-message-key", None),
     ("unlock-message-key", None),

@@ -81,6 +81,11 @@ impl Change {
     pub const fn created(&self) -> i64 {
         self.created
     }
+
+    /// The record as it is now.
+    pub const fn record(&self) -> Option<&Value> {
+        self.record.as_ref()
+    }
 }
 
 /// The changes of a stream's batch. What cannot be read makes the batch fail: nothing is to be passed

@@ -197,6 +197,10 @@ pub enum Capability {
     ReadSigningKey,
     /// Compare audit records with what was archived, by their keys.
     CompareAudit,
+    /// Count what is unusual in the audit log.
+    CountAccesses,
+    /// Tell whoever hears of alarms.
+    RaiseAlarms,
     /// Read who used any patient's record, and what was done without an account.
     SearchAuditLog,
     /// Read what an account did.
@@ -246,6 +250,10 @@ pub enum Resource {
     AuditTable,
     /// How far the chains of audit records have come.
     ChainTable,
+    /// What the watch over the audit log has counted.
+    WatchTable,
+    /// Where alarms go that concern privacy.
+    AlarmTopic,
     /// The bucket that audit records are locked in.
     AuditArchive,
     AuditLogGroup,
@@ -285,6 +293,8 @@ impl Resource {
             Self::MessageKey => "MESSAGE_KEY_ID",
             Self::AuditTable => "AUDIT_TABLE",
             Self::ChainTable => "CHAIN_TABLE",
+            Self::WatchTable => "WATCH_TABLE",
+            Self::AlarmTopic => "ALARM_TOPIC",
             Self::AuditArchive => "AUDIT_ARCHIVE",
             Self::AuditLogGroup => "AUDIT_LOG_GROUP",
             Self::SigningKey => "SIGNING_KEY_ID",
@@ -303,7 +313,7 @@ impl Resource {
 }
 
 impl Capability {
-    pub const ALL: [Self; 131] = [
+    pub const ALL: [Self; 133] = [
         Self::ReadAccounts,
         Self::CountRequests,
         Self::ActivateAccounts,
@@ -413,6 +423,8 @@ impl Capability {
         Self::SignCheckpoints,
         Self::ReadSigningKey,
         Self::CompareAudit,
+        Self::CountAccesses,
+        Self::RaiseAlarms,
         Self::SearchAuditLog,
         Self::ReadActivity,
         Self::UnwrapDataKeys,
@@ -532,6 +544,8 @@ impl Capability {
             Self::KeepChain | Self::ReadChain | Self::KeepCheckpoints | Self::KeepVerification => {
                 Resource::ChainTable
             }
+            Self::CountAccesses => Resource::WatchTable,
+            Self::RaiseAlarms => Resource::AlarmTopic,
             Self::ArchiveRecords | Self::SealArchive | Self::ReadArchive | Self::ListArchive => {
                 Resource::AuditArchive
             }
@@ -684,6 +698,8 @@ impl Capability {
                 &["dynamodb:GetItem", "dynamodb:UpdateItem"]
             }
             Self::ReadChain => &["dynamodb:GetItem"],
+            Self::CountAccesses => &["dynamodb:UpdateItem"],
+            Self::RaiseAlarms => &["sns:Publish"],
             Self::ArchiveRecords => &["s3:GetObject", "s3:PutObject"],
             Self::SealArchive => &["s3:PutObject"],
             Self::ReadArchive => &["s3:GetObject"],

@@ -7,6 +7,7 @@ pub use capability::{Capability, Resource};
 use crate::Fault;
 use crate::Reason;
 use crate::practice::{Practice, Reply};
+use crate::watch::Watch;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls;
@@ -103,7 +104,11 @@ impl Aws {
                     "REPLY_WITHIN_HOURS is no number of hours",
                 )?,
                 emergency_number: required("EMERGENCY_NUMBER", "EMERGENCY_NUMBER is not set")?,
-            }),
+            })
+            .watching(Watch::parse(
+                &required("WORKING_HOURS", "WORKING_HOURS is not set")?,
+                &required("WATCH_THRESHOLDS", "WATCH_THRESHOLDS is not set")?,
+            )?),
         ))
     }
 

@@ -36,6 +36,7 @@ pub mod schedule;
 pub mod suspensions;
 pub mod threads;
 pub mod waitlist;
+pub mod watches;
 
 pub use accesses::{AccessLog, AccessNotes, AccessRecord, Emergency, Position, Range, ReportRow};
 pub use accounts::{
@@ -78,6 +79,7 @@ pub use roster::Roster;
 pub use schedule::{Offer, ProvidersPage, Schedule, SchedulePage, StoredAvailability, Taken};
 pub use threads::{Beginning, Inbox, Outgoing, SentBefore, SentBy, ThreadPage, ThreadRow, Threads};
 pub use waitlist::{Entry, NextInTurn, Offered, Opening, Waiting, Waitlist, kept_until};
+pub use watches::{Tally, Watches};
 
 use crate::aws::fault;
 use crate::http::Problem;

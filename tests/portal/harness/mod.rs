@@ -11,6 +11,7 @@ pub mod messages;
 pub mod recorder;
 pub mod request;
 pub mod schedule;
+pub mod watch;
 pub mod world;
 
 use aws_credential_types::Credentials;
@@ -76,6 +77,7 @@ impl Stack {
             (Resource::ChannelsTable, "data", "ChannelsTable"),
             (Resource::AuditTable, "audit", "AuditTable"),
             (Resource::ChainTable, "audit", "ChainTable"),
+            (Resource::WatchTable, "audit", "WatchTable"),
         ];
         let unique = Uuid::new_v4().simple().to_string();
         for (resource, file, id) in tables {
@@ -142,6 +144,7 @@ impl Stack {
             names.insert(resource, name);
         }
         archive::create(&root, &unique, &mut names).await;
+        names.insert(Resource::AlarmTopic, watch::topic(&root, &unique).await);
         // No such API is there: to the emulator, every connection of it is gone.
         names.insert(Resource::ChannelApi, format!("{unique}-channels"));
         names.insert(Resource::MailSender, mail::sender(&root, &unique).await);

@@ -238,6 +238,10 @@ fn uses(request: &HttpRequest, body: &str) -> Vec<(String, String, Rows)> {
             let sender = mail["FromEmailAddress"].as_str().unwrap().to_owned();
             return vec![("ses:SendEmail".to_owned(), sender, Rows::default())];
         }
+        if let Some((_, topic)) = body.split_once("&TopicArn=") {
+            let topic = topic.split('&').next().unwrap().replace("%3A", ":");
+            return vec![("sns:Publish".to_owned(), topic, Rows::default())];
+        }
         if body.starts_with("Action=Publish&") {
             // The number that a text message comes from is the only one in an attribute.
             let sender = body.split_once("StringValue=%2B").unwrap().1;

@@ -9,7 +9,7 @@ use shared::serve::Service;
 pub type Make = fn(&Aws) -> Result<Service, Fault>;
 
 /// The operations' services, by id.
-pub const SERVICES: [(&str, Make); 117] = [
+pub const SERVICES: [(&str, Make); 118] = [
     ("account-disclosures", account_disclosures::service),
     ("activate-account", activate_account::service),
     ("add-token-claims", add_token_claims::service),
@@ -126,6 +126,7 @@ pub const SERVICES: [(&str, Make); 117] = [
     ("update-profile", update_profile::service),
     ("update-user", update_user::service),
     ("verify-audit", verify_audit::service),
+    ("watch-access", watch_access::service),
     ("withdraw-refill", withdraw_refill::service),
 ];
 

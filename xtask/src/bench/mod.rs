@@ -222,6 +222,13 @@ fn environment(backend: &Backend) -> Vec<(&'static str, String)> {
         ("REPLY_WITHIN_HOURS", "48".to_owned()),
         ("EMERGENCY_NUMBER", "911".to_owned()),
         ("ALLOWED_ORIGIN", "https://portal.invalid".to_owned()),
+        ("WORKING_HOURS", "MON-FRI 7-19".to_owned()),
+        (
+            "WATCH_THRESHOLDS",
+            "many-patients=40 outside-hours=5 many-denials=10 account-sign-ins=10 \
+             address-sign-ins=30 many-emergencies=3 many-exports=10 own-rights=1"
+                .to_owned(),
+        ),
     ];
     environment.extend(resources.map(|(resource, name)| (resource.env(), name.to_owned())));
     environment
