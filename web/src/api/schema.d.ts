@@ -4095,7 +4095,10 @@ export interface operations {
                     cursor?: string | null;
                     /** @description An instant (RFC 3339): date, time and offset. */
                     from?: string | null;
-                    /** Format: uint64 */
+                    /**
+                     * Format: uint64
+                     * @description The same as a number in a body; `UNTOLD` of them unless told.
+                     */
                     limit?: number;
                     /** @description How an access ended. */
                     outcome?: string | null;
@@ -6627,7 +6630,10 @@ export interface operations {
             content: {
                 "application/json": {
                     cursor?: string | null;
-                    /** Format: uint64 */
+                    /**
+                     * Format: uint64
+                     * @description The same as a number in a body; `UNTOLD` of them unless told.
+                     */
                     limit?: number;
                     /** @description What an account is for. One each: somebody with two roles has two accounts. */
                     role?: string | null;
