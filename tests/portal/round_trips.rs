@@ -768,7 +768,7 @@ fn depths(measured: &Measured) {
     list-waitlist           provider        cold 2 deep, 5 calls; warm 2 deep, 4 calls
     mark-no-show            provider        cold 3 deep, 5 calls; warm 2 deep, 4 calls
     mark-thread-read        provider        cold 2 deep, 5 calls; warm 2 deep, 5 calls
-    offer-openings          service         cold 9 deep, 10 calls; warm 2 deep, 2 calls
+    offer-openings          service         cold 8 deep, 9 calls; warm 2 deep, 2 calls
     open-calendar           patient         cold 3 deep, 4 calls; warm 2 deep, 3 calls
     open-channel            patient         cold 3 deep, 3 calls; warm 3 deep, 3 calls
     read-calendar           own             cold 3 deep, 5 calls; warm 3 deep, 5 calls

@@ -44,7 +44,8 @@ pub async fn build(home: &Home) -> Result<Built> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
         .current_dir(workspace())
-        .args(["build", "--package", "bootstrap"])
+        // As part of the workspace, like this program: what both depend on is built once.
+        .args(["build", "--bin", "bootstrap"])
         .kill_on_drop(true)
         .status()
         .await?;
