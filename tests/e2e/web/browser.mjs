@@ -218,10 +218,10 @@ const lost = (page) =>
     for (const node of within) {
       const over = [node.scrollWidth - node.clientWidth, node.scrollHeight - node.clientHeight];
       const { overflowX, overflowY, display, textOverflow } = getComputedStyle(node);
+      // The caret shows the rest of a field, and the browser shortens a file's name.
+      if (/^(INPUT|SELECT|TEXTAREA)$/.test(node.tagName)) continue;
       if (textOverflow === 'ellipsis') note('text is shortened', node);
       if (display === 'inline' || node instanceof SVGElement) continue;
-      // The caret shows the rest of a field.
-      if (/^(INPUT|SELECT|TEXTAREA)$/.test(node.tagName)) continue;
       const hides = [overflowX, overflowY].map((one) => /hidden|clip/.test(one));
       if (hides.some((one, at) => one && over[at] > 1)) note('cut off', node);
       if (node !== document.body && scrolls(node) && over.some((one) => one > 1)) {
