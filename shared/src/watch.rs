@@ -319,7 +319,7 @@ mod tests {
         })
     }
 
-    fn with(changes: Value) -> Vec<(Rule, String, String)> {
+    fn with(changes: &Value) -> Vec<(Rule, String, String)> {
         let mut record = use_of_a_record();
         for (name, value) in changes.as_object().unwrap() {
             if value.is_null() {
@@ -335,30 +335,30 @@ mod tests {
             .collect()
     }
 
-    fn rules(changes: Value) -> Vec<Rule> {
+    fn rules(changes: &Value) -> Vec<Rule> {
         with(changes).into_iter().map(|(rule, ..)| rule).collect()
     }
 
     #[test]
     fn patients_count_whose_records_are_used() {
-        let counted = with(json!({}));
+        let counted = with(&json!({}));
         let patient = (Rule::ManyPatients, ACTOR.to_owned(), "somebody".to_owned());
         assert_eq!(counted, [patient]);
-        assert_eq!(rules(json!({"patient": null})), []);
-        assert_eq!(rules(json!({"actor": null})), []);
-        assert_eq!(rules(json!({"outcome": "invalid"})), []);
-        assert_eq!(rules(json!({"outcome": "failure"})), []);
+        assert_eq!(rules(&json!({"patient": null})), []);
+        assert_eq!(rules(&json!({"actor": null})), []);
+        assert_eq!(rules(&json!({"outcome": "invalid"})), []);
+        assert_eq!(rules(&json!({"outcome": "failure"})), []);
         for list in WORK_LISTS {
-            assert_eq!(rules(json!({"operation": list})), []);
+            assert_eq!(rules(&json!({"operation": list})), []);
             let night = json!({"operation": list, "at": "2026-11-18T08:00:00Z"});
-            assert_eq!(rules(night), []);
+            assert_eq!(rules(&night), []);
         }
     }
 
     /// At the edges of working hours, on the days when clocks change, and for whom it is asked.
     #[test]
     fn working_hours_are_those_of_the_clock_on_the_wall() {
-        let is_outside = |changes: Value| rules(changes).contains(&Rule::OutsideHours);
+        let is_outside = |changes: &Value| rules(changes).contains(&Rule::OutsideHours);
         for (at, outside) in [
             // Winter: five hours behind.
             ("2026-11-18T11:59:59.999Z", true),
@@ -383,7 +383,7 @@ mod tests {
             // Saturday.
             ("2026-11-21T17:00:00Z", true),
         ] {
-            assert_eq!(is_outside(json!({"at": at})), outside, "{at}");
+            assert_eq!(is_outside(&json!({"at": at})), outside, "{at}");
         }
         let night = "2026-11-18T08:00:00Z";
         for (role, outside) in [
@@ -394,27 +394,27 @@ mod tests {
             ("none", false),
         ] {
             assert_eq!(
-                is_outside(json!({"at": night, "role": role})),
+                is_outside(&json!({"at": night, "role": role})),
                 outside,
                 "{role}"
             );
         }
-        assert!(!is_outside(json!({"at": night, "patient": null})));
-        assert!(!is_outside(json!({"at": night, "outcome": "denied"})));
+        assert!(!is_outside(&json!({"at": night, "patient": null})));
+        assert!(!is_outside(&json!({"at": night, "outcome": "denied"})));
     }
 
     #[test]
     fn denials_count_one_by_one() {
-        let denied = with(json!({"outcome": "denied"}));
+        let denied = with(&json!({"outcome": "denied"}));
         let denial = (Rule::ManyDenials, ACTOR.to_owned(), "one".to_owned());
         assert_eq!(denied, [denial]);
         assert_eq!(
-            rules(json!({"outcome": "denied", "patient": null})),
+            rules(&json!({"outcome": "denied", "patient": null})),
             [Rule::ManyDenials]
         );
         // Whoever it is: a patient who tries others' records.
         assert_eq!(
-            rules(json!({"outcome": "denied", "role": "patient"})),
+            rules(&json!({"outcome": "denied", "role": "patient"})),
             [Rule::ManyDenials]
         );
     }
@@ -426,7 +426,7 @@ mod tests {
         });
         let one = "one".to_owned();
         assert_eq!(
-            with(failed.clone()),
+            with(&failed),
             [
                 (Rule::AccountSignIns, ACTOR.to_owned(), one.clone()),
                 (Rule::AddressSignIns, "198.51.100.7".to_owned(), one),
@@ -434,20 +434,20 @@ mod tests {
         );
         let mut unknown = failed.clone();
         unknown["actor"] = Value::Null;
-        assert_eq!(rules(unknown), [Rule::AddressSignIns]);
+        assert_eq!(rules(&unknown), [Rule::AddressSignIns]);
         let mut good = failed;
         good["outcome"] = "success".into();
-        assert_eq!(rules(good), []);
+        assert_eq!(rules(&good), []);
     }
 
     #[test]
     fn emergencies_exports_and_own_rights_count() {
         assert_eq!(
-            rules(json!({"operation": "break-glass"})),
+            rules(&json!({"operation": "break-glass"})),
             [Rule::ManyPatients, Rule::ManyEmergencies]
         );
         assert_eq!(
-            rules(json!({"operation": "break-glass", "outcome": "denied"})),
+            rules(&json!({"operation": "break-glass", "outcome": "denied"})),
             [Rule::ManyDenials]
         );
         for (operation, role, counts) in [
@@ -460,24 +460,24 @@ mod tests {
             ("search-audit", "privacy-officer", false),
         ] {
             let record = json!({"operation": operation, "role": role, "patient": null});
-            let is_export = rules(record) == [Rule::ManyExports];
+            let is_export = rules(&record) == [Rule::ManyExports];
             assert_eq!(is_export, counts, "{operation} by {role}");
         }
         for operation in ADMINISTRATION {
             let own = json!({
                 "operation": operation, "role": "admin", "patient": null, "resource": ACTOR,
             });
-            assert_eq!(rules(own.clone()), [Rule::OwnRights]);
+            assert_eq!(rules(&own), [Rule::OwnRights]);
             let mut denied = own.clone();
             denied["outcome"] = "denied".into();
-            assert_eq!(rules(denied), [Rule::ManyDenials, Rule::OwnRights]);
+            assert_eq!(rules(&denied), [Rule::ManyDenials, Rule::OwnRights]);
             let mut others = own;
             others["resource"] = "somebody-else".into();
-            assert_eq!(rules(others), []);
+            assert_eq!(rules(&others), []);
         }
         // Not every id in a record that is the account's own is about its rights.
         let other = json!({"operation": "list-sessions", "patient": null, "resource": ACTOR});
-        assert_eq!(rules(other), []);
+        assert_eq!(rules(&other), []);
     }
 
     #[test]

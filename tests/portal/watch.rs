@@ -317,7 +317,7 @@ async fn what_is_not_to_be_counted_is_not() {
         event["dynamodb"]["OldImage"] = event["dynamodb"]["NewImage"].clone();
     }
     watch(&stack, &changed).await;
-    assert_eq!(stack.items(Resource::WatchTable).await, [json!(0); 0]);
+    assert!(stack.items(Resource::WatchTable).await.is_empty());
     // What cannot be read keeps nothing waiting.
     let mut torn = record(&somebody(), &denial());
     torn["dynamodb"]["NewImage"]["at"] = json!({"S": "yesterday"});

@@ -280,7 +280,7 @@ impl Gate {
             // Whoever the token names, it may be forged.
             Err(_) => {
                 self.note(call, Attempt::REFUSED_AUTHENTICATOR, None)
-                    .await?
+                    .await?;
             }
         }
         reply
