@@ -2,6 +2,7 @@
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Amplify } from 'aws-amplify';
 import { confirmSignIn, fetchAuthSession, signIn } from 'aws-amplify/auth';
@@ -146,26 +147,55 @@ export async function texts(number) {
 
 /** Invokes a function as the emulator's root user; what it answers. */
 export async function invoke(operation, event) {
-  const credential = `test/20260101/${portal.region}/lambda/aws4_request`;
   const response = await fetch(`${portal.emulator}/2015-03-31/functions/portal-${operation}/invocations`, {
     method: 'POST',
-    headers: {
-      authorization: `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=host, Signature=none`,
-    },
+    headers: { authorization: root('lambda') },
     body: JSON.stringify(event),
   });
   if (!response.ok) throw new Error(`${operation}: ${await response.text()}`);
   return response.json();
 }
 
+/** Subscribes a queue to a topic as its operator could; a function that takes what has come. */
+export async function listen(topic) {
+  const name = `journey-${randomUUID()}`;
+  const queue = `arn:aws:sqs:${portal.region}:${topic.split(':')[4]}:${name}`;
+  const statement = {
+    Effect: 'Allow',
+    Principal: { Service: 'sns.amazonaws.com' },
+    Action: 'sqs:SendMessage',
+    Resource: queue,
+    Condition: { ArnEquals: { 'aws:SourceArn': topic } },
+  };
+  const Policy = JSON.stringify({ Version: '2012-10-17', Statement: [statement] });
+  const { QueueUrl } = await asRoot('sqs', 'AmazonSQS.CreateQueue', { QueueName: name, Attributes: { Policy } });
+  await query('sns', { Action: 'Subscribe', Version: '2010-03-31', TopicArn: topic, Protocol: 'sqs', Endpoint: queue });
+  return async () => {
+    const { Messages = [] } = await asRoot('sqs', 'AmazonSQS.ReceiveMessage', { QueueUrl, MaxNumberOfMessages: 10 });
+    return Messages.map(({ Body }) => JSON.parse(Body));
+  };
+}
+
+/** A call in AWS's older form, as the emulator's root user. */
+async function query(service, form) {
+  const response = await fetch(portal.emulator, {
+    method: 'POST',
+    headers: { authorization: root(service) },
+    body: new URLSearchParams(form),
+  });
+  if (!response.ok) throw new Error(`${form.Action}: ${await response.text()}`);
+}
+
+const root = (service) =>
+  `AWS4-HMAC-SHA256 Credential=test/20260101/${portal.region}/${service}/aws4_request, SignedHeaders=host, Signature=none`;
+
 async function asRoot(service, target, body) {
-  const credential = `test/20260101/${portal.region}/${service}/aws4_request`;
   const response = await fetch(portal.emulator, {
     method: 'POST',
     headers: {
       'content-type': service === 'dynamodb' ? 'application/x-amz-json-1.0' : 'application/x-amz-json-1.1',
       'x-amz-target': target,
-      authorization: `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=host, Signature=none`,
+      authorization: root(service),
     },
     body: JSON.stringify(body),
   });

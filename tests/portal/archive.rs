@@ -78,7 +78,7 @@ async fn all_lines(stack: &Stack) -> Vec<Line> {
 }
 
 /// The archive has every event once, the log group has the same, and every chain is one.
-async fn is_exact(stack: &Stack, events: usize) {
+pub async fn is_exact(stack: &Stack, events: usize) {
     let lines = all_lines(stack).await;
     let ids: BTreeSet<_> = lines.iter().map(|line| line.record().unwrap()).collect();
     assert_eq!((lines.len(), ids.len()), (events, events));

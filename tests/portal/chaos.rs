@@ -1,11 +1,15 @@
 //! Services fail, throttle, stall and lose answers at random while every operation is called again and
 //! again: whatever happens, what was disclosed or changed is in the audit log, and nobody is told
-//! anything by an error.
+//! anything by an error. The log goes on to its archive in the same weather, and is whole there once it
+//! clears up.
 
+use crate::archive::is_exact;
+use crate::harness::archive::batch;
+use crate::harness::function::Function;
 use crate::harness::recorder::{Call, Fate, Recorder};
 use crate::harness::request::{With, body};
 use crate::harness::world::{World, call, token_specs};
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::api::{Method, Spec, Trigger};
 use shared::aws::{Capability, Resource};
 use shared::http::{Request, Response};
@@ -41,11 +45,15 @@ impl Draws {
         (z ^ (z >> 31)) % bound
     }
 
+    fn index(&self, length: usize) -> usize {
+        usize::try_from(self.below(length as u64)).unwrap()
+    }
+
     /// What one request meets: a fair day, one service that is down, or a bit of everything.
     fn weather(&self) -> Recorder {
         let draws = self.clone();
-        let down = ["dynamodb:", "kms:", "s3:", "cognito-idp:", "ses:"];
-        let down = down[usize::try_from(self.below(5)).unwrap()];
+        let down = ["dynamodb:", "kms:", "s3:", "logs:", "cognito-idp:", "ses:"];
+        let down = down[self.index(down.len())];
         match self.below(10) {
             0..4 => Recorder::default(),
             4..6 => Recorder::fated(move |call| {
@@ -143,7 +151,48 @@ async fn practice(seed: u64) -> Vec<Answer> {
     let answers: Vec<_> = read.into_iter().chain(changed).collect();
     let wrong = wrong(&answers, &world.stack.audit().await);
     assert!(wrong.is_empty(), "{wrong:#?}");
+    archived(&world, &draws).await;
     answers
+}
+
+/// Archives the whole log as Lambda would from a stream: a batch comes again from the first record that
+/// was not taken, until all are.
+async fn archived(world: &World, draws: &Draws) {
+    let events = world.stack.told().await;
+    let (mut next, mut failures, mut seals) = (0, 0, 0);
+    while next < events.len() {
+        let end = events.len().min(next + 1 + draws.index(100));
+        let come = &events[next..end];
+        let function = Function::recorded(&world.stack, "archive-audit", draws.weather());
+        let taken = match function.handle(batch(come)).await {
+            Ok(answer) => taken(come, &answer),
+            Err(_) => 0,
+        };
+        failures += usize::from(taken < come.len());
+        next += taken;
+        // Checkpoints are made meanwhile, where that is possible.
+        let sealing = Function::recorded(&world.stack, "seal-audit", draws.weather());
+        seals += usize::from(sealing.handle(json!({})).await.is_ok());
+    }
+    assert!(failures > 0 && seals > 0, "{failures} {seals}");
+    is_exact(&world.stack, events.len()).await;
+    // What sealing left on record is the last to come.
+    let sealed = world.stack.told().await.split_off(events.len());
+    world.stack.archive(&sealed).await;
+    world.stack.seal().await;
+    assert_eq!(world.stack.findings().await, [""; 0]);
+}
+
+/// How many of a batch's records do not come again.
+fn taken(come: &[Value], answer: &Value) -> usize {
+    let failures = answer["batchItemFailures"].as_array().unwrap();
+    let failed = |event: &Value| {
+        let position = &event["dynamodb"]["SequenceNumber"];
+        failures
+            .iter()
+            .any(|failure| failure["itemIdentifier"] == *position)
+    };
+    come.iter().position(failed).unwrap_or(come.len())
 }
 
 /// Whether nothing it does can look like another's change. To ask for one's account keeps a session.
