@@ -156,6 +156,16 @@ export async function invoke(operation, event) {
   return response.json();
 }
 
+/** Puts an object into a bucket, as the practice's record system or the emulator's root user. */
+export async function putObject(bucket, key, text) {
+  const response = await fetch(`${portal.emulator}/${bucket}/${key}`, {
+    method: 'PUT',
+    headers: { authorization: root('s3'), 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' },
+    body: text,
+  });
+  if (!response.ok) throw new Error(`${key}: ${await response.text()}`);
+}
+
 /** Subscribes a queue to a topic as its operator could; a function that takes what has come. */
 export async function listen(topic) {
   const name = `journey-${randomUUID()}`;

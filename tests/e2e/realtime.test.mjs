@@ -2,8 +2,9 @@
 // new. A killed connection misses nothing, a ticket works once, and no text is anywhere.
 
 import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { accounts, api, audit, dynamodb, pause, portal, signedIn } from './portal.mjs';
+import { accounts, api, audit, dynamodb, pause, portal, putObject, signedIn } from './portal.mjs';
 import { Messages } from '../../web/dist/messages/index.js';
 import { Channel } from '../../web/dist/realtime/index.js';
 
@@ -149,19 +150,54 @@ test('a session that was ended hears nothing more, and its connection ends', asy
   assert.equal(other.heard.length, heard);
 });
 
-test('an appointment that changes is told', async () => {
-  const before = people.patient.heard.filter(({ type }) => type === 'appointment.changed').length;
+test('an appointment that is booked is told', async () => {
+  const { patient: side, practice } = people;
+  const type = { code: 'visit', name: 'Office visit', minutes: 30, buffer_after: 15, modality: 'in-person' };
+  const weekly = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday'].map((name) =>
+    ({ day: name, from: '09:00', to: '12:00', location: 'Main Street', types: ['visit'] }));
+  const rules = {
+    specialty: 'family-medicine', time_zone: 'America/New_York', minimum_notice_minutes: 60,
+    horizon_days: 60, start_every_minutes: 15, appointment_types: [type], weekly, exceptions: [],
+  };
+  const hours = await api('GET', '/v1/availability', { token: practice.token });
+  const headers = { 'if-match': hours.headers.get('etag') };
+  const set = await api('PUT', '/v1/availability', { token: practice.token, body: rules, headers });
+  assert.equal(set.status, 200, set.text);
+  const day = (days) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
+  const query = new URLSearchParams({ type: 'visit', specialty: 'family-medicine', from: day(3), to: day(16) });
+  const { json: { slots } } = await api('GET', `/v1/open-slots?${query}`, { token: side.token });
+  const { practitioner, start } = slots.at(-1);
+  const booked = await api('POST', `/v1/patients/${patient}/appointments`, {
+    token: side.token,
+    body: { practitioner, type: 'visit', start, reason: `${MARK} reason` },
+    headers: { 'idempotency-key': crypto.randomUUID() },
+  });
+  assert.equal(booked.status, 201, booked.text);
+  await until(
+    () => side.heard.some((event) => event.type === 'appointment.changed' && event.appointment === booked.json.id),
+    'word of the appointment',
+  );
+});
+
+test('a laboratory result that the practice sends is told', async () => {
+  const folder = new URL('../data/synthea/', import.meta.url);
+  const name = readdirSync(folder).find((file) => file.includes('Brent_Beer'));
+  const { entry, ...bundle } = JSON.parse(readFileSync(new URL(name, folder), 'utf8'));
+  const who = entry.find(({ resource }) => resource.resourceType === 'Patient');
+  const result = structuredClone(
+    entry.find(({ resource: { resourceType, category } }) =>
+      resourceType === 'Observation' && category?.[0].coding[0].code === 'laboratory'),
+  );
   const id = crypto.randomUUID();
-  await dynamodb('PutItem', {
-    TableName: portal.outputs.ScheduleTableName,
-    Item: { pk: { S: `PATIENT#${patient}` }, sk: { S: `APPOINTMENT#${id}` } },
-  });
-  const told = await people.patient.hears('appointment.changed', before + 1);
-  assert.equal(told.at(-1).appointment, id);
-  await dynamodb('DeleteItem', {
-    TableName: portal.outputs.ScheduleTableName,
-    Key: { pk: { S: `PATIENT#${patient}` }, sk: { S: `APPOINTMENT#${id}` } },
-  });
+  result.fullUrl = result.fullUrl.replace(result.resource.id, id);
+  result.resource.id = id;
+  delete result.resource.encounter;
+  result.resource.effectiveDateTime = new Date().toISOString();
+  const file = `result-${id}.json`;
+  await putObject(portal.outputs.ImportBucketName, `inbox/${file}`, JSON.stringify({ ...bundle, entry: [who, result] }));
+  const [told] = await people.patient.hears('result.new', 1);
+  assert.deepEqual(Object.keys(told).sort(), ['patient', 'sequence', 'type']);
+  assert.equal(told.patient, patient);
 });
 
 test('connections and deliveries are in the audit log, and no text is there or in the table', async () => {

@@ -1,7 +1,7 @@
-use shared::phi::{Opener, Sealed};
+use shared::phi::Sealed;
 
-fn look(sealed: Sealed<String>, opener: &Opener) -> bool {
-    sealed.open(opener).is_ok()
+async fn look(sealed: Sealed<String>) -> bool {
+    sealed.found().await.is_ok()
 }
 
 fn main() {}

@@ -114,13 +114,12 @@ impl Case {
     }
 
     fn disclosing(mut self, until: Timestamp) -> Self {
-        let disclosure = Disclosure {
-            grant: Uuid::nil(),
-            account: ACCOUNT,
-            until,
-            row: SealedRow::new("patients", Item::new()),
-        };
-        self.context = PatientContext::default().with_disclosures(vec![disclosure]);
+        self.context = PatientContext::default().with_disclosures(vec![disclosure(until)]);
+        self
+    }
+
+    fn aged(mut self, age: AgeBand) -> Self {
+        self.context.set_age(age);
         self
     }
 
@@ -142,6 +141,15 @@ fn tie(until: Timestamp, same: bool) -> AppointmentTie {
         appointment: if same { APPOINTMENT } else { other },
         practitioner: PRACTITIONER,
         until,
+    }
+}
+
+fn disclosure(until: Timestamp) -> Disclosure {
+    Disclosure {
+        grant: Uuid::nil(),
+        account: ACCOUNT,
+        until,
+        row: SealedRow::new("patients", Item::new()),
     }
 }
 
@@ -179,6 +187,18 @@ fn cases() -> Vec<(String, Case)> {
     let provider = || Case::new(Role::Provider);
     let mut cases = vec![
         ("patient, own", patient().own()),
+        (
+            "patient, own, a child",
+            patient().own().aged(AgeBand::Child),
+        ),
+        (
+            "patient, own, an adolescent",
+            patient().own().aged(AgeBand::Adolescent),
+        ),
+        (
+            "patient, own, an adult",
+            patient().own().aged(AgeBand::Adult),
+        ),
         ("patient, other", patient()),
         ("patient disabled, own", patient().own().disabled()),
         (
@@ -443,10 +463,11 @@ fn anybody() -> impl Strategy<Value = Case> {
         proptest::option::of((basis, categories, moment())),
         proptest::option::of(moment()),
         proptest::option::of((-3_i64..=3, any::<bool>())),
+        proptest::option::of(moment()),
     );
     (role, status, ids, age, ties).prop_map(|(role, status, ids, age, ties)| {
         let (own_patient, own_practitioner, own_record) = ids;
-        let (team, granted, broken, appointment) = ties;
+        let (team, granted, broken, appointment, disclosing) = ties;
         let mut row = AccountRow::new(ACCOUNT, role);
         row.status = status;
         row.patient = own_patient.then_some(OWN);
@@ -468,6 +489,8 @@ fn anybody() -> impl Strategy<Value = Case> {
                 .into_iter()
                 .collect(),
         );
+        let disclosing = disclosing.flatten().map(disclosure);
+        context = context.with_disclosures(disclosing.into_iter().collect());
         if let Some(age) = age {
             context.set_age(age);
         }
@@ -554,12 +577,34 @@ const OF_AN_ADOLESCENT: [&str; 13] = [
     "revoke-proxy",
 ];
 
+/// What the privacy officer reads of a patient while a disclosure is open to them.
+const OF_A_DISCLOSURE: [&str; 3] = ["get-message-keys", "list-threads", "read-thread"];
+
 fn is_privacy_office(case: &Case, spec: &Spec) -> bool {
     let row = &case.row;
+    let disclosure = case.context.disclosure(ACCOUNT);
+    let is_open = disclosure.is_some_and(|disclosure| NOW < disclosure.until);
     row.role == Role::PrivacyOfficer
         && row.status == Status::Active
-        && OF_THE_PRIVACY_OFFICE.contains(&spec.id)
+        && (OF_THE_PRIVACY_OFFICE.contains(&spec.id)
+            || is_open && OF_A_DISCLOSURE.contains(&spec.id))
 }
+
+/// Their own account, and others' accounts.
+const OF_ADMINISTRATORS: [&str; 12] = [
+    "get-account",
+    "sign-out-everywhere",
+    "list-sessions",
+    "end-session",
+    "request-email-change",
+    "confirm-email-change",
+    "invite-user",
+    "issue-activation",
+    "list-users",
+    "update-user",
+    "sign-out-user",
+    "reset-user-mfa",
+];
 
 proptest! {
     #[test]
@@ -583,6 +628,16 @@ proptest! {
             let read = is_about_a_patient(spec) && !WITHOUT_RELATION.contains(&spec.id);
             let office = is_privacy_office(&case, spec);
             prop_assert!(!(permits && read) || office, "{} by {role:?}", spec.id);
+        }
+    }
+
+    /// Accounts are all that administrators have: no list, no search and no log shows them a patient.
+    #[test]
+    fn administrators_have_accounts_alone(case in anybody()) {
+        let mut case = case;
+        case.row.role = Role::Admin;
+        for (spec, permits) in by_account(&case) {
+            prop_assert!(!permits || OF_ADMINISTRATORS.contains(&spec.id), "{}", spec.id);
         }
     }
 
@@ -676,6 +731,14 @@ proptest! {
                 .iter()
                 .filter(|tie| NOW < tie.until)
                 .copied()
+                .collect(),
+        )
+        .with_disclosures(
+            case.context
+                .disclosure(ACCOUNT)
+                .filter(|disclosing| !is_over(Some(disclosing.until)))
+                .cloned()
+                .into_iter()
                 .collect(),
         );
         if let Some(age) = case.context.age() {

@@ -3,7 +3,7 @@
 //! anything by an error. The log goes on to its archive in the same weather, and is whole there once it
 //! clears up.
 
-use crate::archive::is_exact;
+use crate::archive::is_whole;
 use crate::harness::archive::batch;
 use crate::harness::function::Function;
 use crate::harness::recorder::{Call, Fate, Recorder};
@@ -175,7 +175,8 @@ async fn archived(world: &World, draws: &Draws) {
         seals += usize::from(sealing.handle(json!({})).await.is_ok());
     }
     assert!(failures > 0 && seals > 0, "{failures} {seals}");
-    is_exact(&world.stack, events.len()).await;
+    // The log group may have a line twice, whose answer was lost; that all are there is verified below.
+    is_whole(&world.stack, events.len()).await;
     // What sealing left on record is the last to come.
     let sealed = world.stack.told().await.split_off(events.len());
     world.stack.archive(&sealed).await;

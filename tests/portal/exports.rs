@@ -308,6 +308,15 @@ async fn people_and_machines_can_read_it() {
         let notes = VISIT_NOTES.lines().next().unwrap();
         assert!(!text.contains(notes), "{notes}");
         assert!(text.contains("notes that providers wrote"));
+        // Nor is what else the portal keeps of a patient.
+        for kept in [
+            "handed in through the portal",
+            "messages",
+            "requests for refills",
+            "requests to correct the record",
+        ] {
+            assert!(text.contains(kept), "{kept}");
+        }
     }
 
     let manifest = std::fs::read(folder.path().join("manifest")).unwrap();

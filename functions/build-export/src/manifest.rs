@@ -107,6 +107,18 @@ impl Manifest {
                 why: "each can be downloaded under Documents",
             },
             Missing {
+                what: "messages".to_owned(),
+                count: None,
+                why: "nobody but those who write can read them; the app adds them on your device \
+                      when you save the copy there",
+            },
+            Missing {
+                what: "requests for refills and requests to correct the record, with their answers"
+                    .to_owned(),
+                count: None,
+                why: "Prescriptions and Corrections show them",
+            },
+            Missing {
                 what: "bills, claims and insurance".to_owned(),
                 count: None,
                 why: "the portal does not hold them; the practice's billing office does",

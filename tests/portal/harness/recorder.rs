@@ -31,6 +31,10 @@ pub struct Call {
     pub body: String,
     /// How many calls had to end before this one could start, itself included.
     pub depth: usize,
+    /// What the SDK calls it by; the same when it is tried again.
+    invocation: String,
+    /// Whether it was tried again, because the answer was a fault or did not come in time.
+    pub is_retried: bool,
 }
 
 /// What a condition on rows of DynamoDB goes by; nothing for other services.
@@ -177,14 +181,20 @@ impl HttpConnector for Connector {
             resources.push(resource);
             rows.push(about);
         }
+        let invocation = request.headers().get("amz-sdk-invocation-id");
+        let invocation = invocation.unwrap_or_default().to_owned();
         let call = {
             let mut log = self.recorder.log.lock().unwrap();
+            let mut earlier = log.calls.iter();
+            let earlier = earlier.find(|call| call.invocation == invocation);
             let call = Call {
                 actions,
                 resources,
                 rows,
                 body: body.into_owned(),
-                depth: log.ended + 1,
+                depth: earlier.map_or(log.ended + 1, |call| call.depth),
+                is_retried: earlier.is_some(),
+                invocation,
             };
             log.calls.push(call.clone());
             call
