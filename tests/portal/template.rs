@@ -65,6 +65,19 @@ fn strings(value: &Value) -> Vec<&str> {
     }
 }
 
+/// Every attribute that a value is made of.
+fn attributes(value: &Value) -> BTreeSet<String> {
+    let within = |values: &mut dyn Iterator<Item = &Value>| values.flat_map(attributes).collect();
+    match value {
+        Value::Object(object) => match &object.get("Fn::GetAtt") {
+            Some(attribute) => BTreeSet::from([strings(attribute).join(".")]),
+            None => within(&mut object.values()),
+        },
+        Value::Array(values) => within(&mut values.iter()),
+        _ => BTreeSet::new(),
+    }
+}
+
 /// The logical name behind `!GetAtt Stack.Outputs.Name`.
 fn output(value: &Value) -> &str {
     let path = match &value["Fn::GetAtt"] {
@@ -824,6 +837,54 @@ fn passkeys_count_as_both_factors_or_are_not_offered() {
         assert_eq!(*setting, json!({"Fn::If": ["HasPasskeys", with, without]}));
     }
     assert_eq!(pool["EnabledMfas"], json!(["SOFTWARE_TOKEN_MFA"]));
+}
+
+/// 164.312(b): whoever reaches a table or a bucket past the portal leaves a trace as well.
+#[test]
+fn the_trail_has_every_table_and_bucket() {
+    let template = stack("template.yaml");
+    let trail = &template["Resources"]["Trail"]["Properties"]["Parameters"];
+    let tables = attributes(&trail["TableArns"]);
+    let objects = attributes(&trail["ObjectArns"]);
+    let mut kept = 0;
+    for (name, file) in [
+        ("Data", "data"),
+        ("Audit", "audit"),
+        ("Documents", "documents"),
+        ("Imports", "imports"),
+    ] {
+        let nested = stack(&format!("infra/{file}.yaml"));
+        for (output, value) in nested["Outputs"].as_object().unwrap() {
+            let whose = format!("{name}.Outputs.{output}");
+            let within = if output.ends_with("TableArn") {
+                &tables
+            } else if output.ends_with("BucketName") {
+                &objects
+            } else {
+                continue;
+            };
+            assert!(within.contains(&whose), "{whose}: {value}");
+            kept += 1;
+        }
+    }
+    assert_eq!(kept, 11 + 5);
+}
+
+/// Where a signing profile is named, every function runs what it signed and nothing else.
+#[test]
+fn code_is_signed_where_a_profile_is_named() {
+    let template = stack("template.yaml");
+    let signed = &template["Globals"]["Function"]["CodeSigningConfigArn"];
+    let expected =
+        json!({"Fn::If": ["HasSigning", {"Ref": "SignedCode"}, {"Ref": "AWS::NoValue"}]});
+    assert_eq!(*signed, expected);
+    let config = &template["Resources"]["SignedCode"]["Properties"];
+    let policy = &config["CodeSigningPolicies"]["UntrustedArtifactOnDeployment"];
+    assert_eq!(policy, "Enforce");
+    for (name, resource) in template["Resources"].as_object().unwrap() {
+        let own = &resource["Properties"]["CodeSigningConfigArn"];
+        assert!(own.is_null(), "{name} has its own");
+    }
 }
 
 /// The address of a calendar is its secret (45 CFR 164.312(a)(1)): no log and no trace has it.

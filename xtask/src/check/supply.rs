@@ -1,4 +1,5 @@
 //! What the portal depends on: licences, sources, known defects, signatures.
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
@@ -6,7 +7,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use crate::home::workspace;
-use crate::tools::output;
+use crate::tools::{captured, output};
 
 /// The folders with a lock file of npm's.
 const PACKAGES: [&str; 3] = ["infra/compliance", "tests/e2e", "web"];
@@ -23,7 +24,27 @@ pub(super) async fn deny(cargo_deny: &Path) -> Result<String> {
         "sources",
     ]);
     output(&mut command).await?;
-    Ok("bans, licences and sources".into())
+    let mut tree = Command::new("cargo");
+    tree.current_dir(workspace()).args([
+        "tree",
+        "--workspace",
+        "--locked",
+        "--duplicates",
+        "--depth",
+        "0",
+        "--prefix",
+        "none",
+    ]);
+    let tree = captured(&mut tree).await?;
+    let tree = String::from_utf8(tree)?;
+    let names: BTreeSet<_> = tree
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    let twice = names.iter().filter(|name| !name.is_empty()).count();
+    Ok(format!(
+        "bans, licences and sources; {twice} crates are there in several versions"
+    ))
 }
 
 /// Known defects and yanked crates, where the database of advisories can be reached.
