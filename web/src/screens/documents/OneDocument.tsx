@@ -14,6 +14,7 @@ import { Page } from '../../ui/Page';
 import { save, saveBytes } from '../../ui/save';
 import { clinicalDate, day, instant, number } from '../../words/dates';
 import { inWords } from '../../words/codes';
+import { said } from '../../words/said';
 import { term } from '../../words/terms';
 
 type Found = Schemas['OneDocument'];
@@ -57,7 +58,7 @@ function AnUpload({ patient, upload, fetch }: { patient: string; upload: Upload;
   });
   return (
     <section className="card">
-      {upload.rejection && <Notice kind="warning" title={<Trans>This file was not accepted</Trans>}><p>{upload.rejection.detail}</p></Notice>}
+      {upload.rejection && <Notice kind="warning" title={<Trans>This file was not accepted</Trans>}><p>{said(upload.rejection.detail)}</p></Notice>}
       <Facts
         facts={[
           [<Trans>Status</Trans>, inWords(upload.status)],
