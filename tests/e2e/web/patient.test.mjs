@@ -305,7 +305,7 @@ test('a change that nobody answers is not lost: offline, then saved', async () =
 const WRITTEN = new Set(['name', 'text', 'title', 'display', 'medication', 'dosage', 'reasons', 'notes', 'reason', 'change', 'explanation', 'type_name', 'practitioner_name', 'location', 'description', 'roles', 'authors', 'lines', 'city', 'phone', 'site', 'outcome', 'reactions', 'manifestations', 'prescriber', 'body_sites', 'user_agent']);
 
 test('naughty strings are shown as they are, and do nothing', async () => {
-  const { page, seen, context } = await open(browser);
+  const { page, seen, context } = await open(browser, { width: 360 });
   await signInAs(page, account);
   await settled(page);
   let next = 0;
@@ -329,6 +329,7 @@ test('naughty strings are shown as they are, and do nothing', async () => {
   const look = async (path) => {
     const foreign = await page.evaluate(() => [...document.querySelectorAll('main :is(script, iframe, img, object, embed, link, style, audio, video, form[action], a[href^="javascript"])')].map((node) => node.outerHTML));
     assert.deepEqual(foreign, [], path);
+    assert.ok(await fits(page), `${path} keeps its width`);
     const text = await page.locator('main').evaluate((node) => node.textContent);
     for (const one of naughty) if (one.trim().length > 1 && text.includes(one)) shown.add(one);
   };
