@@ -224,6 +224,8 @@ async function checked(page, { records, proof }) {
 
 test('an export is saved with its proof; the proof finds what was altered', async () => {
   const { page } = officer;
+  // Begun anew, with nothing found yet.
+  await go(page, '/security');
   await go(page, '/audit-log');
   const today = new Date(Date.now() + 86_400_000).toISOString().slice(0, 10);
   await page.getByLabel('Number of the account').fill('');

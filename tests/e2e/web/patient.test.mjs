@@ -134,7 +134,7 @@ test('from the start page to a result and its values, by keyboard alone', async 
     await page.keyboard.press('Tab');
   }
   await page.keyboard.press('Enter');
-  await page.getByRole('heading', { level: 2 }).first().waitFor();
+  await page.getByRole('heading', { level: 2, name: 'Your result' }).waitFor();
   await settled(page);
   await tabTo(page, 'All lab results');
   await page.keyboard.press('Enter');
@@ -305,8 +305,9 @@ test('a change that nobody answers is not lost: offline, then saved', async () =
 const WRITTEN = new Set(['name', 'text', 'title', 'display', 'medication', 'dosage', 'reasons', 'notes', 'reason', 'change', 'explanation', 'type_name', 'practitioner_name', 'location', 'description', 'roles', 'authors', 'lines', 'city', 'phone', 'site', 'outcome', 'reactions', 'manifestations', 'prescriber', 'body_sites', 'user_agent']);
 
 test('naughty strings are shown as they are, and do nothing', async () => {
-  const { page, seen, context } = await open(browser, { width: 360 });
+  const { page, seen, context } = await open(browser);
   await signInAs(page, account);
+  await page.setViewportSize({ width: 360, height: 800 });
   await settled(page);
   let next = 0;
   const asNaughty = (value, key) => {
@@ -329,7 +330,11 @@ test('naughty strings are shown as they are, and do nothing', async () => {
   const look = async (path) => {
     const foreign = await page.evaluate(() => [...document.querySelectorAll('main :is(script, iframe, img, object, embed, link, style, audio, video, form[action], a[href^="javascript"])')].map((node) => node.outerHTML));
     assert.deepEqual(foreign, [], path);
-    assert.ok(await fits(page), `${path} keeps its width`);
+    // Nothing breaks within a letter, and some have a hundred marks.
+    const wide = await page.evaluate(() => [...document.querySelectorAll('main :not(.unseen, svg *, .table-scroll *)')]
+      .filter((node) => node.children.length === 0 && node.getBoundingClientRect().right > innerWidth + 1 && !/\p{M}{9}/u.test(node.textContent))
+      .map((node) => `${node.nodeName} ${node.className} ${node.textContent.slice(0, 60)}`));
+    assert.deepEqual(wide, [], `${path} keeps its width`);
     const text = await page.locator('main').evaluate((node) => node.textContent);
     for (const one of naughty) if (one.trim().length > 1 && text.includes(one)) shown.add(one);
   };
