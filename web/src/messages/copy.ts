@@ -20,6 +20,17 @@ export interface CopiedMessages {
   missing: { thread: string; why: Code }[];
 }
 
+/** The messages of some days alone, first and last included, by the clock of whoever asks. */
+export function within({ threads, missing }: CopiedMessages, from = '', to = '9999-12-31'): CopiedMessages {
+  const day = new Intl.DateTimeFormat('en-CA', { dateStyle: 'short' });
+  const isWithin = ({ sentAt }: OpenedMessage): boolean => {
+    const sent = day.format(new Date(sentAt));
+    return from <= sent && sent <= to;
+  };
+  const some = threads.map((thread) => ({ ...thread, messages: thread.messages.filter(isWithin) }));
+  return { threads: some.filter(({ messages }) => messages.length > 0), missing };
+}
+
 interface ListedFile {
   file: string;
   bytes: number;
@@ -134,6 +145,7 @@ export async function addMessages(copy: RecordCopy, copied: CopiedMessages): Pro
   const files = await Promise.all(manifest.files.map((file) => listed(file, contents[file.file])));
   const messages = {
     added_by: 'the browser, where they were opened and verified',
+    files: Object.keys(contents).filter((file) => contents[file] !== undefined),
     conversations: copied.threads.length,
     messages: copied.threads.reduce((sum, thread) => sum + thread.messages.length, 0),
     missing: copied.missing,
