@@ -108,6 +108,8 @@ export class Messages {
   readonly #askLock: AskLock | undefined;
   readonly #unlocked = new Map<string, CryptoKey>();
   readonly #conversations = new Map<string, Conversation>();
+  /** While all threads are read one after the other: whose lock was asked for, which is once. */
+  #asked: Set<string> | undefined;
   /** Since threads were listed. */
   reply: Reply | undefined;
   /** How many threads of a patient are not shared with this party, since they were listed. */
@@ -187,13 +189,19 @@ export class Messages {
     if (secret === undefined) throw new MessageError('key-altered');
     let privateKey = fromBase64url(secret);
     if (key.protection !== 'portal') {
-      const lock = await this.#askLock?.(key);
-      if (!lock || protectionOf(lock) !== key.protection) throw new MessageError('locked');
-      privateKey = await unlockKey(this.#party, publicKey, privateKey, lock);
+      privateKey = await this.#unlockedBy(key, publicKey, privateKey);
     }
     const unlocked = await hpke.privateKey({ publicKey, privateKey });
     this.#unlocked.set(key.key_id, unlocked);
     return unlocked;
+  }
+
+  async #unlockedBy(key: LoggedKey, publicKey: Bytes, privateKey: Bytes): Promise<Bytes> {
+    if (this.#asked?.has(key.key_id)) throw new MessageError('locked');
+    this.#asked?.add(key.key_id);
+    const lock = await this.#askLock?.(key);
+    if (!lock || protectionOf(lock) !== key.protection) throw new MessageError('locked');
+    return unlockKey(this.#party, publicKey, privateKey, lock);
   }
 
   /** Wraps a thread's key to the last key of each of these parties. */
@@ -349,16 +357,21 @@ export class Messages {
     const threads: CopiedThread[] = [];
     const missing: { thread: string; why: Code }[] = [];
     const all = await this.#stored(`/v1/patients/${patient}/threads`, new URLSearchParams({ hidden: 'listed' }));
-    for (const [at, stored] of all.entries()) {
-      onThread?.(at, all.length);
-      const { id, category, state } = stored;
-      try {
-        const messages = await this.read(patient, id);
-        threads.push({ id, category, state, subject: await this.#subject(stored), messages });
-      } catch (error) {
-        if (!(error instanceof MessageError) || error.code === 'refused') throw error;
-        missing.push({ thread: id, why: error.code });
+    this.#asked = new Set();
+    try {
+      for (const [at, stored] of all.entries()) {
+        onThread?.(at, all.length);
+        const { id, category, state } = stored;
+        try {
+          const messages = await this.read(patient, id);
+          threads.push({ id, category, state, subject: await this.#subject(stored), messages });
+        } catch (error) {
+          if (!(error instanceof MessageError) || error.code === 'refused') throw error;
+          missing.push({ thread: id, why: error.code });
+        }
       }
+    } finally {
+      this.#asked = undefined;
     }
     return { threads, missing };
   }
