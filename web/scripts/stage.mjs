@@ -2,7 +2,7 @@
 // customHttp.yml. Amplify Hosting runs it after the build; see amplify.yml.
 import { readFileSync, writeFileSync } from 'node:fs';
 
-const wanted = ['API_URL', 'SIGN_IN_ORIGIN', 'UPLOADS_ORIGIN', 'CHANNEL_ORIGIN', 'USER_POOL_ID', 'USER_POOL_CLIENT_ID'];
+const wanted = ['API_URL', 'SIGN_IN_ORIGIN', 'UPLOADS_ORIGIN', 'EXPORTS_ORIGIN', 'CHANNEL_ORIGIN', 'USER_POOL_ID', 'USER_POOL_CLIENT_ID'];
 const missing = wanted.filter((name) => !process.env[name]);
 if (missing.length > 0) {
   console.error(`not set: ${missing.join(', ')}`);

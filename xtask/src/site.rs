@@ -97,7 +97,7 @@ struct Header {
 fn rules(text: &str, emulator: &str) -> Result<Vec<Rule>> {
     let text = text
         .replace(" ${API_ORIGIN} ${SIGN_IN_ORIGIN}", "")
-        .replace("${UPLOADS_ORIGIN}", emulator)
+        .replace("${UPLOADS_ORIGIN} ${EXPORTS_ORIGIN}", emulator)
         .replace("${CHANNEL_ORIGIN}", &socket(emulator));
     let file: File = serde_saphyr::from_str(&text)?;
     let mut rules = Vec::new();

@@ -6,7 +6,7 @@ import { type Code, MessageError } from './errors.js';
 import { type CopiedMessages, type CopiedThread } from './copy.js';
 import { type Content, History, type OpenedMessage, type StoredMessage, areAttachments } from './history.js';
 import * as hpke from './hpke.js';
-import { type KeyLog, type LoggedKey, type Memory, hasNewKey } from './keys.js';
+import { type KeyLog, type LoggedKey, type Memory, accept, hasNewKey } from './keys.js';
 import { type Lock, lockKey, protectionOf, unlockKey } from './lock.js';
 
 export interface Answer {
@@ -67,6 +67,14 @@ export interface Person {
   owner: 'account' | 'providers';
 }
 
+/** Somebody who takes part now, and lacks threads that this party has. */
+export interface Lacking {
+  log: KeyLog;
+  threads: StoredThread[];
+  /** The person at this browser shared with this very key before: nobody has to be asked. */
+  agreed: boolean;
+}
+
 /** What a key of one's own is locked with, as its owner says; nothing if they do not. */
 export type AskLock = (key: LoggedKey) => Promise<Lock | undefined>;
 
@@ -100,8 +108,12 @@ export class Messages {
   readonly #askLock: AskLock | undefined;
   readonly #unlocked = new Map<string, CryptoKey>();
   readonly #conversations = new Map<string, Conversation>();
+  /** While all threads are read one after the other: whose lock was asked for, which is once. */
+  #asked: Set<string> | undefined;
   /** Since threads were listed. */
   reply: Reply | undefined;
+  /** How many threads of a patient are not shared with this party, since they were listed. */
+  readonly unshared = new Map<string, number>();
 
   constructor(call: Call, person: Person, memory: Memory, askLock?: AskLock) {
     this.#call = call;
@@ -177,13 +189,19 @@ export class Messages {
     if (secret === undefined) throw new MessageError('key-altered');
     let privateKey = fromBase64url(secret);
     if (key.protection !== 'portal') {
-      const lock = await this.#askLock?.(key);
-      if (!lock || protectionOf(lock) !== key.protection) throw new MessageError('locked');
-      privateKey = await unlockKey(this.#party, publicKey, privateKey, lock);
+      privateKey = await this.#unlockedBy(key, publicKey, privateKey);
     }
     const unlocked = await hpke.privateKey({ publicKey, privateKey });
     this.#unlocked.set(key.key_id, unlocked);
     return unlocked;
+  }
+
+  async #unlockedBy(key: LoggedKey, publicKey: Bytes, privateKey: Bytes): Promise<Bytes> {
+    if (this.#asked?.has(key.key_id)) throw new MessageError('locked');
+    this.#asked?.add(key.key_id);
+    const lock = await this.#askLock?.(key);
+    if (!lock || protectionOf(lock) !== key.protection) throw new MessageError('locked');
+    return unlockKey(this.#party, publicKey, privateKey, lock);
   }
 
   /** Wraps a thread's key to the last key of each of these parties. */
@@ -294,7 +312,9 @@ export class Messages {
    */
   async list(patient: string, { hidden = false } = {}): Promise<OpenedThread[]> {
     const query = new URLSearchParams(hidden ? { hidden: 'listed' } : {});
-    return this.#open(await this.#stored(`/v1/patients/${patient}/threads`, query));
+    const stored = await this.#stored(`/v1/patients/${patient}/threads`, query);
+    this.unshared.set(patient, stored.filter(({ keys }) => keys.length === 0).length);
+    return this.#open(stored);
   }
 
   /** The practice's threads that wait, of patients whom the caller treats. */
@@ -331,21 +351,27 @@ export class Messages {
 
   /**
    * All threads of a patient, hidden ones too, for the patient's copy of the record. What could not be
-   * opened or verified is told, and not left out in silence.
+   * opened or verified is told, and not left out in silence. `onThread` hears how many are done.
    */
-  async copy(patient: string): Promise<CopiedMessages> {
+  async copy(patient: string, onThread?: (done: number, all: number) => void): Promise<CopiedMessages> {
     const threads: CopiedThread[] = [];
     const missing: { thread: string; why: Code }[] = [];
-    const all = new URLSearchParams({ hidden: 'listed' });
-    for (const stored of await this.#stored(`/v1/patients/${patient}/threads`, all)) {
-      const { id, category, state } = stored;
-      try {
-        const messages = await this.read(patient, id);
-        threads.push({ id, category, state, subject: await this.#subject(stored), messages });
-      } catch (error) {
-        if (!(error instanceof MessageError) || error.code === 'refused') throw error;
-        missing.push({ thread: id, why: error.code });
+    const all = await this.#stored(`/v1/patients/${patient}/threads`, new URLSearchParams({ hidden: 'listed' }));
+    this.#asked = new Set();
+    try {
+      for (const [at, stored] of all.entries()) {
+        onThread?.(at, all.length);
+        const { id, category, state } = stored;
+        try {
+          const messages = await this.read(patient, id);
+          threads.push({ id, category, state, subject: await this.#subject(stored), messages });
+        } catch (error) {
+          if (!(error instanceof MessageError) || error.code === 'refused') throw error;
+          missing.push({ thread: id, why: error.code });
+        }
       }
+    } finally {
+      this.#asked = undefined;
     }
     return { threads, missing };
   }
@@ -438,6 +464,42 @@ export class Messages {
   /** Shares a thread with everybody who takes part now and has a key: a new proxy, or a new key. */
   async share(patient: string, thread: string): Promise<string[]> {
     return this.#shareWith(patient, thread, (log) => log.keys.length > 0);
+  }
+
+  /**
+   * Who takes part now and lacks some of these threads: a proxy since they have a key, or whoever has a
+   * new key. A proxy's are the patient's to share; those of a child without a key, whoever has them.
+   */
+  async lacking(patient: string, threads: StoredThread[]): Promise<Lacking[]> {
+    const logs = await this.logs(patient);
+    const shares = logs.find(({ relationship }) => relationship === 'patient')?.party ?? this.#party;
+    const found: Lacking[] = [];
+    for (const log of logs) {
+      const head = log.keys.at(-1)?.key_id;
+      if (head === undefined || log.party === this.#party) continue;
+      if (log.relationship === 'proxy' && shares !== this.#party) continue;
+      const before = await this.#memory.get(`shared/${patient}/${log.party}`);
+      const isNew = (await hasNewKey(this.#memory, log)) || (before !== undefined && before !== head);
+      // The server says which parties have a thread, and not with which of their keys.
+      const without = isNew ? threads : threads.filter(({ parties }) => !parties.includes(log.party));
+      if (without.length > 0) found.push({ log, threads: without, agreed: before === head });
+    }
+    return found;
+  }
+
+  /** Shares with somebody what they lack, after the person at this browser has agreed to their key. */
+  async shareWith(patient: string, { log, threads }: Lacking): Promise<void> {
+    await accept(this.#memory, log);
+    const head = log.keys.at(-1)?.key_id;
+    if (head === undefined) throw new MessageError('no-key');
+    for (const { id } of threads) await this.#shareWith(patient, id, ({ party }) => party === log.party);
+    await this.#memory.set(`shared/${patient}/${log.party}`, head);
+  }
+
+  /** Threads that somebody has the key of who takes no part any more: each needs a new one. */
+  async outlived(patient: string, threads: StoredThread[]): Promise<Set<string>> {
+    const now = new Set((await this.logs(patient)).map(({ party }) => party));
+    return new Set(threads.filter(({ parties }) => parties.some((party) => !now.has(party))).map(({ id }) => id));
   }
 
   async #shareWith(patient: string, thread: string, wants: (log: KeyLog) => boolean): Promise<string[]> {

@@ -18,6 +18,7 @@ const HTML =
   '<ul>\n<li><a href="#about">About this copy</a></li>\n</ul>\n<section aria-labelledby="about">\n</section>';
 const MANIFEST = JSON.stringify({
   export: 'one',
+  missing: [{ what: 'messages', why: 'the app adds them' }, { what: 'bills', why: 'elsewhere' }],
   files: ['fhir', 'html', 'pdf'].map((file) => ({ file, bytes: 1, sha256: '00' })),
 });
 
@@ -74,7 +75,8 @@ test('a copy has all messages, as FHIR and to read, and the manifest says so', a
   assert.ok(html.indexOf('id="messages"') < html.indexOf('aria-labelledby="about"'));
   assert.equal(html.split('an answer').length, 2);
 
-  const told = JSON.parse(manifest) as { messages: Record<string, unknown>; files: Record<string, unknown>[] };
+  const told = JSON.parse(manifest) as { messages: Record<string, unknown>; missing: unknown; files: Record<string, unknown>[] };
+  assert.deepEqual(told.missing, [{ what: 'bills', why: 'elsewhere' }]);
   assert.deepEqual([told.messages['conversations'], told.messages['messages'], told.messages['missing']], [1, 2, []]);
   for (const [at, content] of [fhir, html].entries()) {
     const { bytes, sha256 } = told.files[at] ?? {};

@@ -20,6 +20,17 @@ export interface CopiedMessages {
   missing: { thread: string; why: Code }[];
 }
 
+/** The messages of some days alone, first and last included, by the clock of whoever asks. */
+export function within({ threads, missing }: CopiedMessages, from = '', to = '9999-12-31'): CopiedMessages {
+  const day = new Intl.DateTimeFormat('en-CA', { dateStyle: 'short' });
+  const isWithin = ({ sentAt }: OpenedMessage): boolean => {
+    const sent = day.format(new Date(sentAt));
+    return from <= sent && sent <= to;
+  };
+  const some = threads.map((thread) => ({ ...thread, messages: thread.messages.filter(isWithin) }));
+  return { threads: some.filter(({ messages }) => messages.length > 0), missing };
+}
+
 interface ListedFile {
   file: string;
   bytes: number;
@@ -129,17 +140,20 @@ export async function addMessages(copy: RecordCopy, copied: CopiedMessages): Pro
   if (copy.fhir === undefined && copy.html === undefined) throw new MessageError('not-a-copy');
   const fhir = copy.fhir === undefined ? undefined : intoBundle(copy.fhir, copied);
   const html = copy.html === undefined ? undefined : intoPage(copy.html, copied);
-  const manifest = JSON.parse(copy.manifest) as { files: ListedFile[] } & Record<string, unknown>;
+  const manifest = JSON.parse(copy.manifest) as { files: ListedFile[]; missing?: { what: string }[] } & Record<string, unknown>;
+  // They were missing until now.
+  const missing = manifest.missing?.filter(({ what }) => what !== 'messages');
   const contents: Record<string, string | undefined> = { fhir, html };
   const files = await Promise.all(manifest.files.map((file) => listed(file, contents[file.file])));
   const messages = {
     added_by: 'the browser, where they were opened and verified',
+    files: Object.keys(contents).filter((file) => contents[file] !== undefined),
     conversations: copied.threads.length,
     messages: copied.threads.reduce((sum, thread) => sum + thread.messages.length, 0),
     missing: copied.missing,
   };
   return {
-    manifest: JSON.stringify({ ...manifest, messages, files }, undefined, 2),
+    manifest: JSON.stringify({ ...manifest, missing, messages, files }, undefined, 2),
     ...(fhir === undefined ? {} : { fhir }),
     ...(html === undefined ? {} : { html }),
   };

@@ -68,6 +68,7 @@ export class Server {
       counter: own.length,
       hidden: (hidden.get(party) ?? 0) >= messages.length,
       keys: keys.filter((key) => key.party === party),
+      parties: [...new Set(keys.map((key) => key.party))],
     };
   }
 

@@ -1,7 +1,7 @@
 // End-to-end encrypted messages. docs/MESSAGES.md has the threat model, and what each code means.
 
-export { Messages, type AskLock, type Call, type OpenedThread, type Person, type StoredThread } from './client.js';
-export { type CopiedMessages, type CopiedThread, type RecordCopy, addMessages } from './copy.js';
+export { Messages, type AskLock, type Call, type Lacking, type OpenedThread, type Person, type StoredThread } from './client.js';
+export { type CopiedMessages, type CopiedThread, type RecordCopy, addMessages, within } from './copy.js';
 export { type DraftStore, Drafts, IndexedDbStore } from './drafts.js';
 export { type Code, MessageError } from './errors.js';
 export { History, type OpenedMessage, type StoredMessage } from './history.js';

@@ -12,17 +12,19 @@ export function save(url: string, name?: string): void {
   link.click();
 }
 
-/** Saves bytes that came with an answer. */
-export function saveBytes(base64: string, type: string, name: string): void {
-  const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
-  const url = URL.createObjectURL(new Blob([bytes], { type }));
+/** Saves what the page has made. */
+export function saveBlob(blob: Blob, name: string): void {
+  const url = URL.createObjectURL(blob);
   save(url, name);
   setTimeout(() => URL.revokeObjectURL(url), PATIENCE);
 }
 
+/** Saves bytes that came with an answer. */
+export function saveBytes(base64: string, type: string, name: string): void {
+  saveBlob(new Blob([Uint8Array.from(atob(base64), (char) => char.charCodeAt(0))], { type }), name);
+}
+
 /** Saves a text that came with an answer. */
 export function saveText(text: string, type: string, name: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type }));
-  save(url, name);
-  setTimeout(() => URL.revokeObjectURL(url), PATIENCE);
+  saveBlob(new Blob([text], { type }), name);
 }

@@ -58,7 +58,9 @@ const KNOWN: Record<string, Advice> = {
   'message-locked': { title: msg`Your messages are locked`, text: msg`Enter your passphrase to open them.`, again: true },
   'message-wrong-secret': { title: msg`This is not your passphrase`, text: msg`Try again. Capital letters and spaces count. Nobody can look it up for you.`, again: true },
   'message-weak-passphrase': { title: msg`This passphrase is too short`, text: msg`Use at least 15 characters: a few words that you can keep in mind.`, again: false },
-  'message-not-shared': { title: msg`This conversation is not shared with you yet`, text: msg`Ask the person who began it to open the portal and share it.`, again: true },
+  'message-not-shared': { title: msg`This conversation is not shared with you yet`, text: msg`It opens here as soon as the patient, or whoever began it, has opened their messages and shared it.`, again: true },
+  'message-not-a-copy': { title: msg`Your messages cannot be added to this copy`, text: msg`Save the files without them, or make a new copy and try again.`, again: false },
+  'too-many-keys': { title: msg`This conversation was shared too many times`, text: msg`Start a new one.`, again: false },
   // The practice
   'last-member': { title: msg`Nobody would be left on the care team`, text: msg`Add somebody else first.`, again: false },
   'already-permitted': { title: msg`You are on this patient’s care team`, text: msg`Open the record as usual.`, again: false },

@@ -3,7 +3,7 @@ import { useRef, useState } from 'react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Plural, Trans, useLingui } from '@lingui/react/macro';
 import { answer, api, newKey, type Schemas } from '../../api/client';
-import { usePatient } from '../../session/me';
+import { usePatient, useSubject } from '../../session/me';
 import { Button } from '../../ui/Button';
 import { TextField } from '../../ui/Field';
 import { Empty, Loaded } from '../../ui/Loading';
@@ -11,7 +11,9 @@ import { Failure, Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
 import { save } from '../../ui/save';
 import { clinicalDate, instant } from '../../words/dates';
+import { Mail } from '../messages/mailbox';
 import { said } from '../../words/said';
+import { holdsMessages, isTooLarge, WithMessages } from './WithMessages';
 
 type Export = Schemas['Export'];
 type Format = Schemas['Format'];
@@ -29,6 +31,7 @@ export function Copies() {
   });
   const busy = list.data?.exports.some(running) ?? false;
   return (
+    <Mail>
     <Page title={t`Copies of my record`} intro={<Trans>Save your whole record to your own device, to keep it or to take it to another doctor.</Trans>}>
       <Ask patient={patient} busy={busy} />
       <section className="section" aria-labelledby="made">
@@ -41,6 +44,7 @@ export function Copies() {
         </Loaded>
       </section>
     </Page>
+    </Mail>
   );
 }
 
@@ -58,7 +62,7 @@ function Ask({ patient, busy }: { patient: string; busy: boolean }) {
     },
   });
   const formats: [Format, string, string][] = [
-    ['pdf', t`PDF`, t`to read and print`],
+    ['pdf', t`PDF`, t`to read and print; it cannot have your messages`],
     ['html', t`Web page`, t`to read on a screen, also with a screen reader`],
     ['fhir', t`FHIR data`, t`for another doctor’s computer or an app`],
   ];
@@ -135,6 +139,8 @@ function OneCopy({ patient, copy }: { patient: string; copy: Export }) {
       {error !== undefined && <Failure error={error} />}
       {there && (
         <>
+          <Messages patient={patient} copy={copy} />
+          <h4><Trans>Single files, without messages</Trans></h4>
           <div className="actions">{(copy.files ?? []).map(({ file }) => <Button key={file} onClick={() => void download(file)}>{names[file]}</Button>)}</div>
           <Until at={there} />
           <Notice kind="warning"><p><Trans>On a computer that others use, delete the files when you are done: anybody who finds them can read them.</Trans></p></Notice>
@@ -142,6 +148,21 @@ function OneCopy({ patient, copy }: { patient: string; copy: Export }) {
       )}
     </section>
   );
+}
+
+/** The portal cannot read messages: this browser adds them, if it can. */
+function Messages({ patient, copy }: { patient: string; copy: Export }) {
+  const subject = useSubject();
+  if (!subject?.own && !subject?.categories?.includes('messages')) {
+    return <p><Trans>Messages are not in this copy: you may not read them for this patient.</Trans></p>;
+  }
+  if (!holdsMessages(copy)) {
+    return <p><Trans>Your messages are not in this copy: a PDF cannot have them. To save them too, make a copy as a web page or FHIR data.</Trans></p>;
+  }
+  if (isTooLarge(copy)) {
+    return <p><Trans>Your messages are not in this copy: it is too large to add them here. To save them too, make copies of fewer years.</Trans></p>;
+  }
+  return <WithMessages patient={patient} copy={copy} />;
 }
 
 function Until({ at }: { at: string }) {

@@ -10,6 +10,7 @@ import { Page } from '../../ui/Page';
 import { instant } from '../../words/dates';
 import { inWords } from '../../words/codes';
 import { Emergency, Mail, useThreads } from './mailbox';
+import { Sharing } from './Sharing';
 
 export function Messages() {
   const { t } = useLingui();
@@ -25,6 +26,7 @@ export function Messages() {
       >
         <Emergency patient={patient} />
         <Choice label={t`Which conversations`} value={shown} onChange={setShown} options={[['inbox', t`Conversations`], ['hidden', t`Put away`]]} />
+        <Sharing patient={patient} />
         <Loaded query={threads} lines={6}>
           {(all) => {
             const some = all.filter(({ stored }) => stored.hidden === (shown === 'hidden'));

@@ -7,12 +7,13 @@ import type { OpenedMessage, StoredThread } from '../../messages';
 import { useAccount, usePatient } from '../../session/me';
 import { useMailbox } from '../../session/messaging';
 import { Button } from '../../ui/Button';
-import { Empty, Loaded } from '../../ui/Loading';
+import { Empty, Loaded, Skeleton } from '../../ui/Loading';
 import { Failure, Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
 import { day, instant } from '../../words/dates';
 import { Compose } from './Compose';
 import { Mail, useThreads } from './mailbox';
+import { Anew, Sharing, useSharing } from './Sharing';
 
 export function Thread() {
   const { t } = useLingui();
@@ -21,6 +22,7 @@ export function Thread() {
   const { messages } = useMailbox();
   const queries = useQueryClient();
   const threads = useThreads(patient);
+  const sharing = useSharing(patient);
   const found = threads.data?.find(({ stored }) => stored.id === thread);
   const query = useQuery({
     queryKey: [patient, 'thread', thread],
@@ -49,18 +51,23 @@ export function Thread() {
               </ol>
               {found && <Receipts stored={found.stored} messages={all} />}
               <p className="unseen" role="status"><Plural value={all.length} one="# message" other="# messages" /></p>
+              <Sharing patient={patient} />
               {found?.stored.state === 'closed'
                 ? <Notice><p><Trans>The practice closed this conversation. Start a new one to write again.</Trans></p></Notice>
-                : (
-                  <Compose
-                    patient={patient}
-                    thread={thread}
-                    send={async ({ text, attachments }) => {
-                      await messages.send(patient, thread, { text, attachments });
-                      await queries.invalidateQueries({ queryKey: [patient, 'thread', thread] });
-                    }}
-                  />
-                )}
+                : threads.data && sharing.isPending
+                  ? <Skeleton lines={3} />
+                  : found && sharing.data?.outlived.has(thread)
+                    ? <Anew patient={patient} subject={found.subject} />
+                    : (
+                      <Compose
+                        patient={patient}
+                        thread={thread}
+                        send={async ({ text, attachments }) => {
+                          await messages.send(patient, thread, { text, attachments });
+                          await queries.invalidateQueries({ queryKey: [patient, 'thread', thread] });
+                        }}
+                      />
+                    )}
               {found && <PutAway patient={patient} stored={found.stored} />}
             </>
           )}
