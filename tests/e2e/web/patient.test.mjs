@@ -4,6 +4,7 @@
 
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { accounts, api, signedIn } from '../portal.mjs';
 import { accessible, at, downloaded, examine, fits, go, kept, launch, naughty, open, settled, shoot, signInAs, tabTo, traces, WIDTHS, titled } from './browser.mjs';
 
@@ -230,6 +231,34 @@ test('a copy of the record is made', async () => {
   assert.match(String(await downloaded(page, () => save.click())).slice(0, 200), /<!doctype html>/i);
 });
 
+test('a copy that could not be made, and one that a hold took away, say so', async () => {
+  const { page } = window_;
+  const copy = { formats: ['pdf'], requested_at: '2026-05-01T12:00:00Z' };
+  const exports = [
+    { ...copy, id: randomUUID(), state: 'failed', problem: 'It took too long. Ask for it again.' },
+    { ...copy, id: randomUUID(), state: 'ready', problem: 'A result was held back since this copy was asked for. Ask for a new one: it comes without it.' },
+    { ...copy, id: randomUUID(), state: 'expired' },
+  ];
+  await page.route('**/exports', (route) => route.fulfill({ json: { exports } }));
+  await go(page, '/');
+  await page.reload();
+  await settled(page);
+  await go(page, '/copies');
+  const cards = page.getByRole('region', { name: 'Your copies' }).getByRole('listitem');
+  for (const [at, flag] of ['Did not work', 'No longer there', 'Deleted after a day'].entries()) await cards.nth(at).getByText(flag, { exact: true }).waitFor();
+  await page.getByText('It took too long. Ask for it again.').waitFor();
+  await page.getByText(/^A result was held back since/).waitFor();
+  assert.equal(await page.getByRole('button', { name: /^Save the/ }).count(), 0);
+  await examine(page, 'copies-failed');
+  await page.getByRole('button', { name: 'Español' }).click();
+  await page.getByText('Tardó demasiado. Pídala de nuevo.').waitFor();
+  await page.getByText(/^Se retuvo un resultado/).waitFor();
+  await page.getByRole('button', { name: 'English' }).click();
+  await page.unroute('**/exports');
+  await page.reload();
+  await settled(page);
+});
+
 test('what goes wrong has an answer: slow, 429, 503, 404 and offline', async () => {
   const { page, context } = window_;
   const answers = {
@@ -362,6 +391,13 @@ test('everything is there in Spanish', async () => {
   await page.getByRole('heading', { name: 'Resultados nuevos' }).waitFor();
   assert.equal(await page.evaluate(() => document.documentElement.lang), 'es');
   await examine(page, 'home-es');
+  // What the portal itself says, too.
+  await go(page, '/who-looked');
+  await page.locator('main select').selectOption('portal');
+  await page.getByText('Actualizó el expediente').first().waitFor();
+  await page.getByText('Lo envió el sistema de expedientes del consultorio.').first().waitFor();
+  await examine(page, 'who-looked-es');
+  await go(page, '/');
   await page.getByRole('button', { name: 'English' }).click();
   await page.getByRole('heading', { name: 'New results' }).waitFor();
 });

@@ -458,6 +458,8 @@ test('everything is there in Spanish', async () => {
   await examine(page, 'provider-es');
   await go(page, '/availability');
   await page.getByRole('heading', { name: 'Mi horario' }).waitFor();
+  await settled(page);
+  assert.equal(await page.getByLabel('Especialidad').inputValue(), 'Medicina familiar');
   await examine(page, 'provider-availability-es');
   await go(page, `/patients/${patient.id}`);
   await page.getByRole('heading', { name: 'Resultados más recientes' }).waitFor();

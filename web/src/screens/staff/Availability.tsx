@@ -8,7 +8,7 @@ import { SelectField, TextField } from '../../ui/Field';
 import { Loaded } from '../../ui/Loading';
 import { Failure, Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
-import { daysAhead, inZone, timeOfDay } from '../../words/dates';
+import { clinicalDate, daysAhead, inZone, timeOfDay } from '../../words/dates';
 import { inWords } from '../../words/codes';
 import { slug, specialtyCode, specialtyName, specialtyNames } from '../../words/specialties';
 import { say } from './codes';
@@ -174,7 +174,7 @@ function Form({ rules: before, first, save }: { rules: Rules; first: boolean; sa
             </SelectField>
             {!one.closed && <TextField label={<Trans>From</Trans>} type="time" step={300} value={one.from ?? ''} onChange={(event) => exceptionAt(at, { from: event.currentTarget.value })} required />}
             {!one.closed && <TextField label={<Trans>To</Trans>} type="time" step={300} value={one.to ?? ''} onChange={(event) => exceptionAt(at, { to: event.currentTarget.value })} required />}
-            <Button look="quiet" onClick={() => set({ exceptions: without(rules.exceptions, at) })}><Trans>Remove</Trans><span className="unseen">: {one.date}</span></Button>
+            <Button look="quiet" onClick={() => set({ exceptions: without(rules.exceptions, at) })}><Trans>Remove</Trans><span className="unseen">: {clinicalDate(one.date)}</span></Button>
           </div>
         ))}
         <Button onClick={() => set({ exceptions: [...rules.exceptions, { date: daysAhead(7), closed: true }] })}><Trans>Add a day</Trans></Button>
