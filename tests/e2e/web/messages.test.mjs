@@ -57,7 +57,7 @@ async function write(page, subject, text) {
   await page.getByLabel('Your message').fill(text);
   await page.getByRole('button', { name: 'Send', exact: true }).click();
   await page.getByRole('heading', { name: subject }).waitFor();
-  await page.getByText(text, { exact: true }).locator('visible=true').first().waitFor();
+  await page.locator('.message').getByText(text, { exact: true }).waitFor();
 }
 
 /** Loads everything anew, as somebody does who comes back. */
@@ -113,7 +113,7 @@ test('a friend who may read messages reads what the patient shares, and answers'
   await theirs.page.getByText(FIRST).waitFor();
   await theirs.page.getByLabel('Your answer').fill(`${MARK}: from who is near`);
   await theirs.page.getByRole('button', { name: 'Send', exact: true }).click();
-  await theirs.page.getByText(`${MARK}: from who is near`, { exact: true }).locator('visible=true').first().waitFor();
+  await theirs.page.locator('.message').getByText(`${MARK}: from who is near`).waitFor();
   await go(page, `/messages/${thread}`);
   await page.getByText(`${MARK}: from who is near`).waitFor();
 
@@ -146,7 +146,8 @@ test('when it ends they read nothing more, and what is written then has a key th
   assert.equal(await page.getByLabel('Subject').inputValue(), `${MARK} before`);
   await page.getByLabel('Your message').fill(`${MARK}: without them`);
   await page.getByRole('button', { name: 'Send', exact: true }).click();
-  await page.getByText(`${MARK}: without them`, { exact: true }).locator('visible=true').first().waitFor();
+  await page.getByRole('heading', { level: 1, name: `${MARK} before` }).waitFor();
+  await page.locator('.message').getByText(`${MARK}: without them`).waitFor();
 
   const all = await stored();
   const inbox = await practice.inbox();

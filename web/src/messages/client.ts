@@ -492,7 +492,11 @@ export class Messages {
     await accept(this.#memory, log);
     const head = log.keys.at(-1)?.key_id;
     if (head === undefined) throw new MessageError('no-key');
-    for (const { id } of threads) await this.#shareWith(patient, id, ({ party }) => party === log.party);
+    for (const stored of threads) {
+      // Its messages are not read: what is wrong with one thread keeps nobody from the others.
+      const conversation = await this.#conversation(stored);
+      await this.#wrapTo(patient, stored.id, conversation.key, ({ party }) => party === log.party);
+    }
     await this.#memory.set(`shared/${patient}/${log.party}`, head);
   }
 
@@ -506,8 +510,11 @@ export class Messages {
     await this.read(patient, thread);
     const conversation = this.#conversations.get(thread);
     if (!conversation) throw new MessageError('not-shared');
-    const logs = (await this.logs(patient)).filter(wants);
-    const keys = await this.#wrap(conversation.key, logs);
+    return this.#wrapTo(patient, thread, conversation.key, wants);
+  }
+
+  async #wrapTo(patient: string, thread: string, key: ThreadKey, wants: (log: KeyLog) => boolean): Promise<string[]> {
+    const keys = await this.#wrap(key, (await this.logs(patient)).filter(wants));
     const path = `/v1/patients/${patient}/threads/${thread}/keys`;
     return (await this.#ask<{ parties: string[] }>('POST', path, { keys })).parties;
   }
