@@ -4,7 +4,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createHash, randomUUID } from 'node:crypto';
-import { accounts, api, audit, pause, signedIn } from './portal.mjs';
+import { accounts, api, audit, pause, sends, signedIn } from './portal.mjs';
 
 /** A PDF of one page, with entries of its catalog. */
 function pdf(catalog = '') {
@@ -95,12 +95,26 @@ test('a PDF with a script is refused, in words', async () => {
 });
 
 test('the list has what was uploaded and what the practice wrote', async () => {
+  const id = randomUUID();
+  await sends((who) => [{
+    fullUrl: `urn:uuid:${id}`,
+    resource: {
+      resourceType: 'DocumentReference',
+      id,
+      status: 'current',
+      type: { text: 'Letter to the patient' },
+      subject: { reference: who },
+      date: '2024-05-06T10:00:00Z',
+      content: [{ attachment: { contentType: 'text/plain', data: btoa('All is well.') } }],
+    },
+  }]);
   const { json } = await documents('GET', '?limit=100');
   assert.equal(json.documents[0].id, kept);
   const clinical = json.documents.find((document) => document.kind === 'clinical');
   const one = await documents('GET', `/${clinical.id}`);
   assert.equal(one.status, 200, one.text);
-  assert.ok(one.json.contents.length > 0);
+  assert.equal(one.json.title, 'Letter to the patient');
+  assert.equal(one.json.contents[0].text, 'All is well.');
 });
 
 test('a provider looks at it, and then it stays', async () => {

@@ -1,6 +1,6 @@
 // A running portal as a client sees it, and its audit table as its operator does.
 
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
@@ -156,14 +156,34 @@ export async function invoke(operation, event) {
   return response.json();
 }
 
-/** Puts an object into a bucket, as the practice's record system or the emulator's root user. */
-export async function putObject(bucket, key, text) {
-  const response = await fetch(`${portal.emulator}/${bucket}/${key}`, {
-    method: 'PUT',
-    headers: { authorization: root('s3'), 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' },
-    body: text,
-  });
-  if (!response.ok) throw new Error(`${key}: ${await response.text()}`);
+const samples = new URL('../data/synthea/', import.meta.url);
+
+/** The file of the first demo patient, as the practice's record system wrote it. */
+export function sample() {
+  const name = readdirSync(samples).find((file) => file.includes('Brent_Beer'));
+  return JSON.parse(readFileSync(new URL(name, samples), 'utf8')).entry;
+}
+
+/** The record system sends more of the first demo patient: entries of a bundle, about `who`. */
+export async function sends(entriesAbout) {
+  const who = sample().find(({ resource }) => resource.resourceType === 'Patient');
+  const entry = [who, ...entriesAbout(who.fullUrl)];
+  const file = `more-${randomUUID()}.json`;
+  const of = (folder) => `${portal.emulator}/${portal.outputs.ImportBucketName}/${folder}/${file}`;
+  const headers = { authorization: root('s3'), 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' };
+  const body = JSON.stringify({ resourceType: 'Bundle', type: 'collection', entry });
+  const put = await fetch(of('inbox'), { method: 'PUT', headers, body });
+  if (!put.ok) throw new Error(await put.text());
+  for (let tries = 0; tries < 120; tries += 1) {
+    const report = await fetch(of('reports'), { headers });
+    if (report.ok) {
+      const { state, ...rest } = await report.json();
+      if (state === 'complete') return;
+      if (state !== 'continued') throw new Error(JSON.stringify({ state, ...rest }));
+    }
+    await pause(500);
+  }
+  throw new Error('it was not imported');
 }
 
 /** Subscribes a queue to a topic as its operator could; a function that takes what has come. */

@@ -2,9 +2,8 @@
 // new. A killed connection misses nothing, a ticket works once, and no text is anywhere.
 
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { accounts, api, audit, dynamodb, pause, portal, putObject, signedIn } from './portal.mjs';
+import { accounts, api, audit, dynamodb, pause, portal, sample, sends, signedIn } from './portal.mjs';
 import { Messages } from '../../web/dist/messages/index.js';
 import { Channel } from '../../web/dist/realtime/index.js';
 
@@ -180,21 +179,14 @@ test('an appointment that is booked is told', async () => {
 });
 
 test('a laboratory result that the practice sends is told', async () => {
-  const folder = new URL('../data/synthea/', import.meta.url);
-  const name = readdirSync(folder).find((file) => file.includes('Brent_Beer'));
-  const { entry, ...bundle } = JSON.parse(readFileSync(new URL(name, folder), 'utf8'));
-  const who = entry.find(({ resource }) => resource.resourceType === 'Patient');
-  const result = structuredClone(
-    entry.find(({ resource: { resourceType, category } }) =>
-      resourceType === 'Observation' && category?.[0].coding[0].code === 'laboratory'),
-  );
+  const result = sample().find(({ resource: { resourceType, category } }) =>
+    resourceType === 'Observation' && category?.[0].coding[0].code === 'laboratory');
   const id = crypto.randomUUID();
   result.fullUrl = result.fullUrl.replace(result.resource.id, id);
   result.resource.id = id;
   delete result.resource.encounter;
   result.resource.effectiveDateTime = new Date().toISOString();
-  const file = `result-${id}.json`;
-  await putObject(portal.outputs.ImportBucketName, `inbox/${file}`, JSON.stringify({ ...bundle, entry: [who, result] }));
+  await sends(() => [result]);
   const [told] = await people.patient.hears('result.new', 1);
   assert.deepEqual(Object.keys(told).sort(), ['patient', 'sequence', 'type']);
   assert.equal(told.patient, patient);
