@@ -4,9 +4,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createHash, randomUUID } from 'node:crypto';
-import { accounts, api, audit, dynamodb, pause, portal, signedIn } from './portal.mjs';
-
-const claims = (jwt) => JSON.parse(Buffer.from(jwt.split('.')[1], 'base64url').toString());
+import { accounts, api, audit, pause, signedIn } from './portal.mjs';
 
 /** A PDF of one page, with entries of its catalog. */
 function pdf(catalog = '') {
@@ -100,29 +98,15 @@ test('the list has what was uploaded and what the practice wrote', async () => {
   const { json } = await documents('GET', '?limit=100');
   assert.equal(json.documents[0].id, kept);
   const clinical = json.documents.find((document) => document.kind === 'clinical');
-  if (clinical) {
-    const one = await documents('GET', `/${clinical.id}`);
-    assert.equal(one.status, 200, one.text);
-    assert.ok(one.json.contents.length > 0);
-  }
+  const one = await documents('GET', `/${clinical.id}`);
+  assert.equal(one.status, 200, one.text);
+  assert.ok(one.json.contents.length > 0);
 });
 
 test('a provider looks at it, and then it stays', async () => {
   const patientToken = token;
   const provider = await signedIn(providerAccount);
-  const row = await dynamodb('GetItem', {
-    TableName: portal.outputs.AccountsTableName,
-    Key: { pk: { S: `ACCOUNT#${claims(provider).sub}` } },
-  });
-  const member = await dynamodb('GetItem', {
-    TableName: portal.outputs.PatientsTableName,
-    Key: { pk: { S: `PATIENT#${patient}` }, sk: { S: `CONTEXT#CARE-TEAM#${row.Item.practitioner.S}` } },
-  });
   const reviewed = await documents('POST', `/${kept}/review`, provider);
-  if (!member.Item) {
-    assert.equal(reviewed.status, 404, 'not on the care team');
-    return;
-  }
   assert.equal(reviewed.status, 200, reviewed.text);
   const deleted = await documents('DELETE', `/${kept}`, patientToken);
   assert.equal(deleted.status, 409, deleted.text);

@@ -1,4 +1,5 @@
-// Every word of the app is in the catalogs, and every one of them in Spanish.
+// Every word of the app is in the catalogs, and every one of them in Spanish; so is every sentence of the
+// API's that the app shows.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 
@@ -18,6 +19,26 @@ files.forEach((_, at) => {
 for (const entry of [after[1], after[3]].flatMap((catalog) => catalog.split('\n\n').slice(1))) {
   if (/msgstr ""\s*$/.test(entry)) wrong.push(`not in Spanish: ${entry.trim()}`);
 }
+
+const api = (name) => readFileSync(new URL(`../../shared/src/api/${name}.rs`, import.meta.url), 'utf8').split('#[cfg(test)]')[0];
+/** The sentences within a part of a file. */
+const sentences = (text) =>
+  [...text.matchAll(/"((?:[^"\\]|\\[\s\S])*)"/g)].map(([, one]) => one.replace(/\\\s+/g, '')).filter((one) => /^(?:[A-Z{].* |You$)/.test(one));
+const between = (text, from, to) => text.slice(text.indexOf(from), text.indexOf(to, text.indexOf(from)));
+const access = api('record_access');
+const portal = new Set([
+  ...sentences(api('words')),
+  ...sentences(between(access, 'fn who(', 'pub const fn reported_already')),
+  ...sentences(between(access, 'impl Report {', 'pub struct ReportAccessConcern')),
+  ...sentences(between(api('documents'), 'fn words(', '\n}')),
+  ...sentences(between(api('exports'), 'fn words(', '\n}')),
+  ...sentences(between(api('exports'), 'const WITHHELD', ';')),
+].flatMap((one) => (one.includes('{for_whom}') ? ['you', 'the patient'].map((whom) => one.replace('{for_whom}', whom)) : [one])));
+const said = readFileSync(new URL('../src/words/said.ts', import.meta.url), 'utf8');
+const known = new Set([...said.matchAll(/^ {2}(?:'([^']+)'|"([^"]+)"|(\w+)): '[^']+',$/gm)].map(([, single, double, bare]) => single ?? double ?? bare));
+for (const one of portal) if (!known.has(one)) wrong.push(`not in said.ts: ${one}`);
+for (const one of known) if (!portal.has(one)) wrong.push(`the portal does not say this any more: ${one}`);
+if (portal.size < 100) wrong.push('the sentences of the API were not found');
 if (wrong.length > 0) {
   console.error(wrong.join('\n'));
   process.exit(1);

@@ -126,6 +126,8 @@ export const router = createRouter({
   ]),
   // Every read is in the audit log: nothing is read before somebody asks for it.
   defaultPreload: false,
+  // Of another visit, another screen: it is announced, and begins with nothing of the one before.
+  defaultRemountDeps: ({ params }) => params,
   scrollRestoration: false,
   defaultNotFoundComponent: NotFound,
   defaultErrorComponent: Broken,

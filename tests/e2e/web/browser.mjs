@@ -32,14 +32,18 @@ export async function open(browser, { width = 1280, height = 900, theme = 'light
     reducedMotion: 'reduce',
     acceptDownloads: true,
   });
-  const page = await context.newPage();
   const seen = { violations: [], console: [], urls: new Set(), titles: new Set() };
-  await page.exposeFunction('noteViolation', (text) => seen.violations.push(text));
-  await page.addInitScript(() => {
+  await context.exposeFunction('noteViolation', (text) => seen.violations.push(text));
+  await context.exposeFunction('noteTitle', (text) => seen.titles.add(text));
+  await context.addInitScript(() => {
+    // What a history keeps of each screen: its title, and what the app leaves with its address.
+    const note = () => window.noteTitle(`${document.title} ${JSON.stringify(history.state)}`);
+    new MutationObserver(note).observe(document, { subtree: true, childList: true, characterData: true });
     document.addEventListener('securitypolicyviolation', (event) => {
       window.noteViolation(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`);
     });
   });
+  const page = await context.newPage();
   // The browser itself notes every refused request, by status alone; everything else is the app's.
   page.on('console', (message) => {
     if (!/^Failed to load resource: (the server responded with a status of \d+|net::)/.test(message.text())) seen.console.push(message.text());
@@ -62,6 +66,9 @@ export async function signInAs(page, { email, password, totp_secret: secret }) {
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByRole('button', { name: 'Sign out' }).first().waitFor({ state: 'attached' });
 }
+
+/** What breaks programs, from the list that this repository carries. */
+export const naughty = JSON.parse(readFileSync(new URL('../../data/corpora/strings/blns.json', import.meta.url), 'utf8')).filter((text) => text.trim());
 
 /** The demo account of a role. */
 export const as = (role) => accounts.find((account) => account.role === role);
@@ -114,12 +121,18 @@ export const kept = (page) =>
     return { local: { ...localStorage }, session: { ...sessionStorage }, cookies: document.cookie, names, caches: caches_, workers, title: document.title, url: location.href, state: JSON.stringify(history.state) };
   });
 
+/** All that the browser kept, or had in an address, a title, its history or its console, as text. */
+export const traces = async ({ page, seen, context }) =>
+  JSON.stringify([await kept(page), await context.cookies(), [...seen.urls], [...seen.titles], seen.console]);
+
 /** Nothing was against the policy or on the console, and the browser keeps none of these words. */
-export async function discreet({ page, seen, context }, words) {
+export async function discreet(window, words) {
+  const { page, seen } = window;
   assert.deepEqual(seen.violations, []);
   assert.deepEqual(seen.console, []);
+  assert.ok(seen.titles.size > 3, 'titles are watched');
   const all = await kept(page);
-  const stored = JSON.stringify([all, await context.cookies(), [...seen.urls]]);
+  const stored = await traces(window);
   for (const word of words) {
     for (const spelling of [word, encodeURIComponent(word)]) assert.ok(!stored.includes(spelling), `${word.length} letters of somebody are kept`);
   }
@@ -164,8 +177,27 @@ export async function go(page, path) {
   await settled(page);
 }
 
+/** What a code system or a computer says, where people read: what a term is of, units, dates in digits. */
+const CODES = [
+  / \((?:disorder|event|finding|morphologic abnormality|observable entity|procedure|product|qualifier value|regime\/therapy|situation|substance)\)/,
+  /\[(?:Hg|degF|lb_av|in_i)\]|\{(?:score|count|#)\}/,
+  /\b(?:19|20)\d\d-\d\d-\d\d\b/,
+];
+
+/** What is read is in plain words. What somebody wrote, and numbers of the log, stay as they are. */
+async function worded(page, name) {
+  const texts = await page.evaluate(() => {
+    const walker = document.createTreeWalker(document.querySelector('main') ?? document.body, NodeFilter.SHOW_TEXT);
+    const found = [];
+    while (walker.nextNode()) if (!walker.currentNode.parentElement.closest('code, .quote, .document-text, .message-text')) found.push(walker.currentNode.data);
+    return found;
+  });
+  assert.deepEqual(texts.filter((text) => CODES.some((code) => code.test(text))), [], `${name} is in plain words`);
+}
+
 /** Accessible in both themes, at every width without scrolling sideways, and whole at 400 %. */
 export async function examine(page, name) {
+  await worded(page, name);
   for (const theme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme: theme });
     await accessible(page, `${name} ${theme}`);

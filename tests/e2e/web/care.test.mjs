@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { Messages } from '../../../web/dist/messages/index.js';
 import { accounts, api, code, invoke, signedIn } from '../portal.mjs';
-import { accessible, at, downloaded, examine, go, kept, launch, open, settled, signInAs, tabTo, titled } from './browser.mjs';
+import { accessible, as, at, downloaded, examine, go, kept, launch, naughty, open, settled, signInAs, tabTo, titled, tokenOf } from './browser.mjs';
 
 const [account, friend] = accounts.filter(({ role }) => role === 'patient');
 const MARK = `Xylophone-${randomUUID().slice(0, 8)}`;
@@ -22,7 +22,9 @@ let provider;
 
 before(async () => {
   browser = await launch();
-  provider = await signedIn(accounts.find(({ role }) => role === 'provider'));
+  const theirs = await open(browser);
+  await signInAs(theirs.page, as('provider'));
+  provider = await tokenOf(theirs.page);
   const availability = await api('GET', '/v1/availability', { token: provider });
   const weekly = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday'].map((name) =>
     ({ day: name, from: '13:00', to: '17:00', location: 'Main Street', types: ['check-up'] }));
@@ -41,7 +43,7 @@ before(async () => {
   mine = await open(browser);
   await signInAs(mine.page, account);
   await settled(mine.page);
-  patient = (await api('GET', '/v1/account', { token: await token(mine.page) })).json.patient;
+  patient = (await api('GET', '/v1/account', { token: await tokenOf(mine.page) })).json.patient;
   const memory = new Map();
   const call = async (method, path, body, headers) => {
     const { status, json } = await api(method, path, { token: provider, body, headers });
@@ -49,14 +51,17 @@ before(async () => {
   };
   const sub = JSON.parse(Buffer.from(provider.split('.')[1], 'base64url').toString()).sub;
   practice = new Messages(call, { account: sub, owner: 'providers' }, { get: async (name) => memory.get(name), set: async (name, value) => void memory.set(name, value) });
-  // The practice has a key before anybody can write to it.
-  const logs = await practice.logs(patient);
-  if (logs.find(({ party }) => party === 'providers').keys.length === 0) await practice.register();
+  // Nobody can write to the practice before it has a key: whoever of it looks at messages first makes it.
+  const keys = async () => (await practice.logs(patient)).find(({ party }) => party === 'providers').keys.length;
+  assert.equal(await keys(), 0, 'the portal is fresh');
+  const made = theirs.page.waitForResponse((response) => response.url().endsWith('/v1/message-keys/providers'));
+  await go(theirs.page, '/inbox');
+  assert.ok((await made).ok());
+  assert.equal(await keys(), 1);
+  assert.deepEqual([theirs.seen.violations, theirs.seen.console], [[], []]);
+  await theirs.context.close();
 });
 after(() => browser?.close());
-
-/** The token that a window has. */
-const token = (page) => page.evaluate(() => Object.entries(sessionStorage).find(([name]) => name.endsWith('.accessToken'))[1]);
 
 async function clean() {
   assert.deepEqual(mine.seen.violations, []);
@@ -266,7 +271,10 @@ test('a message goes to the care team, who answers; both hear of it at once', as
   const answer = `${MARK}: since when? <img src=x onerror=alert(1)> \u202Erev ﷽ 👩‍⚕️`;
   await practice.send(patient, thread, { text: answer });
   await page.getByText(answer).waitFor();
-  assert.equal(await page.locator('.message img').count(), 0);
+  const list = naughty.filter((text) => !text.includes('\n')).join('\n').slice(0, 14_000);
+  await practice.send(patient, thread, { text: list });
+  await page.waitForFunction((text) => [...document.querySelectorAll('.message-text')].some((node) => node.textContent === text), list);
+  assert.equal(await page.locator('.message :is(img, script, iframe, svg, a)').count(), 0);
   await examine(page, 'thread');
 
   await page.getByRole('button', { name: 'Attach a document' }).click();
@@ -274,12 +282,13 @@ test('a message goes to the care team, who answers; both hear of it at once', as
   await settled(page);
   await examine(page, 'attach-dialog');
   const documents = page.getByRole('dialog').getByRole('checkbox');
-  if ((await documents.count()) > 0) await documents.first().check();
+  await documents.first().check();
   await page.getByRole('dialog').getByRole('button', { name: 'Attach', exact: true }).click();
   await page.getByLabel('Your answer').fill(`${MARK}: for a week`);
   await page.getByRole('button', { name: 'Send', exact: true }).click();
   await page.getByText(`${MARK}: for a week`, { exact: true }).locator('visible=true').first().waitFor();
   await page.waitForFunction(() => document.querySelector('textarea')?.value === '');
+  await page.locator('.message').getByRole('link', { name: 'Attached document 1' }).waitFor();
   await page.getByRole('button', { name: 'Put this conversation away' }).click();
   await page.getByRole('heading', { name: 'Messages' }).waitFor();
   await page.getByLabel('Put away').check();
@@ -336,7 +345,7 @@ test('a correction is asked for, denied and disagreed with', async () => {
   await dialog.getByLabel('How do you know?').fill('I would know');
   await dialog.getByRole('button', { name: 'Send request' }).click();
   await page.getByText('Your request is with the practice.').waitFor();
-  const list = await api('GET', `/v1/patients/${patient}/amendments`, { token: await token(page) });
+  const list = await api('GET', `/v1/patients/${patient}/amendments`, { token: await tokenOf(page) });
   const { id } = list.json.amendments.find(({ change }) => change.startsWith(MARK));
   const denied = await api('POST', `/v1/patients/${patient}/amendments/${id}/review`, { token: provider, body: { deny: { basis: 'accurate-and-complete', explanation: 'It was asked for twice' } } });
   assert.equal(denied.status, 200, denied.text);

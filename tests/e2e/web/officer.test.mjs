@@ -283,8 +283,12 @@ test('messages are passed on, accounted for, and left out for an agency', async 
   const memory = () => { const kept = new Map(); return { get: async (name) => kept.get(name), set: async (name, value) => void kept.set(name, value) }; };
   const asked = (token) => async (method, path, body, headers) => { const { status, json } = await api(method, path, { token, body, headers }); return { status, json }; };
   const token = await tokenOf(provider.page);
-  const me = await call(token, 'GET', '/v1/account');
-  await new Messages(asked(token), { account: me.id, owner: 'providers' }, memory()).key(patient.id);
+  // Whoever of the practice looks at messages first makes its key.
+  await go(provider.page, `/patients/${patient.id}/threads`);
+  await provider.page.waitForFunction(async ([path, token]) => {
+    const { parties } = await (await fetch(path, { headers: { authorization: `Bearer ${token}` } })).json();
+    return parties.find(({ party }) => party === 'providers').keys.length > 0;
+  }, [`/v1/patients/${patient.id}/message-keys`, token]);
   const writer = new Messages(asked(other.token), { account: other.account, owner: 'account' }, memory());
   await writer.start(other.id, 'billing', `${MARK} my bill`, { text: `${MARK}: it is too high` });
 

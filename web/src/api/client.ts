@@ -52,7 +52,7 @@ export function useApiAt(address: string): void {
 }
 
 /** The whole address of a path of the API, for other programs. */
-export const apiAddress = (path: string): string => new URL(path, base || location.origin).href;
+export const apiAddress = (path: string): string => `${base || location.origin}${path}`;
 
 /** A call of the libraries that speak to the API by themselves. */
 export async function call(method: 'GET' | 'POST', path: string, body?: unknown, headers: Record<string, string> = {}): Promise<{ status: number; json: unknown }> {

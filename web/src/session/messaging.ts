@@ -3,6 +3,7 @@
 import { call } from '../api/client';
 import { type Call, Drafts, IndexedDbStore, type LoggedKey, type Memory, Messages } from '../messages';
 import type { Lock } from '../messages/lock';
+import { useAccount } from './me';
 
 /** Somebody has to say what opens their key; nothing if they do not. */
 export interface Asked {
@@ -49,8 +50,11 @@ interface Mailbox {
 let mailbox: { account: string; mailbox: Mailbox } | undefined;
 
 /** One for the page: it knows keys that were unlocked, and goes with the page. */
-export function mailboxOf(account: string, owner: 'account' | 'providers'): Mailbox {
+export function useMailbox(): Mailbox {
+  const { id: account, role } = useAccount();
   if (mailbox?.account !== account) {
+    // The practice's people share one key; patients and proxies have one of their own.
+    const owner = role === 'patient' ? 'account' : 'providers';
     const memory = remember(account);
     const messages = new Messages(call as Call, { account, owner }, memory, askLock);
     mailbox = { account, mailbox: { messages, memory, drafts: new Drafts(new IndexedDbStore(), account) } };

@@ -3,7 +3,11 @@
 /** What SNOMED CT says a term is of, behind the term. */
 const OF = / \((?:disorder|event|finding|morphologic abnormality|observable entity|procedure|product|qualifier value|regime\/therapy|situation|substance)\)$/;
 
-export const term = (text: string): string => text.replace(OF, '');
+export function term(text: string): string;
+export function term(text: string | null | undefined): string | undefined;
+export function term(text: string | null | undefined): string | undefined {
+  return text?.replace(OF, '');
+}
 
 /** Units of UCUM, and what is written for them. */
 const UNITS: Readonly<Record<string, string>> = {
@@ -17,5 +21,9 @@ const UNITS: Readonly<Record<string, string>> = {
 };
 const KNOWN = /mm\[Hg\]|\[degF\]|\[lb_av\]|\[in_i\]|10\*[36]\/uL|kg\/m2| ?\{(?:score|count|#)\}/g;
 
-/** A value with its unit. What is counted or scored has none that says more than the name. */
-export const measured = (text: string): string => text.replace(KNOWN, (unit) => UNITS[unit] ?? '');
+/** A value with its unit, or a value that is a term. What is counted or scored has no unit that says more than
+ * the name. */
+export const measured = (text: string): string => term(text).replace(KNOWN, (unit) => UNITS[unit] ?? '');
+
+/** Several terms, one after the other. */
+export const terms = (all: readonly string[] | null | undefined): string => (all ?? []).map(term).join(', ');

@@ -13,6 +13,7 @@ import { More, usePages } from '../../ui/More';
 import { Failure, Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
 import { instant } from '../../words/dates';
+import { said } from '../../words/said';
 
 type Access = Schemas['Accessed'];
 const OF = ['others', 'anyone', 'providers', 'staff', 'proxies', 'portal', 'disclosures'] as const;
@@ -66,12 +67,12 @@ function OneAccess({ access, onReport }: { access: Access; onReport: () => void 
   return (
     <section className="card">
       <div className="card-head">
-        <h2>{who.name ?? who.text}</h2>
-        {outcome.code !== 'done' && <span className="flag note">{outcome.text}</span>}
+        <h2>{who.name ?? said(who.text)}</h2>
+        {outcome.code !== 'done' && <span className="flag note">{said(outcome.text)}</span>}
       </div>
-      <p>{what.text}</p>
-      <p className="hint">{[instant(at), who.name && who.text, why?.text].filter(Boolean).join(' · ')}</p>
-      {why?.emergency && <Notice kind="warning"><p>{why.emergency.text}</p></Notice>}
+      <p>{said(what.text)}</p>
+      <p className="hint">{[instant(at), who.name && said(who.text, who.name), why && said(why.text)].filter(Boolean).join(' · ')}</p>
+      {why?.emergency && <Notice kind="warning"><p>{said(why.emergency.text)}</p></Notice>}
       {why?.disclosure && (
         <Facts facts={[
           [<Trans>Passed on to</Trans>, [why.disclosure.recipient, why.disclosure.address].filter(Boolean).join(', ')],
@@ -80,7 +81,7 @@ function OneAccess({ access, onReport }: { access: Access; onReport: () => void 
       )}
       {from && <p className="hint"><Trans>From the address {from.source_ip}</Trans></p>}
       {report ? (
-        <Notice><p>{report.text}</p></Notice>
+        <Notice><p>{said(report.text)}</p></Notice>
       ) : (
         who.kind !== 'you' && <Button look="quiet" onClick={onReport}><Trans>This looks wrong</Trans></Button>
       )}
@@ -108,7 +109,7 @@ function Report({ patient, access, onClose }: { patient: string; access: Access;
   }
   return (
     <Dialog title={<Trans>Tell the privacy officer</Trans>} onClose={onClose}>
-      <p>{access.who.name ?? access.who.text}: {access.what.text}, {instant(access.at)}</p>
+      <p>{access.who.name ?? said(access.who.text)}: {said(access.what.text)}, {instant(access.at)}</p>
       {send.error && <Failure error={send.error} />}
       <form
         onSubmit={(event) => {

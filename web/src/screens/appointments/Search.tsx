@@ -5,7 +5,8 @@ import { Button } from '../../ui/Button';
 import { SelectField, TextField } from '../../ui/Field';
 import { daysAhead } from '../../words/dates';
 import { inWords } from '../../words/codes';
-import { type Provider, specialtyName, typesOf } from './providers';
+import { specialtyName } from '../../words/specialties';
+import { type Provider, typesOf } from './providers';
 import type { Wanted } from './Slots';
 
 const MODALITIES = ['in-person', 'video', 'phone'] as const;

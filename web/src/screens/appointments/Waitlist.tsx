@@ -10,7 +10,8 @@ import { Empty, Loaded } from '../../ui/Loading';
 import { Failure, Notice } from '../../ui/Notice';
 import { clinicalDate, instant, inZone, timeOfDay } from '../../words/dates';
 import { inWords } from '../../words/codes';
-import { type Provider, providersQuery, specialtyName, typesOf } from './providers';
+import { specialtyName } from '../../words/specialties';
+import { type Provider, providersQuery, typesOf } from './providers';
 import { TakeOffer } from './TakeOffer';
 
 type Place = Schemas['Places']['places'][number];

@@ -17,12 +17,6 @@ export const providersQuery = queryOptions({
   },
 });
 
-/** A specialty's code as people read it: `family-medicine` is Family medicine. */
-export const specialtyName = (code: string): string => {
-  const words = code.replaceAll('-', ' ');
-  return words.charAt(0).toUpperCase() + words.slice(1);
-};
-
 /** The types that these providers offer, each once. */
 export function typesOf(providers: Provider[]): Map<string, string> {
   return new Map(providers.flatMap(({ appointment_types }) => appointment_types.map(({ code, name, minutes }) => [code, `${name} (${minutes} min)`] as const)));

@@ -10,6 +10,7 @@ import { More, usePages } from '../../ui/More';
 import { Page } from '../../ui/Page';
 import { clinicalDate, day } from '../../words/dates';
 import { inWords } from '../../words/codes';
+import { term } from '../../words/terms';
 import { Upload } from './Upload';
 
 type Document = Schemas['DocumentList']['documents'][number];
@@ -57,7 +58,7 @@ function Row({ document }: { document: Document }) {
   return (
     <Link to="/documents/$document" params={{ document: document.id }} className="row">
       <span className="row-main">
-        <span className="row-name">{document.title ?? <Trans>Document from the practice</Trans>}</span>
+        <span className="row-name">{term(document.title) ?? <Trans>Document from the practice</Trans>}</span>
         <span className="hint">{[clinicalDate(document.date), ...(document.authors ?? [])].filter(Boolean).join(' · ')}</span>
       </span>
       {document.hold && <span className="flag note"><Trans>On hold</Trans></span>}

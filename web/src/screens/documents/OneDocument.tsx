@@ -14,6 +14,8 @@ import { Page } from '../../ui/Page';
 import { save, saveBytes } from '../../ui/save';
 import { clinicalDate, day, instant, number } from '../../words/dates';
 import { inWords } from '../../words/codes';
+import { said } from '../../words/said';
+import { term } from '../../words/terms';
 
 type Found = Schemas['OneDocument'];
 type Upload = Extract<Found, { kind: 'upload' }>;
@@ -26,7 +28,7 @@ export function OneDocument() {
   const fetch = () => answer(api.GET('/v1/patients/{patient}/documents/{document}', { params: { path: { patient, document } } }));
   const query = useQuery({ queryKey: [patient, 'document', document], queryFn: fetch });
   const found = query.data;
-  const name = found && (found.kind === 'upload' ? found.name : found.title);
+  const name = found && (found.kind === 'upload' ? found.name : term(found.title));
   return (
     <Page title={t`Document`} heading={name ?? t`Document`} back={<Link to="/documents"><Trans>All documents</Trans></Link>}>
       <Loaded query={query}>
@@ -56,7 +58,7 @@ function AnUpload({ patient, upload, fetch }: { patient: string; upload: Upload;
   });
   return (
     <section className="card">
-      {upload.rejection && <Notice kind="warning" title={<Trans>This file was not accepted</Trans>}><p>{upload.rejection.detail}</p></Notice>}
+      {upload.rejection && <Notice kind="warning" title={<Trans>This file was not accepted</Trans>}><p>{said(upload.rejection.detail)}</p></Notice>}
       <Facts
         facts={[
           [<Trans>Status</Trans>, inWords(upload.status)],
@@ -97,12 +99,12 @@ function AClinical({ document }: { document: Clinical }) {
           [<Trans>Date</Trans>, clinicalDate(document.date)],
           [<Trans>Written by</Trans>, (document.authors ?? []).join(', ')],
           [<Trans>Status</Trans>, inWords(document.status)],
-          [<Trans>Conclusion</Trans>, document.conclusion],
+          [<Trans>Conclusion</Trans>, term(document.conclusion)],
         ]}
       />
       {(document.contents ?? []).map((content, at) => (
         <div key={at}>
-          {content.title && <h2>{content.title}</h2>}
+          {content.title && <h2>{term(content.title)}</h2>}
           {content.text && <div className="document-text" role="region" tabIndex={0} aria-label={content.title ?? t`Text of the document`}>{content.text}</div>}
           {content.data && (
             <Button onClick={() => saveBytes(content.data ?? '', content.content_type ?? 'application/octet-stream', content.title ?? 'document')}><Trans>Save to this device</Trans></Button>

@@ -7,6 +7,7 @@ import { answer, api, newKey, type Schemas } from '../../api/client';
 import { Problem } from '../../api/problem';
 import { Button } from '../../ui/Button';
 import { Failure, Notice } from '../../ui/Notice';
+import { said } from '../../words/said';
 
 const TYPES = ['application/pdf', 'image/jpeg', 'image/png'] as const;
 type Type = (typeof TYPES)[number];
@@ -109,7 +110,7 @@ function Inspected({ patient, document, onChange, onAgain }: { patient: string; 
     <>
       {upload?.status === 'available'
         ? <Notice kind="good"><p><Trans>Your care team can see it now.</Trans></p></Notice>
-        : <Notice kind="alert" title={<Trans>This file was not accepted</Trans>}><p>{upload?.rejection?.detail}</p></Notice>}
+        : <Notice kind="alert" title={<Trans>This file was not accepted</Trans>}><p>{said(upload?.rejection?.detail ?? '')}</p></Notice>}
       <Button onClick={onAgain}><Trans>Send another document</Trans></Button>
     </>
   );

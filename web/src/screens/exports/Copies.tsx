@@ -11,6 +11,7 @@ import { Failure, Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
 import { save } from '../../ui/save';
 import { clinicalDate, instant } from '../../words/dates';
+import { said } from '../../words/said';
 
 type Export = Schemas['Export'];
 type Format = Schemas['Format'];
@@ -120,20 +121,22 @@ function OneCopy({ patient, copy }: { patient: string; copy: Export }) {
     }
   };
   const entries = copy.progress?.entries;
+  // A hold that came since takes the files away from a copy that was made.
+  const there = copy.state === 'ready' && copy.available_until;
   return (
     <section className="card">
       <div className="card-head">
         <h3>{instant(copy.requested_at)}</h3>
-        <span className={`flag ${copy.state === 'ready' ? 'good' : copy.state === 'failed' ? 'note' : ''}`}>{states[copy.state]}</span>
+        <span className={`flag ${there ? 'good' : copy.problem ? 'note' : ''}`}>{copy.state === 'ready' && !there ? t`No longer there` : states[copy.state]}</span>
       </div>
       {(copy.from || copy.to) && <p className="hint">{clinicalDate(copy.from)} – {clinicalDate(copy.to)}</p>}
       {running(copy) && <><progress aria-label={t`Being made`} />{entries !== undefined && <p className="hint"><Plural value={entries} one="# entry so far" other="# entries so far" /></p>}</>}
-      {copy.problem && <p>{copy.problem}</p>}
+      {copy.problem && <Notice kind="warning"><p>{said(copy.problem)}</p></Notice>}
       {error !== undefined && <Failure error={error} />}
-      {copy.state === 'ready' && (
+      {there && (
         <>
           <div className="actions">{(copy.files ?? []).map(({ file }) => <Button key={file} onClick={() => void download(file)}>{names[file]}</Button>)}</div>
-          {copy.available_until && <Until at={copy.available_until} />}
+          <Until at={there} />
           <Notice kind="warning"><p><Trans>On a computer that others use, delete the files when you are done: anybody who finds them can read them.</Trans></p></Notice>
         </>
       )}

@@ -7,6 +7,7 @@ import { usePatient, useSubject } from '../../session/me';
 import { Empty, Loaded } from '../../ui/Loading';
 import { Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
+import { term } from '../../words/terms';
 import { Row as Visit } from '../appointments/Row';
 import { ResultRow } from '../labs/ResultRow';
 
@@ -66,7 +67,7 @@ export function PatientHome() {
                   <ul className="rows">
                     {active_prescriptions.newest.map(({ id, medication, dosage }) => (
                       <li key={id} className="row-text">
-                        <span className="row-name">{medication ?? <Trans>No name recorded</Trans>}</span>
+                        <span className="row-name">{term(medication) ?? <Trans>No name recorded</Trans>}</span>
                         {dosage[0] && <span className="hint">{dosage[0]}</span>}
                       </li>
                     ))}

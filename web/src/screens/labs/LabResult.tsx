@@ -11,7 +11,7 @@ import { Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
 import { clinicalDate, day } from '../../words/dates';
 import { inWords } from '../../words/codes';
-import { measured } from '../../words/terms';
+import { measured, term } from '../../words/terms';
 import { Flags } from './Flags';
 import { label, rangeInWords, valueInWords } from './values';
 
@@ -27,7 +27,7 @@ export function LabResult() {
   });
   const back = <Link to="/lab-results"><Trans>All lab results</Trans></Link>;
   return (
-    <Page key={result} title={t`Lab result`} heading={query.data?.name ?? t`Lab result`} intro={query.data && clinicalDate(query.data.effective)} back={back}>
+    <Page title={t`Lab result`} heading={term(query.data?.name) ?? t`Lab result`} intro={query.data && clinicalDate(query.data.effective)} back={back}>
       <Loaded query={query}>{(found) => <One result={found} />}</Loaded>
     </Page>
   );
@@ -45,7 +45,7 @@ function One({ result }: { result: Schemas['LabResult'] }) {
   }
   const ranges = reference_ranges.map(rangeInWords).filter(Boolean);
   const facts: [ReactNode, ReactNode][] = [];
-  if (report?.title) facts.push([<Trans>Part of</Trans>, report.title]);
+  if (report?.title) facts.push([<Trans>Part of</Trans>, term(report.title)]);
   if (status) facts.push([<Trans>Status</Trans>, inWords(status)]);
   if (issued) facts.push([<Trans>Sent by the laboratory</Trans>, clinicalDate(issued)]);
   return (

@@ -3,7 +3,7 @@ import { Link } from '@tanstack/react-router';
 import { Trans } from '@lingui/react/macro';
 import type { Schemas } from '../../api/client';
 import { clinicalDate } from '../../words/dates';
-import { measured } from '../../words/terms';
+import { measured, term } from '../../words/terms';
 import { Flags } from './Flags';
 
 type Result = Schemas['LabResult'];
@@ -14,7 +14,7 @@ export function ResultRow({ result, dated = true }: { result: Result; dated?: bo
   return (
     <Link to="/lab-results/$result" params={{ result: id }} className="row">
       <span className="row-main">
-        <span className="row-name">{name ?? (hold ? <Trans>Result on hold</Trans> : <Trans>Unnamed result</Trans>)}</span>
+        <span className="row-name">{term(name) ?? (hold ? <Trans>Result on hold</Trans> : <Trans>Unnamed result</Trans>)}</span>
         {dated && <span className="hint">{clinicalDate(effective)}</span>}
       </span>
       <span className="row-value">

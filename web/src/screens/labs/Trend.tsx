@@ -5,7 +5,7 @@ import { answer, api, type Schemas } from '../../api/client';
 import { usePatient } from '../../session/me';
 import { Loaded } from '../../ui/Loading';
 import { clinicalDate } from '../../words/dates';
-import { measured } from '../../words/terms';
+import { measured, term } from '../../words/terms';
 import { Chart } from './Chart';
 import { Flags } from './Flags';
 import { bounds } from './values';
@@ -35,11 +35,12 @@ export function Trend({ series, current }: { series: string; current: Schemas['L
 function OneLine({ line, ranges, current }: { line: Schemas['Trend']['lines'][number]; ranges: Schemas['ReferenceRange'][]; current: string }) {
   const { t } = useLingui();
   const unit = measured(line.unit ?? '');
-  const title = line.component ?? t`Values`;
+  const component = term(line.component);
+  const title = component ?? t`Values`;
   const shown = line.points.filter((point) => point.effective);
   return (
     <div className="trend">
-      {line.component && <h3>{line.component}</h3>}
+      {component && <h3>{component}</h3>}
       {shown.length > 1 ? (
         <Chart points={shown} unit={unit} band={line.component ? undefined : bounds(ranges, line.unit)} />
       ) : (

@@ -5,13 +5,13 @@ import { Plural, Trans, useLingui } from '@lingui/react/macro';
 import { answer, api } from '../../api/client';
 import { asProblem } from '../../api/problem';
 import { useSubject } from '../../session/me';
+import { useMailbox } from '../../session/messaging';
 import { Button } from '../../ui/Button';
 import { Dialog } from '../../ui/Dialog';
 import { SelectField, TextArea, TextField } from '../../ui/Field';
 import { Loaded } from '../../ui/Loading';
 import { Failure } from '../../ui/Notice';
 import { inWords } from '../../words/codes';
-import { useMailbox } from './mailbox';
 import { NewKeys } from './NewKeys';
 
 const CATEGORIES = ['medical-question', 'medication', 'test-result', 'appointment', 'billing', 'other'] as const;

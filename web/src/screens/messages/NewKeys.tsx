@@ -2,9 +2,9 @@
 import { useQuery } from '@tanstack/react-query';
 import { Trans } from '@lingui/react/macro';
 import { accept, fingerprint, hasNewKey, type KeyLog } from '../../messages';
+import { useMailbox } from '../../session/messaging';
 import { Button } from '../../ui/Button';
 import { Loaded } from '../../ui/Loading';
-import { useMailbox } from './mailbox';
 
 export function NewKeys({ patient, onDone }: { patient: string; onDone: () => void }) {
   const { messages, memory } = useMailbox();

@@ -3,9 +3,10 @@ import { Link, useNavigate } from '@tanstack/react-router';
 import { useQueryClient } from '@tanstack/react-query';
 import { Trans, useLingui } from '@lingui/react/macro';
 import { usePatient } from '../../session/me';
+import { useMailbox } from '../../session/messaging';
 import { Page } from '../../ui/Page';
 import { Compose } from './Compose';
-import { Emergency, Mail, useMailbox } from './mailbox';
+import { Emergency, Mail } from './mailbox';
 
 export function NewThread() {
   const { t } = useLingui();

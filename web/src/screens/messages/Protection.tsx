@@ -5,12 +5,13 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Trans, useLingui } from '@lingui/react/macro';
 import { fingerprint, type KeyLog } from '../../messages';
 import { useAccount, usePatient } from '../../session/me';
+import { useMailbox } from '../../session/messaging';
 import { Button } from '../../ui/Button';
 import { TextField } from '../../ui/Field';
 import { Loaded } from '../../ui/Loading';
 import { Failure, Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
-import { Mail, useMailbox } from './mailbox';
+import { Mail } from './mailbox';
 import { Whose } from './NewKeys';
 
 const SHORTEST = 15;

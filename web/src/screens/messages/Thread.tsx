@@ -5,13 +5,14 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Plural, Trans, useLingui } from '@lingui/react/macro';
 import type { OpenedMessage, StoredThread } from '../../messages';
 import { useAccount, usePatient } from '../../session/me';
+import { useMailbox } from '../../session/messaging';
 import { Button } from '../../ui/Button';
 import { Empty, Loaded } from '../../ui/Loading';
 import { Failure, Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
 import { day, instant } from '../../words/dates';
 import { Compose } from './Compose';
-import { Mail, useMailbox, useThreads } from './mailbox';
+import { Mail, useThreads } from './mailbox';
 
 export function Thread() {
   const { t } = useLingui();

@@ -2,14 +2,11 @@
 import { type ReactNode, useSyncExternalStore } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { Plural, Trans } from '@lingui/react/macro';
-import { useAccount } from '../../session/me';
-import { locks, mailboxOf } from '../../session/messaging';
+import { locks, useMailbox } from '../../session/messaging';
 import { Button } from '../../ui/Button';
 import { Dialog } from '../../ui/Dialog';
 import { TextField } from '../../ui/Field';
 import { Notice } from '../../ui/Notice';
-
-export const useMailbox = () => mailboxOf(useAccount().id, 'account');
 
 /** All threads of a patient, those that were put away among them. */
 export function useThreads(patient: string) {

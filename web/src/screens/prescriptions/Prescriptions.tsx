@@ -15,6 +15,7 @@ import { Page } from '../../ui/Page';
 import { Choice } from '../../ui/Choice';
 import { clinicalDate, instant } from '../../words/dates';
 import { inWords } from '../../words/codes';
+import { term, terms } from '../../words/terms';
 
 type List = Awaited<ReturnType<typeof prescriptions>>;
 type Prescription = List['prescriptions'][number];
@@ -61,7 +62,7 @@ function Listed({ patient, status }: { patient: string; status: 'active' | 'past
           prescription={asking}
           onClose={() => setAsking(undefined)}
           onDone={() => {
-            setAsked(asking.medication ?? '');
+            setAsked(term(asking.medication) ?? '');
             setAsking(undefined);
           }}
         />
@@ -75,7 +76,7 @@ function OnePrescription({ prescription, onAsk }: { prescription: Prescription; 
   if (unreadable) return <section className="card"><p><Trans>There is an entry here that cannot be shown. Ask the practice about it.</Trans></p></section>;
   return (
     <section className="card">
-      <h2>{medication ?? <Trans>No name recorded</Trans>}</h2>
+      <h2>{term(medication) ?? <Trans>No name recorded</Trans>}</h2>
       {do_not_take && <Notice kind="warning"><p><Trans>Your doctor ordered you NOT to take this.</Trans></p></Notice>}
       {dosage.map((line, at) => <p key={at} className="dosage">{line}</p>)}
       {dosage_status === 'incomplete' && <p className="hint"><Trans>There is more to the instructions than we can show. Ask the practice.</Trans></p>}
@@ -83,7 +84,7 @@ function OnePrescription({ prescription, onAsk }: { prescription: Prescription; 
       {notes.map((note, at) => <p key={at} className="quote">{note}</p>)}
       <Facts
         facts={[
-          [<Trans>Why</Trans>, reasons.join(', ')],
+          [<Trans>Why</Trans>, terms(reasons)],
           [<Trans>Prescribed by</Trans>, prescriber?.name],
           [<Trans>Prescribed on</Trans>, clinicalDate(authored_on)],
           [<Trans>Good until</Trans>, clinicalDate(valid_until)],
@@ -91,7 +92,7 @@ function OnePrescription({ prescription, onAsk }: { prescription: Prescription; 
         ]}
       />
       {open_refill_request && <p className="tag-line"><span className="flag note"><Trans>Refill requested</Trans></span></p>}
-      {can_request_refill && <Button onClick={onAsk}><Trans>Ask for a refill</Trans><span className="unseen">: {medication}</span></Button>}
+      {can_request_refill && <Button onClick={onAsk}><Trans>Ask for a refill</Trans><span className="unseen">: {term(medication)}</span></Button>}
     </section>
   );
 }
@@ -113,7 +114,7 @@ function AskForRefill({ patient, prescription, onClose, onDone }: { patient: str
   });
   return (
     <Dialog title={<Trans>Ask for a refill</Trans>} onClose={onClose}>
-      <p><strong>{prescription.medication}</strong></p>
+      <p><strong>{term(prescription.medication)}</strong></p>
       <p><Trans>The practice checks your request and answers it. This can take a few days. If you have no medicine left, call them.</Trans></p>
       {ask.error && <Failure error={ask.error} />}
       <form
@@ -162,7 +163,7 @@ function OneRequest({ patient, request }: { patient: string; request: Request })
   return (
     <section className="card">
       <div className="card-head">
-        <h2>{request.medication ?? <Trans>No name recorded</Trans>}</h2>
+        <h2>{term(request.medication) ?? <Trans>No name recorded</Trans>}</h2>
         <span className={`flag ${request.state === 'approved' ? 'good' : request.state === 'denied' ? 'note' : ''}`}>{inWords(request.state)}</span>
       </div>
       <ol className="steps">

@@ -62,7 +62,7 @@ const SHOW: { [S in Schemas['Section']]: (entry: never) => Shown } = {
     heading: one.name,
     at: when(one.onset) || clinicalDate(one.recorded),
     facts: [
-      [<Trans>Reaction</Trans>, (one.reactions ?? []).flatMap(({ manifestations = [], severity }) => [...manifestations, ...(severity ? [inWords(severity)] : [])]).join(', ')],
+      [<Trans>Reaction</Trans>, (one.reactions ?? []).flatMap(({ manifestations = [], severity }) => [...manifestations, ...(severity ? [inWords(severity)] : [])]).map(term).join(', ')],
       [<Trans>How serious it could be</Trans>, inWords(one.criticality)],
       [<Trans>How sure this is</Trans>, inWords(one.verification_status)],
       [<Trans>Last time</Trans>, clinicalDate(one.last_occurrence)],
@@ -83,7 +83,7 @@ const SHOW: { [S in Schemas['Section']]: (entry: never) => Shown } = {
     at: clinicalDate(one.occurrence),
     facts: [
       [<Trans>Dose</Trans>, one.dose],
-      [<Trans>Where</Trans>, one.site],
+      [<Trans>Where</Trans>, term(one.site)],
       [<Trans>Lot number</Trans>, one.lot_number],
       [<Trans>Why</Trans>, list(one.reasons)],
     ],
@@ -94,7 +94,7 @@ const SHOW: { [S in Schemas['Section']]: (entry: never) => Shown } = {
     facts: [
       [<Trans>Why</Trans>, list(one.reasons)],
       [<Trans>Where</Trans>, list(one.body_sites)],
-      [<Trans>Outcome</Trans>, one.outcome],
+      [<Trans>Outcome</Trans>, term(one.outcome)],
     ],
   }),
   encounters: (one: Schemas['Encounter']) => ({
@@ -102,20 +102,20 @@ const SHOW: { [S in Schemas['Section']]: (entry: never) => Shown } = {
     at: when(one.period),
     facts: [
       [<Trans>Why</Trans>, list(one.reasons)],
-      [<Trans>Afterwards</Trans>, one.discharge_disposition],
+      [<Trans>Afterwards</Trans>, term(one.discharge_disposition)],
     ],
   }),
   'care-plans': (one: Schemas['CarePlan']) => ({
     heading: one.name ?? list(one.categories),
     at: when(one.period),
-    facts: [[<Trans>What is planned</Trans>, (one.activities ?? []).map(({ name, description }) => name ?? description).filter(Boolean).join(', ')]],
+    facts: [[<Trans>What is planned</Trans>, (one.activities ?? []).map(({ name, description }) => term(name) ?? description).filter(Boolean).join(', ')]],
     more: one.description && <p>{one.description}</p>,
   }),
   'care-teams': (one: Schemas['CareTeam']) => ({
     heading: one.name ?? list(one.categories),
     at: when(one.period),
     facts: [
-      [<Trans>Who</Trans>, (one.participants ?? []).map(({ name, roles = [] }) => [name, ...roles].filter(Boolean).join(', ')).filter(Boolean).join(' · ')],
+      [<Trans>Who</Trans>, (one.participants ?? []).map(({ name, roles = [] }) => [name, ...roles.map(term)].filter(Boolean).join(', ')).filter(Boolean).join(' · ')],
       [<Trans>Why</Trans>, list(one.reasons)],
     ],
   }),

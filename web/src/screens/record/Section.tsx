@@ -25,7 +25,7 @@ export function Section() {
     })),
   );
   return (
-    <Page key={section} title={t`Health record`} heading={inWords(section)} back={<Link to="/health-record"><Trans>Health record</Trans></Link>}>
+    <Page title={t`Health record`} heading={inWords(section)} back={<Link to="/health-record"><Trans>Health record</Trans></Link>}>
       <More
         pages={pages}
         entries={(page) => page.entries ?? []}

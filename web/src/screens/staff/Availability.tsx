@@ -2,15 +2,17 @@
 import { useState } from 'react';
 import { type UseMutationResult, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Plural, Trans, useLingui } from '@lingui/react/macro';
-import { answer, api, versioned, type Schemas } from '../../api/client';
+import { answer, api, type Schemas } from '../../api/client';
 import { Button } from '../../ui/Button';
 import { SelectField, TextField } from '../../ui/Field';
 import { Loaded } from '../../ui/Loading';
 import { Failure, Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
-import { daysAhead, inZone } from '../../words/dates';
+import { daysAhead, inZone, timeOfDay } from '../../words/dates';
 import { inWords } from '../../words/codes';
+import { slug, specialtyCode, specialtyName, specialtyNames } from '../../words/specialties';
 import { say } from './codes';
+import { availabilityQuery } from './availability';
 
 type Rules = Schemas['Availability'];
 type Kind = Rules['appointment_types'][number];
@@ -28,14 +30,10 @@ const NONE: Rules = {
   weekly: [], exceptions: [],
 };
 
-/** What the portal calls something by: lower-case letters, digits and hyphens. */
-const slug = (text: string): string =>
-  text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '').slice(0, 40);
-
 export function Availability() {
   const { t } = useLingui();
   const queries = useQueryClient();
-  const query = useQuery({ queryKey: ['availability'], queryFn: () => versioned(api.GET('/v1/availability')) });
+  const query = useQuery(availabilityQuery);
   // The form begins anew with what was saved; that it was saved is said here.
   const save = useMutation({
     mutationFn: (body: Rules) => answer(api.PUT('/v1/availability', { params: { header: { 'if-match': query.data?.version ?? '' } }, body })),
@@ -53,6 +51,8 @@ type Saving = UseMutationResult<Schemas['AvailabilitySet'], Error, Rules>;
 function Form({ rules: before, first, save }: { rules: Rules; first: boolean; save: Saving }) {
   const { t } = useLingui();
   const [rules, setRules] = useState(before);
+  const [typed, setTyped] = useState<string>();
+  const specialty = typed ?? specialtyName(rules.specialty);
   const [wrong, setWrong] = useState<string>();
   const set = (change: Partial<Rules>) => {
     setWrong(undefined);
@@ -67,7 +67,7 @@ function Form({ rules: before, first, save }: { rules: Rules; first: boolean; sa
   const known = new Set(kinds.map(({ code }) => code));
 
   function check(): string | undefined {
-    if (!slug(rules.specialty)) return t`Enter your specialty.`;
+    if (!specialtyCode(specialty)) return t`Enter your specialty.`;
     if (known.size < kinds.length || known.has('')) return t`Give every kind of visit a name of its own.`;
     if (rules.weekly.some(({ from, to }) => from >= to)) return t`Hours must begin before they end.`;
     if (rules.weekly.some(({ types }) => !types.some((type) => known.has(type)))) return t`Choose for each of your hours what patients can come for.`;
@@ -86,7 +86,7 @@ function Form({ rules: before, first, save }: { rules: Rules; first: boolean; sa
         const left = (types: string[] | null | undefined) => (types ?? []).filter((type) => known.has(type));
         save.mutate({
           ...rules,
-          specialty: slug(rules.specialty),
+          specialty: specialtyCode(specialty),
           appointment_types: kinds,
           weekly: rules.weekly.map(({ location, ...one }) => ({ ...one, types: left(one.types), ...(location ? { location } : {}) })),
           exceptions: rules.exceptions.map(({ date, closed, from, to, location, types }) =>
@@ -98,7 +98,11 @@ function Form({ rules: before, first, save }: { rules: Rules; first: boolean; sa
       <section className="card" aria-labelledby="about">
         <h2 id="about"><Trans>About you</Trans></h2>
         <div className="side-by-side">
-          <TextField label={<Trans>Specialty</Trans>} value={rules.specialty} onChange={(event) => set({ specialty: event.currentTarget.value })} required maxLength={40} />
+          <TextField label={<Trans>Specialty</Trans>} value={specialty} onChange={(event) => {
+            setTyped(event.currentTarget.value);
+            setWrong(undefined);
+          }} required maxLength={40} list="specialties" autoComplete="off" />
+          <datalist id="specialties">{specialtyNames().map((one) => <option key={one} value={one} />)}</datalist>
           <SelectField label={<Trans>Time zone</Trans>} value={rules.time_zone} onChange={(event) => set({ time_zone: event.currentTarget.value })}>
             {[...new Set([rules.time_zone, ...ZONES])].map((zone) => <option key={zone} value={zone}>{zone.replaceAll('_', ' ')}</option>)}
           </SelectField>
@@ -136,7 +140,7 @@ function Form({ rules: before, first, save }: { rules: Rules; first: boolean; sa
         {rules.weekly.length === 0 && <p className="hint"><Trans>No hours yet.</Trans></p>}
         {rules.weekly.map((hours, at) => (
           <fieldset key={at} className="part">
-            <legend>{say(hours.day)}, {hours.from} – {hours.to}</legend>
+            <legend>{say(hours.day)}{hours.from && hours.to && `, ${timeOfDay(hours.from)} – ${timeOfDay(hours.to)}`}</legend>
             <div className="side-by-side">
               <SelectField label={<Trans>Day</Trans>} value={hours.day} onChange={(event) => hoursAt(at, { day: event.currentTarget.value as Hours['day'] })}>{DAYS.map((one) => <option key={one} value={one}>{say(one)}</option>)}</SelectField>
               <TextField label={<Trans>From</Trans>} type="time" step={300} value={hours.from} onChange={(event) => hoursAt(at, { from: event.currentTarget.value })} required />
@@ -144,7 +148,7 @@ function Form({ rules: before, first, save }: { rules: Rules; first: boolean; sa
               <TextField label={<Trans>Where (you can leave this empty)</Trans>} value={hours.location ?? ''} onChange={(event) => hoursAt(at, { location: event.currentTarget.value })} maxLength={80} />
             </div>
             <Types kinds={kinds} chosen={hours.types} onChange={(types) => hoursAt(at, { types })} />
-            <Button look="quiet" onClick={() => set({ weekly: without(rules.weekly, at) })}><Trans>Remove</Trans><span className="unseen">: {say(hours.day)} {hours.from}</span></Button>
+            <Button look="quiet" onClick={() => set({ weekly: without(rules.weekly, at) })}><Trans>Remove</Trans><span className="unseen">: {say(hours.day)} {hours.from && timeOfDay(hours.from)}</span></Button>
           </fieldset>
         ))}
         <Button

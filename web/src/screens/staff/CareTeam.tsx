@@ -8,6 +8,7 @@ import { SelectField, TextField } from '../../ui/Field';
 import { Empty, Loaded } from '../../ui/Loading';
 import { Notice } from '../../ui/Notice';
 import { clinicalDate, daysAhead, instant } from '../../words/dates';
+import { term } from '../../words/terms';
 import { useEmergency } from './emergency';
 import { FormDialog } from './FormDialog';
 import { Record, useRecord } from './Record';
@@ -61,7 +62,7 @@ function Team() {
                   <li key={member.practitioner} className="row still">
                     <span className="row-main">
                       <span className="row-name">{name}</span>
-                      <span className="hint">{[member.role, clinicalDate(member.since)].filter(Boolean).join(' · ')}{until && <> · <Trans>until {until}</Trans></>}</span>
+                      <span className="hint">{[term(member.role), clinicalDate(member.since)].filter(Boolean).join(' · ')}{until && <> · <Trans>until {until}</Trans></>}</span>
                     </span>
                     {!emergency && (
                       <span className="row-value">
@@ -81,7 +82,7 @@ function Team() {
                 {members.filter(({ former }) => former).map(({ practitioner, name, role, last_seen }) => (
                   <li key={practitioner} className="row-text">
                     <span className="row-name">{name ?? t`Name not recorded`}</span>
-                    <span className="hint">{[role, clinicalDate(last_seen)].filter(Boolean).join(' · ')}</span>
+                    <span className="hint">{[term(role), clinicalDate(last_seen)].filter(Boolean).join(' · ')}</span>
                   </li>
                 ))}
               </ul>

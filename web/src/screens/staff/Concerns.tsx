@@ -16,7 +16,7 @@ export function Concerns() {
   const pages = usePages(['concerns', state], (cursor) => answer(api.GET('/v1/access-concerns', { params: { query: { state, ...(cursor ? { cursor } : {}) } } })));
   return (
     <Page title={t`Concerns`} intro={<Trans>Every emergency access, and every access that a patient reported. What you find out is kept with it.</Trans>}>
-      <Choice label={t`Which concerns`} value={state} onChange={setState} options={[['open', t`Still open`], ['resolved', t`Closed`]]} />
+      <Choice label={t`Which concerns`} value={state} onChange={setState} options={[['open', say('open')], ['resolved', say('resolved')]]} />
       <More
         pages={pages}
         entries={(page) => page.concerns}

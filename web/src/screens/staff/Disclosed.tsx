@@ -6,6 +6,7 @@ import { Trans, useLingui } from '@lingui/react/macro';
 import { answer, api, newKey, type Schemas } from '../../api/client';
 import { asProblem } from '../../api/problem';
 import type { OpenedThread } from '../../messages';
+import { useMailbox } from '../../session/messaging';
 import { Button } from '../../ui/Button';
 import { SelectField, TextArea, TextField } from '../../ui/Field';
 import { Empty, Loaded } from '../../ui/Loading';
@@ -15,7 +16,6 @@ import { instant } from '../../words/dates';
 import { inWords } from '../../words/codes';
 import { say } from './codes';
 import { FormDialog, line } from './FormDialog';
-import { usePracticeMailbox } from './mailbox';
 
 type Purpose = Schemas['Purpose'];
 const PURPOSES: Purpose[] = [
@@ -52,7 +52,7 @@ export function Disclose({ patient, onClose, onDone }: { patient: string; onClos
 
 /** What is open for the hour. */
 export function Opened({ patient, until }: { patient: string; until: string }) {
-  const { messages } = usePracticeMailbox();
+  const { messages } = useMailbox();
   const query = useQuery({ queryKey: [patient, 'disclosed', until], queryFn: () => messages.list(patient), retry: false, gcTime: 0 });
   const end = instant(until);
   return (
@@ -70,7 +70,7 @@ export function Opened({ patient, until }: { patient: string; until: string }) {
 
 function OneThread({ patient, thread: { stored, subject } }: { patient: string; thread: OpenedThread }) {
   const { t } = useLingui();
-  const { messages } = usePracticeMailbox();
+  const { messages } = useMailbox();
   const [shown, setShown] = useState(false);
   const query = useQuery({ queryKey: [patient, 'disclosed-thread', stored.id], queryFn: () => messages.read(patient, stored.id), retry: false, gcTime: 0, enabled: shown });
   const from = (party: string) => (party === 'providers' ? t`The practice` : t`The patient, or somebody who acts for them`);

@@ -2,15 +2,16 @@
 import { useState } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { Trans, useLingui } from '@lingui/react/macro';
+import { useMailbox } from '../../session/messaging';
 import { Choice } from '../../ui/Choice';
 import { Empty, Loaded } from '../../ui/Loading';
 import { Page } from '../../ui/Page';
-import { usePracticeKey, usePracticeMailbox } from './mailbox';
+import { usePracticeKey } from './mailbox';
 import { ThreadRow } from './ThreadRow';
 
 export function Inbox() {
   const { t } = useLingui();
-  const { messages } = usePracticeMailbox();
+  const { messages } = useMailbox();
   usePracticeKey();
   const [shown, setShown] = useState<'all' | 'new' | 'unassigned'>('all');
   const query = useQuery({ queryKey: ['inbox'], queryFn: () => messages.inbox(), retry: false });

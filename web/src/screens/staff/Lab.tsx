@@ -11,6 +11,7 @@ import { Loaded, Skeleton } from '../../ui/Loading';
 import { Failure, Notice } from '../../ui/Notice';
 import { clinicalDate, daysAhead, instant } from '../../words/dates';
 import { inWords } from '../../words/codes';
+import { measured, term } from '../../words/terms';
 import { Flags } from '../labs/Flags';
 import { label, rangeInWords, valueInWords } from '../labs/values';
 import { say } from './codes';
@@ -42,8 +43,8 @@ function One() {
       {(found) => (
         <>
           <section className="card" aria-labelledby="value">
-            <h2 id="value">{found.name ?? <Trans>Unnamed result</Trans>}</h2>
-            {(found.display || !found.components?.length) && <p className="big-value">{found.display ?? <Trans>No value</Trans>} <Flags flags={found.flags ?? []} /></p>}
+            <h2 id="value">{term(found.name) ?? <Trans>Unnamed result</Trans>}</h2>
+            {(found.display || !found.components?.length) && <p className="big-value">{found.display ? measured(found.display) : <Trans>No value</Trans>} <Flags flags={found.flags ?? []} /></p>}
             <Facts facts={(found.components ?? []).map((part) => [label(part.code), valueInWords(part.value)])} />
             {found.notes?.map((note, at) => <p key={at} className="quote">{note}</p>)}
             <Facts
@@ -51,7 +52,7 @@ function One() {
                 [<Trans>Usual range</Trans>, (found.reference_ranges ?? []).map(rangeInWords).filter(Boolean).join('; ')],
                 [<Trans>Taken on</Trans>, clinicalDate(found.effective)],
                 [<Trans>Sent by the laboratory</Trans>, clinicalDate(found.issued)],
-                [<Trans>Part of</Trans>, found.report?.title],
+                [<Trans>Part of</Trans>, term(found.report?.title)],
                 [<Trans>Status</Trans>, inWords(found.status)],
               ]}
             />

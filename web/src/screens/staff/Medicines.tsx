@@ -8,6 +8,7 @@ import { More, usePages } from '../../ui/More';
 import { Notice } from '../../ui/Notice';
 import { clinicalDate } from '../../words/dates';
 import { inWords } from '../../words/codes';
+import { term, terms } from '../../words/terms';
 import { Record, useRecord } from './Record';
 
 export function Medicines() {
@@ -33,13 +34,13 @@ function Listed({ status }: { status: 'active' | 'past' }) {
           {all.map((one) => (
             <li key={one.id}>
               <section className="card">
-                <h2>{one.unreadable ? <Trans>An entry that cannot be shown</Trans> : one.medication ?? <Trans>No name recorded</Trans>}</h2>
+                <h2>{one.unreadable ? <Trans>An entry that cannot be shown</Trans> : term(one.medication) ?? <Trans>No name recorded</Trans>}</h2>
                 {one.do_not_take && <Notice kind="warning"><p><Trans>The order says NOT to take this.</Trans></p></Notice>}
                 {one.dosage.map((text, at) => <p key={at} className="dosage">{text}</p>)}
                 {(one.notes ?? []).map((note, at) => <p key={at} className="quote">{note}</p>)}
                 <Facts
                   facts={[
-                    [<Trans>Why</Trans>, one.reasons.join(', ')],
+                    [<Trans>Why</Trans>, terms(one.reasons)],
                     [<Trans>Prescribed by</Trans>, one.prescriber?.name],
                     [<Trans>Prescribed on</Trans>, clinicalDate(one.authored_on)],
                     [<Trans>Good until</Trans>, clinicalDate(one.valid_until)],

@@ -11,6 +11,7 @@ import { Failure, Notice } from '../../ui/Notice';
 import { save, saveBytes } from '../../ui/save';
 import { clinicalDate, day, instant, number } from '../../words/dates';
 import { inWords } from '../../words/codes';
+import { term } from '../../words/terms';
 import { useEmergency } from './emergency';
 import { Record, useRecord } from './Record';
 
@@ -40,7 +41,7 @@ function Row({ document }: { document: Document }) {
   return (
     <Link to="/patients/$patient/documents/$document" params={{ patient, document: document.id }} className="row">
       <span className="row-main">
-        <span className="row-name">{(upload ? document.name : document.title) ?? <Trans>Document from the practice</Trans>}</span>
+        <span className="row-name">{(upload ? document.name : term(document.title)) ?? <Trans>Document from the practice</Trans>}</span>
         <span className="hint">{upload ? <Trans>Sent by the patient on {day(document.requested_at)}</Trans> : [clinicalDate(document.date), ...(document.authors ?? [])].filter(Boolean).join(' · ')}</span>
       </span>
       {upload && <span className={`flag ${document.reviewed_at ? 'good' : document.status === 'available' ? 'note' : ''}`}>{document.reviewed_at ? <Trans>Looked at</Trans> : document.status === 'available' ? <Trans>New</Trans> : inWords(document.status)}</span>}
@@ -119,7 +120,7 @@ function Clinical({ document }: { document: Extract<Found, { kind: 'clinical' }>
   const until = document.hold && instant(document.hold.until);
   return (
     <section className="card">
-      <h2>{document.title ?? <Trans>Document from the practice</Trans>}</h2>
+      <h2>{term(document.title) ?? <Trans>Document from the practice</Trans>}</h2>
       {until && <Notice kind="warning"><p><Trans>Held back until {until}</Trans></p></Notice>}
       <Facts
         facts={[
@@ -131,7 +132,7 @@ function Clinical({ document }: { document: Extract<Found, { kind: 'clinical' }>
       />
       {(document.contents ?? []).map((content, at) => (
         <div key={at}>
-          {content.title && <h3>{content.title}</h3>}
+          {content.title && <h3>{term(content.title)}</h3>}
           {content.text && <div className="document-text" role="region" tabIndex={0} aria-label={content.title ?? t`Text of the document`}>{content.text}</div>}
           {content.data && <Button onClick={() => saveBytes(content.data ?? '', content.content_type ?? 'application/octet-stream', content.title ?? 'document')}><Trans>Save to this device</Trans></Button>}
         </div>

@@ -7,6 +7,7 @@ import { answer, api } from '../../api/client';
 import { asProblem } from '../../api/problem';
 import { accept, fingerprint, hasNewKey, type OpenedMessage } from '../../messages';
 import { useAccount } from '../../session/me';
+import { useMailbox } from '../../session/messaging';
 import { Button } from '../../ui/Button';
 import { SelectField, TextArea } from '../../ui/Field';
 import { Empty, Loaded } from '../../ui/Loading';
@@ -14,7 +15,6 @@ import { Failure, Notice } from '../../ui/Notice';
 import { instant } from '../../words/dates';
 import { useEmergency } from './emergency';
 import { FormDialog } from './FormDialog';
-import { usePracticeMailbox } from './mailbox';
 import { Record, useRecord } from './Record';
 
 const useThread = () => (useParams({ strict: false }) as { thread: string }).thread;
@@ -35,7 +35,7 @@ function Conversation() {
   const { t } = useLingui();
   const { patient } = useRecord();
   const thread = useThread();
-  const { messages } = usePracticeMailbox();
+  const { messages } = useMailbox();
   const queries = useQueryClient();
   const emergency = useEmergency(patient);
   const threads = useQuery({ queryKey: [patient, 'threads'], queryFn: () => messages.list(patient), retry: false });
@@ -132,7 +132,7 @@ function Standing({ assigned, closed, onChange }: { assigned: string | undefined
 function Answer({ onSent }: { onSent: () => Promise<unknown> }) {
   const { patient } = useRecord();
   const thread = useThread();
-  const { messages, memory } = usePracticeMailbox();
+  const { messages, memory } = useMailbox();
   const send = useMutation({
     mutationFn: (text: string) => messages.send(patient, thread, { text, attachments: [] }),
     onSuccess: onSent,
@@ -158,7 +158,7 @@ function Answer({ onSent }: { onSent: () => Promise<unknown> }) {
 }
 
 /** Somebody has a new key: whoever writes is told before anything is sealed to it. */
-function NewKeys({ patient, messages, memory, onDone }: { patient: string; onDone: () => void } & Pick<ReturnType<typeof usePracticeMailbox>, 'messages' | 'memory'>) {
+function NewKeys({ patient, messages, memory, onDone }: { patient: string; onDone: () => void } & Pick<ReturnType<typeof useMailbox>, 'messages' | 'memory'>) {
   const query = useQuery({
     queryKey: [patient, 'new-keys'],
     queryFn: async () => {

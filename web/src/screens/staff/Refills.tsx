@@ -11,6 +11,7 @@ import { More, usePages } from '../../ui/More';
 import { Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
 import { clinicalDate, instant } from '../../words/dates';
+import { term } from '../../words/terms';
 import { FormDialog, line } from './FormDialog';
 
 type Request = Schemas['OpenRefill'];
@@ -50,7 +51,7 @@ export function Refills() {
               <li key={request.id}>
                 <section className="card">
                   <div className="card-head">
-                    <h2>{request.medication ?? <Trans>No name recorded</Trans>}</h2>
+                    <h2>{term(request.medication) ?? <Trans>No name recorded</Trans>}</h2>
                     {!request.prescription_active && <span className="flag note"><Trans>The prescription has ended</Trans></span>}
                   </div>
                   <p>
@@ -60,8 +61,8 @@ export function Refills() {
                   <p className="hint"><Trans>Asked on {instant(request.requested_at)}</Trans></p>
                   {request.history.map(({ text }, at) => text && <p key={at} className="quote">{text}</p>)}
                   <div className="actions">
-                    <Button look="main" onClick={() => ask(request, 'approved')}><Trans>Approve</Trans><span className="unseen">: {request.medication}</span></Button>
-                    <Button onClick={() => ask(request, 'denied')}><Trans>Say no</Trans><span className="unseen">: {request.medication}</span></Button>
+                    <Button look="main" onClick={() => ask(request, 'approved')}><Trans>Approve</Trans><span className="unseen">: {term(request.medication)}</span></Button>
+                    <Button onClick={() => ask(request, 'denied')}><Trans>Say no</Trans><span className="unseen">: {term(request.medication)}</span></Button>
                   </div>
                 </section>
               </li>
@@ -78,7 +79,7 @@ export function Refills() {
           onClose={() => setAsking(undefined)}
           onSend={(form) => review.mutate({ ...asking, reason: line(form, 'reason') })}
         >
-          <p><strong>{asking.request.medication}</strong>, {asking.request.patient.name}</p>
+          <p><strong>{term(asking.request.medication)}</strong>, {asking.request.patient.name}</p>
           {asking.decision === 'approved'
             ? <TextArea name="reason" label={<Trans>A word to the patient (you can leave this empty)</Trans>} maxLength={500} />
             : <TextArea name="reason" label={<Trans>Why? The patient reads this.</Trans>} required maxLength={500} />}

@@ -47,7 +47,7 @@ export function Entries() {
   const section = SECTIONS.find((one) => one === named);
   if (!section) throw notFound();
   return (
-    <Record key={section} title={inWords(section)} back={<Link to="/patients/$patient/health-record" params={{ patient }}><Trans>Health record</Trans></Link>}>
+    <Record title={inWords(section)} back={<Link to="/patients/$patient/health-record" params={{ patient }}><Trans>Health record</Trans></Link>}>
       <Listed section={section} />
     </Record>
   );

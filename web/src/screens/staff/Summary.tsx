@@ -5,6 +5,7 @@ import type { Schemas } from '../../api/client';
 import { Empty } from '../../ui/Loading';
 import { clinicalDate, inZone } from '../../words/dates';
 import { inWords } from '../../words/codes';
+import { term } from '../../words/terms';
 import { LabRow } from './LabRow';
 import { Record, useRecord, useSummary } from './Record';
 
@@ -30,7 +31,7 @@ export function Summary() {
               <ul className="rows">
                 {data.active_prescriptions.newest.map(({ id, medication, dosage, unreadable }) => (
                   <li key={id} className="row-text">
-                    <span className="row-name">{unreadable ? <Trans>An entry that cannot be shown</Trans> : medication ?? <Trans>No name recorded</Trans>}</span>
+                    <span className="row-name">{unreadable ? <Trans>An entry that cannot be shown</Trans> : term(medication) ?? <Trans>No name recorded</Trans>}</span>
                     {dosage[0] && <span className="hint">{dosage[0]}</span>}
                   </li>
                 ))}
@@ -68,7 +69,7 @@ function Findings({ found }: { found: Schemas['Summary']['allergies'] }) {
       <ul className="rows">
         {found.newest.map(({ id, name, clinical_status, since, unreadable }) => (
           <li key={id} className="row-text">
-            <span className="row-name">{unreadable ? <Trans>An entry that cannot be shown</Trans> : name ?? <Trans>No name recorded</Trans>}</span>
+            <span className="row-name">{unreadable ? <Trans>An entry that cannot be shown</Trans> : term(name) ?? <Trans>No name recorded</Trans>}</span>
             <span className="hint">{[inWords(clinical_status), clinicalDate(since)].filter(Boolean).join(' · ')}</span>
           </li>
         ))}

@@ -1,7 +1,8 @@
 import { useQuery } from '@tanstack/react-query';
 import { Trans, useLingui } from '@lingui/react/macro';
+import { useMailbox } from '../../session/messaging';
 import { Empty, Loaded } from '../../ui/Loading';
-import { usePracticeKey, usePracticeMailbox } from './mailbox';
+import { usePracticeKey } from './mailbox';
 import { Record, useRecord } from './Record';
 import { ThreadRow } from './ThreadRow';
 
@@ -13,7 +14,7 @@ export function Threads() {
 
 function Listed() {
   const { patient } = useRecord();
-  const { messages } = usePracticeMailbox();
+  const { messages } = useMailbox();
   usePracticeKey(patient);
   const query = useQuery({ queryKey: [patient, 'threads'], queryFn: () => messages.list(patient), retry: false });
   return (

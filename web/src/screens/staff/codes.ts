@@ -13,7 +13,7 @@ const CODES: Record<string, MessageDescriptor> = {
   'break-glass': msg`Emergency access`,
   'patient-report': msg`Report by a patient`,
   open: msg`Still open`,
-  resolved: msg`Closed`,
+  resolved: msg({ message: 'Closed', context: 'concern' }),
   justified: msg`Justified`,
   'not-justified': msg`Not justified`,
   'no-issue': msg`Nothing was wrong`,

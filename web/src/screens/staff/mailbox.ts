@@ -1,14 +1,11 @@
 // The practice's messages in this browser: its people share one key, which the portal keeps for them.
 import { useQuery } from '@tanstack/react-query';
 import { answer, api } from '../../api/client';
-import { useAccount } from '../../session/me';
-import { mailboxOf } from '../../session/messaging';
-
-export const usePracticeMailbox = () => mailboxOf(useAccount().id, 'providers');
+import { useMailbox } from '../../session/messaging';
 
 /** Nobody can write to the practice until it has a key: whoever looks at messages first makes it. */
 export function usePracticeKey(patient?: string): void {
-  const { messages } = usePracticeMailbox();
+  const { messages } = useMailbox();
   useQuery({
     queryKey: ['practice-key'],
     queryFn: async () => {
