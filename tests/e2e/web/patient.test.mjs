@@ -367,7 +367,7 @@ test('everything is there in Spanish', async () => {
   assert.ok(sentences.length > 2);
   for (const one of sentences) assert.doesNotMatch(one, /\b(the|Looked|Opened|Tried|Somebody|You|They|It is)\b/, one);
   await page.getByRole('button', { name: 'English' }).click();
-  await page.getByRole('heading', { name: 'New results' }).waitFor();
+  await page.getByRole('heading', { name: 'Who looked at my record', level: 1 }).waitFor();
 });
 
 test('nothing of the record is in what the browser keeps', async () => {
