@@ -38,6 +38,12 @@ const said = readFileSync(new URL('../src/words/said.ts', import.meta.url), 'utf
 const known = new Set([...said.matchAll(/^ {2}(?:'([^']+)'|"([^"]+)"|(\w+)): '[^']+',$/gm)].map(([, single, double, bare]) => single ?? double ?? bare));
 for (const one of portal) if (!known.has(one)) wrong.push(`not in said.ts: ${one}`);
 for (const one of known) if (!portal.has(one)) wrong.push(`the portal does not say this any more: ${one}`);
+const did = (text, entry) => new Map([...text.matchAll(entry)].map(([, id, words]) => [id, words]));
+const declared = did(api('words'), /\("([a-z-]+)", words\("([^"]*)"/g);
+const shown = did(readFileSync(new URL('../src/screens/staff/operations.ts', import.meta.url), 'utf8'), /^ {2}'([a-z-]+)': ['"](.*)['"],$/gm);
+for (const id of new Set([...declared.keys(), ...shown.keys()])) {
+  if (declared.get(id) !== shown.get(id)) wrong.push(`operations.ts and words.rs differ on ${id}: ${shown.get(id)}, ${declared.get(id)}`);
+}
 if (portal.size < 100) wrong.push('the sentences of the API were not found');
 if (wrong.length > 0) {
   console.error(wrong.join('\n'));

@@ -9,7 +9,7 @@ import { I18nProvider } from '@lingui/react';
 import { loadConfig } from './config';
 import { useApiAt } from './api/client';
 import { Problem } from './api/problem';
-import { configureSession } from './session/session';
+import { configureSession, endSession, wasLeft } from './session/session';
 import { preferred, speak } from './words/i18n';
 import { router } from './routes';
 
@@ -32,6 +32,8 @@ async function start(): Promise<void> {
   const [config] = await Promise.all([loadConfig(), speak(preferred())]);
   configureSession(config);
   useApiAt(config.api);
+  // Before anything is shown: a browser brings closed tabs back with all that they kept.
+  if (await wasLeft()) return endSession('idle');
   const app = document.getElementById('app');
   if (!app) return;
   createRoot(app, {

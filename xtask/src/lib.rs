@@ -14,6 +14,7 @@ pub mod emulator;
 pub mod gate;
 pub mod home;
 pub mod listeners;
+pub mod mailbox;
 pub mod openapi;
 pub mod sample;
 pub mod site;

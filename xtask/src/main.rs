@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use xtask::aws::Aws;
 use xtask::home::{Home, workspace};
 use xtask::verify_audit::Names;
-use xtask::{activation, bench, check, down, openapi, test, up, verify_audit};
+use xtask::{activation, bench, check, down, openapi, sample, test, totp, up, verify_audit};
 
 const USAGE: &str = "\
 cargo xtask up   [--home DIR] [--port N]     the whole portal on this machine, until Ctrl-C
@@ -24,6 +24,7 @@ cargo xtask bench [--runs N] [--requests N] [--against DIR]...
 cargo xtask openapi [--check]                  the API's document, web/openapi.json
 cargo xtask activation --mrn N --birth-date D [--home DIR]
                                              a code with which that patient makes an account
+cargo xtask code EMAIL [--home DIR]          the authenticator's current code of a demo account
 cargo xtask verify-audit [--home DIR]        whether the audit log is what was written
 cargo xtask verify-audit --archive DIR --public-key FILE
                                              the same of a downloaded archive
@@ -65,6 +66,16 @@ async fn run(command: &str, arguments: impl Iterator<Item = String>) -> Result<(
             };
             let portal = Home::at(&options.home)?.portal()?;
             println!("{}", activation::issue(&portal, &mrn, &birth_date).await?);
+            Ok(())
+        }
+        "code" => {
+            let mut arguments = arguments;
+            let email = arguments
+                .next()
+                .with_context(|| format!("EMAIL is needed\n\n{USAGE}"))?;
+            let options = Options::read(arguments, &["--home"])?;
+            let account = sample::account(&Home::at(&options.home)?, &email)?;
+            println!("{}", totp::code(&account.totp_secret)?);
             Ok(())
         }
         "verify-audit" => {

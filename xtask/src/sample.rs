@@ -37,7 +37,7 @@ const AT_ONCE: usize = 2;
 
 /// Imports the samples, unless they are there, and returns the accounts to print, every time.
 pub async fn load(home: &Home, aws: &Aws, portal: &Portal) -> Result<Vec<Account>> {
-    let file = home.path().join("accounts.json");
+    let file = file(home);
     if let Ok(text) = fs::read(&file) {
         let accounts: Vec<Account> = serde_json::from_slice(&text)?;
         if exist(aws, portal, &accounts).await? {
@@ -57,6 +57,19 @@ pub async fn load(home: &Home, aws: &Aws, portal: &Portal) -> Result<Vec<Account
     accounts.push(staff(aws, portal, Role::PrivacyOfficer, None).await?);
     fs::write(&file, serde_json::to_vec_pretty(&accounts)?)?;
     Ok(accounts)
+}
+
+fn file(home: &Home) -> PathBuf {
+    home.path().join("accounts.json")
+}
+
+/// The demo account with this address.
+pub fn account(home: &Home, email: &str) -> Result<Account> {
+    let file = file(home);
+    let text = fs::read(&file).with_context(|| format!("{} is not there", file.display()))?;
+    let accounts: Vec<Account> = serde_json::from_slice(&text)?;
+    let named = accounts.into_iter().find(|account| account.email == email);
+    named.context("no demo account has this address")
 }
 
 /// Are these the accounts of the stack that is deployed? A stack made anew has none of them.

@@ -11,6 +11,7 @@ use crate::aws::{Aws, REGION};
 use crate::emulator::Emulator;
 use crate::gate::{self, Config, Gate};
 use crate::home::{Home, Portal, workspace};
+use crate::mailbox::Mailbox;
 use crate::sample;
 use crate::site;
 use crate::stack::{self, Built};
@@ -118,7 +119,7 @@ async fn work(
         home.write_portal(&portal)?;
         steps.end();
         announce(&portal, &accounts, home);
-        std::future::pending().await
+        Mailbox::open(aws).await?.print().await
     };
     tokio::select! {
         served = serving => served,
@@ -163,6 +164,10 @@ fn announce(portal: &Portal, accounts: &[sample::Account], home: &Home) {
                 account.role, account.email, account.password, account.totp_secret
             );
         }
+        println!("\n  The 6-digit code is that of an authenticator app, or of");
+        println!(
+            "  `cargo xtask code EMAIL`, which works for these accounts. Mails are printed here."
+        );
     }
     println!("\nCtrl-C stops it; `cargo xtask down --erase` removes what it leaves.");
 }

@@ -397,9 +397,15 @@ test('everything is there in Spanish', async () => {
   await page.getByText('Actualizó el expediente').first().waitFor();
   await page.getByText('Lo envió el sistema de expedientes del consultorio.').first().waitFor();
   await examine(page, 'who-looked-es');
-  await go(page, '/');
+  await page.getByLabel('Mostrar').selectOption('anyone');
+  await settled(page);
+  const told = page.locator('main ul.stack > li');
+  await told.first().waitFor();
+  const sentences = await told.locator('h2, p:not(.hint)').allInnerTexts();
+  assert.ok(sentences.length > 2);
+  for (const one of sentences) assert.doesNotMatch(one, /\b(the|Looked|Opened|Tried|Somebody|You|They|It is)\b/, one);
   await page.getByRole('button', { name: 'English' }).click();
-  await page.getByRole('heading', { name: 'New results' }).waitFor();
+  await page.getByRole('heading', { name: 'Who looked at my record', level: 1 }).waitFor();
 });
 
 test('nothing of the record is in what the browser keeps', async () => {
@@ -454,6 +460,54 @@ test('nobody there: a warning after 13 minutes, the end after 15', async () => {
     await tab.getByText('We signed you out because the portal was not used').waitFor();
     assert.deepEqual(Object.keys((await kept(tab)).session), []);
   }
+  await context.close();
+});
+
+test('a tab that is brought back after 15 minutes is signed out before it shows anything', async () => {
+  const { page, context } = await open(browser);
+  await signInAs(page, account);
+  await settled(page);
+  const left = (ago) => page.evaluate((at) => sessionStorage.setItem('active-at', String(at)), Date.now() - ago);
+
+  await left(14 * 60_000);
+  await page.reload();
+  await settled(page);
+  assert.equal(new URL(page.url()).pathname, '/', 'not before 15 minutes');
+
+  const asked = [];
+  page.on('request', (request) => request.url().includes('/v1/') && asked.push(request.url()));
+  for (const [what, leave] of Object.entries({
+    'an hour ago': () => left(60 * 60_000),
+    'in an hour': () => left(-60 * 60_000),
+    'nobody knows when': () => page.evaluate(() => sessionStorage.removeItem('active-at')),
+  })) {
+    if (new URL(page.url()).pathname !== '/') {
+      await signInAs(page, account);
+      await settled(page);
+      asked.length = 0;
+    }
+    await leave();
+    await page.reload();
+    await page.getByText('We signed you out because the portal was not used').waitFor();
+    assert.deepEqual(asked, [], what);
+    assert.deepEqual(Object.keys((await kept(page)).session), [], what);
+  }
+  await context.close();
+});
+
+test('a tab that is brought back goes on while another one is in use', async () => {
+  const { page, context } = await open(browser);
+  await signInAs(page, account);
+  await settled(page);
+  const opened = context.waitForEvent('page');
+  await page.evaluate(() => void open('/prescriptions'));
+  const other = await opened;
+  await settled(other);
+  await other.evaluate((at) => sessionStorage.setItem('active-at', String(at)), Date.now() - 60 * 60_000);
+  await page.keyboard.press('Shift');
+  await other.reload();
+  await settled(other);
+  assert.equal(new URL(other.url()).pathname, '/prescriptions');
   await context.close();
 });
 

@@ -4,18 +4,17 @@ import { useEffect, useState } from 'react';
 import { Trans } from '@lingui/react/macro';
 import { Button } from '../ui/Button';
 import { Dialog } from '../ui/Dialog';
-import { active, endSession, idleSince, onActiveElsewhere } from './session';
+import { active, endSession, IDLE_END, idleSince, onActiveElsewhere } from './session';
 
 const WARN = 13 * 60_000;
-const END = 15 * 60_000;
 
 export function Idle() {
   const [left, setLeft] = useState<number>();
   useEffect(() => {
     const look = () => {
       const idle = Date.now() - idleSince();
-      if (idle >= END) void endSession('idle');
-      setLeft(idle >= WARN ? Math.ceil((END - idle) / 1000) : undefined);
+      if (idle >= IDLE_END) void endSession('idle');
+      setLeft(idle >= WARN ? Math.ceil((IDLE_END - idle) / 1000) : undefined);
     };
     // While the warning is there, only its button counts.
     const seen = () => {

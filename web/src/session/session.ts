@@ -10,7 +10,7 @@ export type Ending = 'here' | 'everywhere' | 'idle' | 'ended' | 'address';
 let config: Config | undefined;
 
 /** Told to every tab of the app. */
-type Word = { kind: 'active'; at: number } | { kind: 'over'; why: Ending };
+type Word = { kind: 'active'; at: number } | { kind: 'asking' } | { kind: 'over'; why: Ending };
 const tabs = new BroadcastChannel('portal-session');
 
 /** Amplify, when somebody signs in or is signed in; the first screen does not wait for it. */
@@ -67,6 +67,12 @@ function leave(why: Ending): void {
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
+/** After how long without anybody a session is over. */
+export const IDLE_END = 15 * 60_000;
+
+/** Where it is kept when somebody was last active: with the tokens, as a browser may bring both back. */
+const ACTIVE_AT = 'active-at';
+
 let lastActive = Date.now();
 const listeners = new Set<() => void>();
 
@@ -80,8 +86,25 @@ export function active(): void {
   lastActive = Date.now();
   if (lastActive - told > 1000) {
     told = lastActive;
+    keep();
     tabs.postMessage({ kind: 'active', at: lastActive } satisfies Word);
   }
+}
+
+const keep = () => sessionStorage.setItem(ACTIVE_AT, String(lastActive));
+
+/** Whether a page that begins has the tokens of a session that nobody used for too long, in any tab. */
+export async function wasLeft(): Promise<boolean> {
+  if (!hasSession()) return false;
+  const kept = Number(sessionStorage.getItem(ACTIVE_AT));
+  // One that does not say when, or a time that is yet to come, is not trusted.
+  lastActive = kept <= Date.now() ? kept : 0;
+  const isOver = () => Date.now() - lastActive >= IDLE_END;
+  if (isOver()) {
+    tabs.postMessage({ kind: 'asking' } satisfies Word);
+    await pause(500);
+  }
+  return isOver();
 }
 
 /** Calls back when another tab was active. */
@@ -93,7 +116,10 @@ export function onActiveElsewhere(listener: () => void): () => void {
 tabs.addEventListener('message', ({ data }: MessageEvent<Word>) => {
   if (data.kind === 'active') {
     lastActive = Math.max(lastActive, data.at);
+    if (hasSession()) keep();
     for (const listener of listeners) listener();
+  } else if (data.kind === 'asking') {
+    if (!ending && hasSession()) tabs.postMessage({ kind: 'active', at: lastActive } satisfies Word);
   } else if (!ending && hasSession()) {
     ending = true;
     document.getElementById('app')?.replaceChildren();

@@ -9,6 +9,7 @@ import { More, usePages } from '../../ui/More';
 import { Page } from '../../ui/Page';
 import { instant } from '../../words/dates';
 import { say } from './codes';
+import { operationInWords } from './operations';
 
 export function Concerns() {
   const { t } = useLingui();
@@ -30,7 +31,7 @@ export function Concerns() {
                   <Link to="/concerns/$concern" params={{ concern: id }} className="row">
                     <span className="row-main">
                       <span className="row-name">{say(kind)}</span>
-                      <span className="hint">{[instant(opened_at), say(reason), access?.operation].filter(Boolean).join(' · ')}</span>
+                      <span className="hint">{[instant(opened_at), say(reason), access && operationInWords(access.operation)].filter(Boolean).join(' · ')}</span>
                     </span>
                     <span className={`flag ${outcome ? '' : 'note'}`}>{outcome ? say(outcome) : <Trans>Still open</Trans>}</span>
                   </Link>

@@ -14,6 +14,7 @@ import { instant } from '../../words/dates';
 import { say } from './codes';
 import { suggest } from './criteria';
 import { FormDialog, line } from './FormDialog';
+import { operationInWords } from './operations';
 
 const VERDICTS = ['justified', 'not-justified'] as const;
 const OUTCOMES = ['no-issue', 'corrected', 'sanctioned', 'breach-notification'] as const;
@@ -60,7 +61,7 @@ function Found({ concern }: { concern: Schemas['ExplainedConcern'] }) {
           facts={[
             [<Trans>Reason</Trans>, say(concern.reason)],
             [emergency ? <Trans>What the provider wrote</Trans> : <Trans>What the patient wrote</Trans>, concern.explanation],
-            [<Trans>What was opened</Trans>, concern.access?.operation],
+            [<Trans>What was opened</Trans>, concern.access && operationInWords(concern.access.operation)],
             [<Trans>Opened at</Trans>, concern.access && instant(concern.access.at)],
             [<Trans>Account that opened it</Trans>, concern.actor && <code>{concern.actor}</code>],
             [<Trans>Patient</Trans>, <code>{concern.patient}</code>],
