@@ -303,7 +303,10 @@ test('nobody there: a warning after 13 minutes, the end after 15', async () => {
   await page.clock.fastForward('13:05');
   const dialog = page.getByRole('dialog', { name: 'Are you still there?' });
   await dialog.waitFor();
-  await accessible(page, 'the warning');
+  for (const theme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme: theme });
+    await accessible(page, `the warning ${theme}`);
+  }
   await dialog.getByRole('button', { name: 'Stay signed in' }).click();
   await dialog.waitFor({ state: 'detached' });
   await page.clock.fastForward('15:05');
