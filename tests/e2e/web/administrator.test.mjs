@@ -117,6 +117,7 @@ test('an account is switched off, and on again; its sessions are ended', async (
   await card.getByRole('button', { name: /^Switch off/ }).waitFor();
   assert.notEqual((await stored(page)).status, 'disabled');
   await card.getByRole('button', { name: /^Sign out everywhere/ }).click();
+  await examine(page, 'admin-sign-out');
   await page.getByRole('dialog').getByRole('button', { name: 'Sign out everywhere' }).click();
   await page.getByText(`${email} is signed out everywhere.`).waitFor();
 });

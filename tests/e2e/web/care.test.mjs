@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { Messages } from '../../../web/dist/messages/index.js';
 import { accounts, api, code, invoke, signedIn } from '../portal.mjs';
-import { accessible, as, at, downloaded, examine, go, kept, launch, naughty, open, settled, signInAs, tabTo, titled, tokenOf } from './browser.mjs';
+import { accessible, as, at, downloaded, escape, examine, go, kept, launch, naughty, open, settled, signInAs, tabTo, titled, tokenOf } from './browser.mjs';
 
 const [account, friend] = accounts.filter(({ role }) => role === 'patient');
 const MARK = `Xylophone-${randomUUID().slice(0, 8)}`;
@@ -359,9 +359,50 @@ test('a correction is asked for, denied and disagreed with', async () => {
   await settled(page);
   await examine(page, 'corrections');
   await page.getByRole('button', { name: 'I disagree' }).first().click();
+  await examine(page, 'disagree-dialog');
   await page.getByLabel('Why you disagree').fill(`${MARK} it is not right`);
   await page.getByRole('button', { name: 'Send', exact: true }).click();
   await page.getByText('You disagreed').first().waitFor();
+  await clean();
+});
+
+test('an access that looks wrong is told to the privacy officer, who closes it', async () => {
+  const { page } = mine;
+  const officers = await signedIn(accounts.find(({ role }) => role === 'privacy-officer'));
+  const read = await api('GET', `/v1/patients/${patient}/profile`, { token: provider });
+  assert.equal(read.status, 200, read.text);
+  await go(page, '/who-looked');
+  const wrong = page.getByRole('button', { name: 'This looks wrong' }).first();
+  await wrong.click();
+  await examine(page, 'report-dialog');
+  await escape(page, /^This looks wrong/);
+  await wrong.click();
+  const explanation = `${MARK} nobody treats me there`;
+  await page.getByLabel(/^What looks wrong/).fill(explanation);
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  const thanks = page.getByRole('dialog', { name: 'Thank you for telling us' });
+  await thanks.waitFor();
+  await examine(page, 'report-sent-dialog');
+  await thanks.getByRole('button', { name: 'Close' }).click();
+  await thanks.waitFor({ state: 'detached' });
+
+  const { json: { concerns } } = await api('GET', '/v1/access-concerns', { token: officers });
+  const told = await Promise.all(concerns.map(({ id }) => api('GET', `/v1/access-concerns/${id}`, { token: officers })));
+  const { json: concern } = told.find(({ json }) => json.explanation === explanation);
+  assert.deepEqual([concern.patient, concern.state], [patient, 'open']);
+  const theirs = await open(browser);
+  await signInAs(theirs.page, accounts.find(({ role }) => role === 'privacy-officer'));
+  await go(theirs.page, `/concerns/${concern.id}`);
+  await theirs.page.getByRole('button', { name: 'Close it' }).click();
+  await examine(theirs.page, 'close-concern-dialog');
+  await theirs.page.getByLabel('Outcome').selectOption('no-issue');
+  await theirs.page.getByLabel('Your note').fill('The provider stood in for another');
+  await theirs.page.getByRole('button', { name: 'Save' }).click();
+  await theirs.page.getByText('Closed on').waitFor();
+  assert.deepEqual([theirs.seen.violations, theirs.seen.console], [[], []]);
+  await theirs.context.close();
+  const { json: closed } = await api('GET', `/v1/access-concerns/${concern.id}`, { token: officers });
+  assert.deepEqual([closed.state, closed.outcome], ['resolved', 'no-issue']);
   await clean();
 });
 
@@ -400,6 +441,7 @@ test('a friend acts for the patient in what was granted, until it ends', async (
   await theirs.page.getByText(/^You are acting for/).waitFor();
 
   await page.getByRole('button', { name: /^End this access/ }).first().click();
+  await examine(page, 'end-access-dialog');
   await page.getByRole('dialog').getByRole('button', { name: 'End it' }).click();
   await page.getByText('Nobody can act for you').waitFor();
   await theirs.page.reload();

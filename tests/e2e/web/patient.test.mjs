@@ -442,7 +442,10 @@ test('nobody there: a warning after 13 minutes, the end after 15', async () => {
   assert.equal(await warned(), '0,0', 'not before 13 minutes');
   await pass('00:15');
   for (const tab of tabs) await warning(tab).waitFor();
-  await accessible(page, 'the warning');
+  for (const theme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme: theme });
+    await accessible(page, `the warning ${theme}`);
+  }
   await shoot(page, 'idle-warning');
   await warning(page).getByRole('button', { name: 'Stay signed in' }).click();
   for (const tab of tabs) await warning(tab).waitFor({ state: 'detached' });
