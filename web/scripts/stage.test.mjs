@@ -13,6 +13,7 @@ const VALUES = {
   API_URL: 'https://abc123.execute-api.us-east-1.amazonaws.com/portal',
   SIGN_IN_ORIGIN: 'https://cognito-idp.us-east-1.amazonaws.com',
   UPLOADS_ORIGIN: 'https://quarantine.s3.us-east-1.amazonaws.com',
+  EXPORTS_ORIGIN: 'https://exports.s3.us-east-1.amazonaws.com',
   CHANNEL_ORIGIN: 'wss://def456.execute-api.us-east-1.amazonaws.com',
   USER_POOL_ID: 'us-east-1_Sample123',
   USER_POOL_CLIENT_ID: 'sampleclient',
@@ -44,7 +45,7 @@ test('the API’s whole address is for the app, its origin alone for the policy'
       userPoolClientId: VALUES.USER_POOL_CLIENT_ID,
     });
     const [, allowed] = /connect-src ([^;]+);/.exec(headers);
-    const origins = [new URL(VALUES.API_URL).origin, VALUES.SIGN_IN_ORIGIN, VALUES.UPLOADS_ORIGIN, VALUES.CHANNEL_ORIGIN];
+    const origins = [new URL(VALUES.API_URL).origin, VALUES.SIGN_IN_ORIGIN, VALUES.UPLOADS_ORIGIN, VALUES.EXPORTS_ORIGIN, VALUES.CHANNEL_ORIGIN];
     assert.deepEqual(allowed.split(' '), ["'self'", ...origins]);
     assert.doesNotMatch(headers.replace(/^#.*$/gm, ''), /\$\{/);
   }
