@@ -22,6 +22,8 @@ export function NewThread() {
           patient={patient}
           send={async ({ category, subject, text, attachments }) => {
             const thread = await messages.start(patient, category, subject, { text, attachments });
+            // A list that was asked for before is without it.
+            await queries.cancelQueries({ queryKey: [patient, 'threads'] });
             await queries.invalidateQueries({ queryKey: [patient, 'threads'] });
             await navigate({ to: '/messages/$thread', params: { thread }, replace: true });
           }}
