@@ -17,6 +17,9 @@ export function Security() {
     mutationFn: () => answer(api.POST('/v1/account/sign-out-everywhere')),
     onSuccess: () => endSession('everywhere'),
   });
+  const kinds: Record<string, string> = { 'sign-in': t`Sign-in`, 'password-change': t`Change of password`, 'forgotten-password': t`Forgotten password` };
+  const outcomes: Record<string, string> = { success: t`done`, failure: t`refused`, unfinished: t`not finished` };
+  const attempt = ({ kind, outcome }: Schemas['SignIn']) => `${kinds[kind] ?? t`Another step`}: ${outcomes[outcome] ?? outcome}`;
   return (
     <Page title={t`Sign-in and security`} intro={<Trans>Check that every sign-in was yours. If one was not, sign out everywhere and choose a new password.</Trans>}>
       <section className="card" aria-labelledby="now">
@@ -38,7 +41,7 @@ export function Security() {
               {sign_ins.map((one, at) => (
                 <li key={at} className="row-text">
                   <span className="row-name">{instant(one.at)}</span>
-                  <span className="hint">{[one.outcome === 'success' ? t`Signed in` : t`Not let in`, one.device, one.source_ip, one.city, one.country].filter(Boolean).join(' · ')}</span>
+                  <span className="hint">{[attempt(one), one.device, one.source_ip, one.city, one.country].filter(Boolean).join(' · ')}</span>
                 </li>
               ))}
             </ul>
