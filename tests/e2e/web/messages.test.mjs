@@ -239,7 +239,7 @@ test('messages that stay locked are said to be missing, and the copy can be had 
   await page.getByText('1 conversation is missing; the list in the file says which and why.').waitFor();
   const { messages } = JSON.parse(String(without['manifest.json']));
   assert.deepEqual(messages.missing.map(({ why }) => why), ['locked']);
-  assert.ok(!String(without['health-record.html']).includes('behind a passphrase'));
+  assert.ok(!String(without['health-record.html']).includes(`${MARK}: behind a passphrase`));
   assert.ok(String(without['health-record.html']).includes(FIRST), 'what another key opens is in it');
 
   await save.click();
