@@ -394,7 +394,14 @@ test('everything is there in Spanish', async () => {
   // What the portal itself says, too.
   await go(page, '/who-looked');
   await page.locator('main select').selectOption('portal');
-  await page.getByText('Actualizó el expediente').first().waitFor();
+  // What was imported comes last.
+  const imported = page.getByText('Actualizó el expediente').first();
+  const more = page.getByRole('button', { name: 'Mostrar más' });
+  await imported.or(more).first().waitFor();
+  while (!(await imported.isVisible())) {
+    await more.click();
+    await imported.or(more).first().waitFor();
+  }
   await page.getByText('Lo envió el sistema de expedientes del consultorio.').first().waitFor();
   await examine(page, 'who-looked-es');
   await page.getByLabel('Mostrar').selectOption('anyone');
