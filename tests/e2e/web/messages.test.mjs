@@ -142,7 +142,7 @@ test('when it ends they read nothing more, and what is written then has a key th
   assert.equal(await page.getByLabel('Your answer').count(), 0);
   await examine(page, 'thread-outlived');
   await page.getByRole('button', { name: 'Write in a new conversation' }).click();
-  await page.waitForFunction(() => document.querySelector('input[name=subject]')?.value !== '');
+  await page.waitForFunction(() => document.querySelector('input[name=subject]')?.value);
   assert.equal(await page.getByLabel('Subject').inputValue(), `${MARK} before`);
   await page.getByLabel('Your message').fill(`${MARK}: without them`);
   await page.getByRole('button', { name: 'Send', exact: true }).click();
