@@ -399,7 +399,7 @@ test('everything is there in Spanish', async () => {
   const more = page.getByRole('button', { name: 'Mostrar más' });
   await imported.or(more).first().waitFor();
   while (!(await imported.isVisible())) {
-    await more.click();
+    await Promise.all([page.waitForResponse((response) => response.url().includes('cursor=')), more.click()]);
     await imported.or(more).first().waitFor();
   }
   await page.getByText('Lo envió el sistema de expedientes del consultorio.').first().waitFor();
