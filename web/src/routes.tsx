@@ -45,6 +45,7 @@ const within = { ...anybody, staticData: { roles: ['patient'] as Role[] } };
 
 const home = createRoute({ ...anybody, path: '/', component: lazyRouteComponent(() => import('./screens/home/Home'), 'Home') });
 const security = createRoute({ ...anybody, path: '/security', component: lazyRouteComponent(() => import('./screens/profile/Security'), 'Security') });
+const confirmAddress = createRoute({ ...anybody, path: '/confirm-address', component: lazyRouteComponent(() => import('./screens/profile/ConfirmAddress'), 'ConfirmAddress') });
 const labResults = createRoute({ ...within, path: '/lab-results', component: lazyRouteComponent(() => import('./screens/labs/LabResults'), 'LabResults') });
 const labResult = createRoute({ ...within, path: '/lab-results/$result', component: lazyRouteComponent(() => import('./screens/labs/LabResult'), 'LabResult') });
 const prescriptions = createRoute({ ...within, path: '/prescriptions', component: lazyRouteComponent(() => import('./screens/prescriptions/Prescriptions'), 'Prescriptions') });
@@ -115,7 +116,7 @@ export const router = createRouter({
     activate,
     forgotten,
     shell.addChildren([
-      home, security, labResults, labResult, prescriptions, healthRecord, section, documents, document_, copies, whoLooked, profile,
+      home, security, confirmAddress, labResults, labResult, prescriptions, healthRecord, section, documents, document_, copies, whoLooked, profile,
       appointments, newAppointment, joinWaitlist, appointment, messages, newThread, messageSafety, thread, proxies, corrections,
       staff.addChildren([
         availability, waiting, patients, patientRecord, patientEmergency, patientLabs, patientLab, patientPrescriptions,

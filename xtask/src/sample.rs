@@ -52,7 +52,9 @@ pub async fn load(home: &Home, aws: &Aws, portal: &Portal) -> Result<Vec<Account
         accounts.push(activate(aws, portal, &demo, &email).await?);
     }
     let practitioner = practitioner(aws, portal).await?;
-    accounts.push(staff(aws, portal, Role::Provider, Some(practitioner)).await?);
+    let provider = staff(aws, portal, Role::Provider, Some(practitioner)).await?;
+    set_hours(aws, portal, &provider).await?;
+    accounts.push(provider);
     accounts.push(staff(aws, portal, Role::Admin, None).await?);
     accounts.push(staff(aws, portal, Role::PrivacyOfficer, None).await?);
     fs::write(&file, serde_json::to_vec_pretty(&accounts)?)?;
@@ -178,13 +180,7 @@ fn patient(file: &Path) -> Result<Demo> {
 /// Activates a patient's account as the patient would, through the front door's API.
 async fn activate(aws: &Aws, portal: &Portal, demo: &Demo, email: &str) -> Result<Account> {
     let code = activation::issue(portal, &demo.mrn, &demo.birth_date).await?;
-    let stage = format!(
-        "/restapis/{}/{}/_user_request_",
-        portal.api_id, portal.stage
-    );
-    let answer = aws
-        .plain(Method::POST, &format!("{stage}/v1/activations"))
-        .header("content-type", "application/json")
+    let answer = api(aws, portal, Method::POST, "/v1/activations")
         .header("idempotency-key", Uuid::new_v4().to_string())
         .body(
             json!({"mrn": demo.mrn, "birth_date": demo.birth_date, "code": code, "email": email})
@@ -192,12 +188,7 @@ async fn activate(aws: &Aws, portal: &Portal, demo: &Demo, email: &str) -> Resul
         )
         .send()
         .await?;
-    let status = answer.status();
-    ensure!(
-        status.is_success(),
-        "activation answered {status}: {}",
-        answer.text().await?
-    );
+    succeeded(answer, "activation").await?;
     finish(aws, portal, "patient", email).await
 }
 
@@ -334,33 +325,101 @@ pub(crate) fn output<'a>(portal: &'a Portal, name: &str) -> Result<&'a str> {
 }
 
 /// Sets up an authenticator for a user, as if they had scanned the code, and returns its secret.
-///
-/// It asks the emulator directly, which lets anybody finish a sign-in; the front door would not.
 pub async fn set_up_authenticator(aws: &Aws, client: &str, user: &str) -> Result<String> {
-    let finish = json!({
-        "ClientId": client, "ChallengeName": "MFA_SETUP", "ChallengeResponses": {"USERNAME": user}});
-    let signed_in = aws.cognito("RespondToAuthChallenge", &finish).await?.ok()?;
-    let text = |body: &Value, pointer: &str| {
-        let text = body
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .map(str::to_owned);
-        text.with_context(|| format!("the emulator gave no {pointer}"))
-    };
-    let token = text(&signed_in, "/AuthenticationResult/AccessToken")?;
-    let refresh = text(&signed_in, "/AuthenticationResult/RefreshToken")?;
+    let tokens = Tokens::minted(aws, client, user).await?;
     let started = aws
-        .cognito("AssociateSoftwareToken", &json!({"AccessToken": token}))
+        .cognito(
+            "AssociateSoftwareToken",
+            &json!({"AccessToken": tokens.access}),
+        )
         .await?
         .ok()?;
     let secret = text(&started, "/SecretCode")?;
-    let verify = json!({"AccessToken": token, "UserCode": totp::code(&secret)?});
+    let verify = json!({"AccessToken": tokens.access, "UserCode": totp::code(&secret)?});
     aws.cognito("VerifySoftwareToken", &verify).await?.ok()?;
-    aws.cognito(
-        "RevokeToken",
-        &json!({"ClientId": client, "Token": refresh}),
-    )
-    .await?
-    .ok()?;
+    tokens.revoke(aws, client).await?;
     Ok(secret)
+}
+
+/// What a user holds who is signed in.
+struct Tokens {
+    access: String,
+    refresh: String,
+}
+
+impl Tokens {
+    /// From the emulator itself, which lets anybody finish a sign-in; the front door would not.
+    async fn minted(aws: &Aws, client: &str, user: &str) -> Result<Self> {
+        let finish = json!({
+            "ClientId": client, "ChallengeName": "MFA_SETUP", "ChallengeResponses": {"USERNAME": user}});
+        let signed_in = aws.cognito("RespondToAuthChallenge", &finish).await?.ok()?;
+        Ok(Self {
+            access: text(&signed_in, "/AuthenticationResult/AccessToken")?,
+            refresh: text(&signed_in, "/AuthenticationResult/RefreshToken")?,
+        })
+    }
+
+    async fn revoke(self, aws: &Aws, client: &str) -> Result<()> {
+        let token = json!({"ClientId": client, "Token": self.refresh});
+        aws.cognito("RevokeToken", &token).await?.ok()?;
+        Ok(())
+    }
+}
+
+fn text(body: &Value, pointer: &str) -> Result<String> {
+    let text = body.pointer(pointer).and_then(Value::as_str);
+    let text = text.with_context(|| format!("the emulator gave no {pointer}"))?;
+    Ok(text.to_owned())
+}
+
+/// Has the demo provider set hours, as they would: without any, nobody could book a visit.
+async fn set_hours(aws: &Aws, portal: &Portal, provider: &Account) -> Result<()> {
+    let days = ["monday", "tuesday", "wednesday", "thursday", "friday"];
+    let weekly = days.into_iter().flat_map(|day| {
+        [("09:00", "12:00"), ("13:00", "17:00")].map(|(from, to)| {
+            json!({"day": day, "from": from, "to": to, "location": "Main Street", "types": ["office-visit", "video-visit"]})
+        })
+    });
+    let hours = json!({
+        "specialty": "family-medicine",
+        "time_zone": "America/New_York",
+        "minimum_notice_minutes": 60,
+        "horizon_days": 60,
+        "start_every_minutes": 30,
+        "appointment_types": [
+            {"code": "office-visit", "name": "Office visit", "minutes": 30, "modality": "in-person"},
+            {"code": "video-visit", "name": "Video visit", "minutes": 30, "modality": "video"},
+        ],
+        "weekly": weekly.collect::<Vec<_>>(),
+        "exceptions": [],
+    });
+    let tokens = Tokens::minted(aws, &portal.user_pool_client_id, &provider.email).await?;
+    let answer = api(aws, portal, Method::PUT, "/v1/availability")
+        .bearer_auth(&tokens.access)
+        .header("if-match", "\"0\"")
+        .body(hours.to_string())
+        .send()
+        .await?;
+    succeeded(answer, "setting hours").await?;
+    tokens.revoke(aws, &portal.user_pool_client_id).await
+}
+
+/// A request to the API, with JSON.
+fn api(aws: &Aws, portal: &Portal, method: Method, path: &str) -> reqwest::RequestBuilder {
+    let stage = format!(
+        "/restapis/{}/{}/_user_request_",
+        portal.api_id, portal.stage
+    );
+    aws.plain(method, &format!("{stage}{path}"))
+        .header("content-type", "application/json")
+}
+
+async fn succeeded(answer: reqwest::Response, what: &str) -> Result<()> {
+    let status = answer.status();
+    ensure!(
+        status.is_success(),
+        "{what} answered {status}: {}",
+        answer.text().await?
+    );
+    Ok(())
 }

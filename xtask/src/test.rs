@@ -22,8 +22,11 @@ pub async fn run() -> Result<()> {
     // Read before `cargo test` builds this program anew: the running one's file is then gone.
     let xtask = std::env::current_exe()?;
     let mut steps = Steps::new(STEPS);
-    steps.begin("Install the emulator, the gate's tools, the readers and the journeys' clients");
-    tokio::try_join!(
+    steps.begin(
+        "Install the emulator, the gate's tools, the readers, the journeys' clients and a browser",
+    );
+    let (browser, ..) = tokio::try_join!(
+        tools::install_browser(),
         tools::install(Set::Emulator),
         check::install(),
         tools::install(Set::Readers),
@@ -67,19 +70,19 @@ pub async fn run() -> Result<()> {
 
     // Each finds a portal where nothing has happened yet.
     steps.begin("Journeys of clients, on a portal of their own");
-    on_a_fresh_portal(&xtask, "journeys").await?;
+    on_a_fresh_portal(&xtask, &browser, "journeys").await?;
 
     steps.begin("Journeys of browsers, on another");
-    on_a_fresh_portal(&xtask, "browsers").await?;
+    on_a_fresh_portal(&xtask, &browser, "browsers").await?;
     steps.end();
     Ok(())
 }
 
 /// Deploys a portal and runs a script of the journeys on it.
-async fn on_a_fresh_portal(xtask: &Path, script: &str) -> Result<()> {
+async fn on_a_fresh_portal(xtask: &Path, browser: &Path, script: &str) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let mut portal = Deployed::start(xtask, folder.path()).await?;
-    let outcome = journeys(xtask, folder.path(), script).await;
+    let outcome = journeys(xtask, browser, folder.path(), script).await;
     portal.stop().await?;
     outcome
 }
@@ -100,13 +103,14 @@ async fn web() -> Result<()> {
     Ok(())
 }
 
-async fn journeys(xtask: &Path, home: &Path, script: &str) -> Result<()> {
+async fn journeys(xtask: &Path, browser: &Path, home: &Path, script: &str) -> Result<()> {
     let mut command = Command::new("npm");
     command
         .current_dir(workspace().join("tests/e2e"))
         .args(["run", script, "--silent"])
         .env("PORTAL_HOME", home)
-        .env("PORTAL_XTASK", xtask);
+        .env("PORTAL_XTASK", xtask)
+        .env("CHROMIUM", browser);
     succeed(&mut command).await
 }
 

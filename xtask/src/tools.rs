@@ -137,6 +137,38 @@ pub async fn install_deny() -> Result<PathBuf> {
     Ok(program)
 }
 
+/// What distributions call Chromium.
+const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+
+/// The browser for the tests: the one in `CHROMIUM`, or one that is installed. Where there is none, it
+/// is taken from Debian's packages if that is allowed here, as on a machine that runs the tests alone.
+pub async fn install_browser() -> Result<PathBuf> {
+    let lock = lock("browser").await?;
+    if browser().is_none() && rustix::process::geteuid().is_root() {
+        let log = folder()?.join("browser.log");
+        for arguments in [&["update"][..], &["install", "--yes", "chromium"]] {
+            let mut apt = Command::new("apt-get");
+            apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+            // Whether it came is seen below, where it is said what to do.
+            if run(&mut apt, &log).await.is_err() {
+                break;
+            }
+        }
+    }
+    drop(lock);
+    browser().context("Chromium is needed: apt install chromium, or name a browser in CHROMIUM")
+}
+
+fn browser() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("CHROMIUM") {
+        return Some(named.into());
+    }
+    let folders = std::env::var_os("PATH")?;
+    let places =
+        std::env::split_paths(&folders).flat_map(|folder| BROWSERS.map(|name| folder.join(name)));
+    places.into_iter().find(|place| place.is_file())
+}
+
 /// Installs exactly the packages of a folder's lock file.
 async fn install_packages(name: &str, path: &str) -> Result<()> {
     let path = workspace().join(path);

@@ -80,6 +80,8 @@ impl Attempt {
             "ResendCode" => "resend-code",
             "AssociateSoftwareToken" => "associate-authenticator",
             "VerifySoftwareToken" => "verify-authenticator",
+            "GetUserAttributeVerificationCode" => "address-code",
+            "VerifyUserAttribute" => "verify-address",
             _ => "other",
         }
     }

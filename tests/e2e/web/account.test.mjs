@@ -6,8 +6,8 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { TOTP } from 'otpauth';
-import { code, cognito, issueCode } from '../portal.mjs';
-import { accessible, at, kept, launch, open, settled, shoot } from './browser.mjs';
+import { code, issueCode, mails, pause, wrongCode } from '../portal.mjs';
+import { at, clean, examine, go, kept, launch, open, settled, signInAs } from './browser.mjs';
 
 const samples = new URL('../../data/synthea/', import.meta.url);
 const file = readdirSync(samples).find((name) => name.includes('Gladys682_Schumm'));
@@ -22,6 +22,10 @@ const RESET = '654321';
 
 let browser;
 let secret;
+/** Where the account is made, and stays signed in. */
+let mine;
+/** Where it is signed in besides. */
+let theirs;
 before(async () => {
   browser = await launch();
 });
@@ -38,7 +42,8 @@ async function type(page, label, text) {
 }
 
 test('a letter with a code becomes an account with a password and an authenticator, by keyboard', async () => {
-  const { page, seen, context } = await open(browser);
+  mine = await open(browser);
+  const { page, seen } = mine;
   await page.goto(at('/activate'));
   await settled(page);
   await type(page, 'Record number', mrn);
@@ -48,13 +53,12 @@ test('a letter with a code becomes an account with a password and an authenticat
   await type(page, 'Your e-mail address', email);
   await page.keyboard.press('Enter');
   await page.getByRole('alert').getByText('We could not open an account with these details').waitFor();
-  await accessible(page, 'activation refused');
+  await examine(page, 'activation-refused');
   await page.getByLabel('Code from the letter').fill(issueCode(mrn, patient.birthDate));
   await page.getByLabel('Code from the letter').press('Enter');
 
   await page.getByRole('heading', { name: 'Choose a password' }).waitFor();
-  await accessible(page, 'first password');
-  await shoot(page, 'first-password');
+  await examine(page, 'first-password');
   await type(page, 'New password', 'short');
   await page.keyboard.press('Enter');
   await page.getByText('Use at least 14 characters.').waitFor();
@@ -67,34 +71,83 @@ test('a letter with a code becomes an account with a password and an authenticat
   await page.getByText('I cannot scan it').click();
   secret = (await page.locator('.secret').textContent()).replaceAll(' ', '');
   assert.equal(new TOTP({ secret }).secret.base32, secret);
-  for (const theme of ['light', 'dark']) {
-    await page.emulateMedia({ colorScheme: theme });
-    await accessible(page, `authenticator ${theme}`);
-    await shoot(page, `authenticator-${theme}`);
-  }
-  await type(page, '6-digit code', await code(secret));
+  await examine(page, 'authenticator');
+  await type(page, '6-digit code', wrongCode(secret));
   await page.keyboard.press('Enter');
-  await page.getByRole('heading', { name: /^Hello/ }).waitFor();
+  await page.getByRole('alert').getByText('This code is not right').waitFor();
+  await page.getByLabel('6-digit code').fill(await code(secret));
+  await page.getByLabel('6-digit code').press('Enter');
+  await page.getByRole('heading', { name: 'Confirm your e-mail address' }).waitFor();
   await settled(page);
+  await examine(page, 'confirm-address');
 
-  assert.deepEqual(seen.violations, []);
-  assert.deepEqual(seen.console, []);
+  clean(mine);
   const stored = JSON.stringify([await kept(page), [...seen.urls]]);
   for (const canary of [mrn, patient.birthDate, secret, password]) assert.ok(!stored.includes(canary), 'a secret is kept');
+});
+
+/** The code in the mail that came last, once there are more than so many. */
+async function mailed(to, before, form) {
+  for (let tries = 0; tries < 100; tries += 1) {
+    const all = await mails(to);
+    if (all.length > before) return all.at(-1).BodyText.match(form)[0];
+    await pause(100);
+  }
+  return assert.fail('no mail came');
+}
+
+test('before the address is confirmed no code comes to it for who forgot the password', async () => {
+  const { page, context } = await open(browser);
+  await page.goto(at('/forgotten-password'));
+  await page.getByLabel('E-mail address').fill(email);
+  await page.getByLabel('E-mail address').press('Enter');
+  await page.getByLabel('New password', { exact: true }).waitFor();
+  await page.getByLabel('Code from the e-mail').fill(RESET);
+  await page.getByLabel('New password', { exact: true }).fill(another);
+  await page.getByLabel('New password again').fill(another);
+  await page.getByRole('button', { name: 'Save password' }).click();
+  await page.getByRole('alert').getByText('This code is not right, or it is too old').waitFor();
+  assert.deepEqual(await mails(email), []);
   await context.close();
 });
 
+test('the address is confirmed with a code that comes to it, later than at once', async () => {
+  const { page } = mine;
+  await page.getByRole('link', { name: 'Later' }).click();
+  await page.getByRole('heading', { name: /^Hello/ }).waitFor();
+  await settled(page);
+  await go(page, '/security');
+  await page.getByText('Your address is not confirmed yet').waitFor();
+  await examine(page, 'security-unconfirmed');
+  await page.getByRole('link', { name: 'Confirm my address' }).click();
+  await page.getByRole('button', { name: 'Send me a code' }).press('Enter');
+  const first = await mailed(email, 0, /\d{6}/);
+  assert.equal(await page.getByLabel('Code from the e-mail').evaluate((node) => node === document.activeElement), true, 'the code can be typed at once');
+  await page.keyboard.type(first === '000000' ? '000001' : '000000');
+  await page.keyboard.press('Enter');
+  await page.getByRole('alert').getByText('This code is not right, or it is too old').waitFor();
+  await examine(page, 'confirm-address-wrong');
+  await page.getByRole('button', { name: 'Send another code' }).click();
+  await page.getByLabel('Code from the e-mail').fill(await mailed(email, 1, /\d{6}/));
+  await page.keyboard.press('Enter');
+  await page.getByText('Your address is confirmed.').waitFor();
+  await examine(page, 'confirm-address-done');
+  await page.getByRole('link', { name: 'Go to the start page' }).click();
+  await page.getByRole('heading', { name: /^Hello/ }).waitFor();
+  await go(page, '/security');
+  await page.getByText('Your address is confirmed.').waitFor();
+  clean(mine);
+});
+
 test('a forgotten password is set anew, and the authenticator is asked for all the same', async () => {
-  // An address that was given at activation is not verified yet, and gets no code until it is.
-  await cognito('AdminUpdateUserAttributes', { Username: email, UserAttributes: [{ Name: 'email_verified', Value: 'true' }] });
-  const { page, seen, context } = await open(browser);
+  theirs = await open(browser);
+  const { page } = theirs;
   await page.goto(at('/sign-in'));
   await page.getByRole('link', { name: 'I forgot my password' }).click();
   await type(page, 'E-mail address', email);
   await page.keyboard.press('Enter');
   await page.getByLabel('New password', { exact: true }).waitFor();
-  await accessible(page, 'new password');
-  await shoot(page, 'new-password');
+  await examine(page, 'new-password');
   await type(page, 'Code from the e-mail', RESET);
   await type(page, 'New password', another);
   await type(page, 'New password again', another);
@@ -109,12 +162,78 @@ test('a forgotten password is set anew, and the authenticator is asked for all t
   await signIn(password);
   await page.getByRole('alert').getByText('The e-mail address or the password is not right').waitFor();
   await signIn(another);
+  await page.getByLabel('6-digit code').waitFor();
+  await examine(page, 'sign-in-code');
   await page.getByLabel('6-digit code').fill(await code(secret));
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByRole('heading', { name: /^Hello/ }).waitFor();
-  assert.deepEqual(seen.violations, []);
-  assert.deepEqual(seen.console, []);
-  await context.close();
+  clean(theirs);
+});
+
+test('one of two sessions is ended from the other, and each attempt to sign in is listed', async () => {
+  const { page } = mine;
+  await go(page, '/');
+  await go(page, '/security');
+  const now = page.getByRole('region', { name: 'Signed in now' });
+  assert.equal(await now.getByText('this one').count(), 1);
+  const attempts = page.getByRole('region', { name: 'Sign-ins and attempts' }).getByRole('listitem');
+  await attempts.filter({ hasText: 'Sign-in: done' }).first().waitFor();
+  await examine(page, 'security-sessions');
+  const end = now.getByRole('button', { name: /^Sign out: / });
+  await end.waitFor();
+  assert.equal(await end.count(), 1);
+  await end.click();
+  await end.waitFor({ state: 'detached' });
+  await theirs.page.getByRole('navigation').getByRole('link', { name: 'Prescriptions' }).click();
+  await theirs.page.getByText('Your session has ended. Please sign in again.').waitFor();
+  assert.deepEqual(Object.keys((await kept(theirs.page)).session), []);
+  await go(page, '/prescriptions');
+  assert.equal(await page.getByRole('alert').count(), 0, 'the other goes on');
+  clean(mine, theirs);
+});
+
+test('another e-mail address takes a code from each, and signs out everywhere', async () => {
+  const { page } = mine;
+  const next = email.replace('gladys.', 'gladys.next.');
+  await go(page, '/security');
+  const card = page.getByRole('region', { name: 'E-mail address you sign in with' });
+  await card.getByLabel('New e-mail address').fill('gladys');
+  await card.getByRole('button', { name: 'Send the codes' }).click();
+  await card.getByText('Enter an e-mail address, like name@example.com.').waitFor();
+  const before = (await mails(email)).length;
+  await card.getByLabel('New e-mail address').fill(next);
+  await card.getByRole('button', { name: 'Send the codes' }).click();
+  await card.getByText('Two e-mails are on their way.').waitFor();
+  await examine(page, 'security-address-codes');
+  const [old, fresh] = [await mailed(email, before, /\b[0-9A-Z]{4}-[0-9A-Z]{4}\b/), await mailed(next, 0, /\b[0-9A-Z]{4}-[0-9A-Z]{4}\b/)];
+  const change = async (one, other) => {
+    await card.getByLabel('Code from the old address').fill(one);
+    await card.getByLabel('Code from the new address').fill(other);
+    await card.getByRole('button', { name: 'Change the address' }).click();
+  };
+  await change(fresh, old);
+  await card.getByRole('alert').waitFor();
+  await examine(page, 'security-address-refused');
+  await change(old, fresh);
+  await page.getByText('Your address is changed. Sign in with the new one.').waitFor();
+  assert.deepEqual(Object.keys((await kept(page)).session), []);
+  await signInAs(page, { email: next, password: another, totp_secret: secret });
+  await settled(page);
+  assert.ok(![...mine.seen.urls].some((url) => url.includes('gladys')), 'no address is in an address');
+  clean(mine);
+});
+
+test('signing out everywhere ends this session and every other', async () => {
+  const { page } = mine;
+  await signInAs(theirs.page, { email: email.replace('gladys.', 'gladys.next.'), password: another, totp_secret: secret });
+  await settled(theirs.page);
+  await go(page, '/security');
+  await page.getByRole('button', { name: 'Sign out everywhere' }).click();
+  await page.getByText('You are signed out on all your devices.').waitFor();
+  assert.deepEqual(Object.keys((await kept(page)).session), []);
+  await theirs.page.getByRole('navigation').getByRole('link', { name: 'Documents' }).click();
+  await theirs.page.getByText('Your session has ended. Please sign in again.').waitFor();
+  clean(mine, theirs);
 });
 
 test('who forgot it and has no account is told the same', async () => {

@@ -2,15 +2,13 @@
 // word on the console, a personal value where the browser keeps things.
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import { chromium } from 'playwright-core';
 import { accounts, code, portal } from '../portal.mjs';
 
-const PLACES = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-const executablePath = PLACES.find((path) => path && existsSync(path));
-if (!executablePath) throw new Error('Chromium is needed: apt install chromium, or name it in CHROMIUM');
+const { CHROMIUM: executablePath = '/usr/bin/chromium' } = process.env;
 
 /** Where screenshots go, if anybody wants them. */
 const shots = process.env.PORTAL_SHOTS;
@@ -32,7 +30,7 @@ export async function open(browser, { width = 1280, height = 900, theme = 'light
     reducedMotion: 'reduce',
     acceptDownloads: true,
   });
-  const seen = { violations: [], console: [], urls: new Set(), titles: new Set() };
+  const seen = { violations: [], console: [], cacheable: new Set(), urls: new Set(), titles: new Set() };
   await context.exposeFunction('noteViolation', (text) => seen.violations.push(text));
   await context.exposeFunction('noteTitle', (text) => seen.titles.add(text));
   await context.addInitScript(() => {
@@ -51,6 +49,9 @@ export async function open(browser, { width = 1280, height = 900, theme = 'light
   page.on('pageerror', (error) => seen.console.push(`uncaught: ${error.message}`));
   page.on('framenavigated', (frame) => seen.urls.add(frame.url()));
   page.on('request', (request) => seen.urls.add(request.url()));
+  page.on('response', (response) => {
+    if (response.url().includes('/v1/') && response.headers()['cache-control'] !== 'no-store') seen.cacheable.add(response.url());
+  });
   return { context, page, seen };
 }
 
@@ -69,6 +70,9 @@ export async function signInAs(page, { email, password, totp_secret: secret }) {
 
 /** What breaks programs, from the list that this repository carries. */
 export const naughty = JSON.parse(readFileSync(new URL('../../data/corpora/strings/blns.json', import.meta.url), 'utf8')).filter((text) => text.trim());
+
+/** A picture of one point. */
+export const PNG = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64');
 
 /** The demo account of a role. */
 export const as = (role) => accounts.find((account) => account.role === role);
@@ -125,11 +129,15 @@ export const kept = (page) =>
 export const traces = async ({ page, seen, context }) =>
   JSON.stringify([await kept(page), await context.cookies(), [...seen.urls], [...seen.titles], seen.console]);
 
-/** Nothing was against the policy or on the console, and the browser keeps none of these words. */
+/** Nothing was against the policy, nothing on the console, and no answer may be kept in a cache. */
+export function clean(...windows) {
+  for (const { seen } of windows) assert.deepEqual([seen.violations, seen.console, [...seen.cacheable]], [[], [], []]);
+}
+
+/** The window is clean, and the browser keeps none of these words. */
 export async function discreet(window, words) {
   const { page, seen } = window;
-  assert.deepEqual(seen.violations, []);
-  assert.deepEqual(seen.console, []);
+  clean(window);
   assert.ok(seen.titles.size > 3, 'titles are watched');
   const all = await kept(page);
   const stored = await traces(window);
@@ -153,6 +161,15 @@ export async function foreign(page, paths) {
     assert.deepEqual(asked, []);
   }
 }
+
+/** Answers in the portal's place with a problem of this kind. */
+export const refuse = (route, status, kind, more = {}, headers = {}) =>
+  route.fulfill({
+    status,
+    contentType: 'application/problem+json',
+    headers: { 'cache-control': 'no-store', ...headers },
+    body: JSON.stringify({ type: `/problems/${kind}`, title: '', status, detail: '', ...more }),
+  });
 
 /** Closes whatever dialog is open, and the focus goes back to what opened it. */
 export async function escape(page, opener) {

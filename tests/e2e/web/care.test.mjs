@@ -7,12 +7,11 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { Messages } from '../../../web/dist/messages/index.js';
 import { accounts, api, code, invoke, signedIn } from '../portal.mjs';
-import { accessible, as, at, downloaded, escape, examine, go, kept, launch, naughty, open, settled, signInAs, tabTo, titled, tokenOf } from './browser.mjs';
+import { as, at, clean, downloaded, escape, examine, go, kept, launch, naughty, open, PNG, refuse, settled, signInAs, tabTo, titled, tokenOf } from './browser.mjs';
 
 const [account, friend] = accounts.filter(({ role }) => role === 'patient');
 const MARK = `Xylophone-${randomUUID().slice(0, 8)}`;
 const REASON = `${MARK} cough for two weeks`;
-const PNG = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64');
 const day = (days) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
 
 let browser;
@@ -59,15 +58,10 @@ before(async () => {
   await go(theirs.page, '/inbox');
   assert.ok((await made).ok());
   assert.equal(await keys(), 1);
-  assert.deepEqual([theirs.seen.violations, theirs.seen.console], [[], []]);
+  clean(theirs);
   await theirs.context.close();
 });
 after(() => browser?.close());
-
-async function clean() {
-  assert.deepEqual(mine.seen.violations, []);
-  assert.deepEqual(mine.seen.console, []);
-}
 
 /** Looks for free times of the provider, from some days ahead. */
 async function search(page, from, to) {
@@ -104,7 +98,7 @@ test('a visit is looked for, kept for ten minutes, and booked', async () => {
   await titled(page, 'Visit – Patient portal');
   assert.match(await page.locator('h1').innerText(), /, 20\d\d at \d{1,2}:\d\d (AM|PM) E[SD]T$/);
   await examine(page, 'appointment');
-  await clean();
+  clean(mine);
 });
 
 test('somebody else was faster: the times that are left', async () => {
@@ -114,14 +108,10 @@ test('somebody else was faster: the times that are left', async () => {
   await page.getByRole('button', { name: 'Show free times' }).click();
   const first = page.locator('.times button').first();
   await first.waitFor();
-  await page.route('**/holds', (route) => route.fulfill({
-    status: 409,
-    contentType: 'application/problem+json',
-    body: JSON.stringify({ type: '/problems/slot-taken', title: '', status: 409, detail: '', next_slots: [] }),
-  }));
+  await page.route('**/holds', (route) => refuse(route, 409, 'slot-taken', { next_slots: [] }));
   await first.click();
   await page.getByRole('alert').getByText('Somebody else has just taken this time').waitFor();
-  await accessible(page, 'slot taken');
+  await examine(page, 'slot-taken');
   await page.unroute('**/holds');
 });
 
@@ -157,7 +147,7 @@ test('the visit is saved to a calendar, moved and cancelled', async () => {
   await sure.getByRole('button', { name: 'Cancel the visit' }).click();
   await page.getByText('Your visit is cancelled.').waitFor();
   await examine(page, 'appointment-cancelled');
-  await clean();
+  clean(mine);
 });
 
 test('the waitlist offers a time that became free, and it is booked while it is kept', async () => {
@@ -213,7 +203,7 @@ test('the waitlist offers a time that became free, and it is booked while it is 
   await go(page, '/appointments');
   await page.getByLabel('Waitlist').check();
   await page.getByText('You are not on the waitlist').waitFor();
-  await clean();
+  clean(mine);
 });
 
 test('a place on the waitlist is taken and given up; a calendar has a secret address', async () => {
@@ -239,7 +229,7 @@ test('a place on the waitlist is taken and given up; a calendar has a secret add
   await page.getByRole('button', { name: 'End my calendar' }).click();
   await page.getByText('The address no longer works.').waitFor();
   assert.equal((await fetch(address)).status, 404);
-  await clean();
+  clean(mine);
 });
 
 test('a message goes to the care team, who answers; both hear of it at once', async () => {
@@ -299,7 +289,7 @@ test('a message goes to the care team, who answers; both hear of it at once', as
   await page.getByRole('heading', { name: 'Messages' }).waitFor();
   await page.getByLabel('Put away').check();
   await page.getByText(`${MARK} about my knee`).waitFor();
-  await clean();
+  clean(mine);
 });
 
 test('messages are locked with a passphrase, and open with it alone', async () => {
@@ -338,7 +328,7 @@ test('messages are locked with a passphrase, and open with it alone', async () =
   await go(page, '/messages/protection');
   await page.getByRole('button', { name: 'Stop using a passphrase' }).click();
   await page.getByText('You have a new key').waitFor({ timeout: 60_000 });
-  await clean();
+  clean(mine);
 });
 
 test('a correction is asked for, denied and disagreed with', async () => {
@@ -363,7 +353,7 @@ test('a correction is asked for, denied and disagreed with', async () => {
   await page.getByLabel('Why you disagree').fill(`${MARK} it is not right`);
   await page.getByRole('button', { name: 'Send', exact: true }).click();
   await page.getByText('You disagreed').first().waitFor();
-  await clean();
+  clean(mine);
 });
 
 test('an access that looks wrong is told to the privacy officer, who closes it', async () => {
@@ -399,11 +389,11 @@ test('an access that looks wrong is told to the privacy officer, who closes it',
   await theirs.page.getByLabel('Your note').fill('The provider stood in for another');
   await theirs.page.getByRole('button', { name: 'Save' }).click();
   await theirs.page.getByText('Closed on').waitFor();
-  assert.deepEqual([theirs.seen.violations, theirs.seen.console], [[], []]);
+  clean(theirs);
   await theirs.context.close();
   const { json: closed } = await api('GET', `/v1/access-concerns/${concern.id}`, { token: officers });
   assert.deepEqual([closed.state, closed.outcome], ['resolved', 'no-issue']);
-  await clean();
+  clean(mine);
 });
 
 test('a friend acts for the patient in what was granted, until it ends', async () => {
@@ -448,18 +438,18 @@ test('a friend acts for the patient in what was granted, until it ends', async (
   await settled(theirs.page);
   assert.equal(await theirs.page.getByText(/^You are acting for/).count(), 0);
   // Their session is ended elsewhere: the next request says so, and nothing stays.
-  await theirs.page.route('**/v1/patients/**', (route) => route.fulfill({ status: 401, contentType: 'application/problem+json', body: JSON.stringify({ type: '/problems/unauthenticated', title: '', status: 401, detail: '' }) }));
+  await theirs.page.route('**/v1/patients/**', (route) => refuse(route, 401, 'unauthenticated'));
   await theirs.page.getByRole('navigation').getByRole('link', { name: 'Documents' }).click();
   await theirs.page.getByText('Your session has ended. Please sign in again.').waitFor();
   assert.deepEqual(Object.keys((await kept(theirs.page)).session), []);
-  assert.deepEqual(theirs.seen.violations, []);
-  assert.deepEqual(theirs.seen.console, []);
+  clean(theirs);
   await theirs.context.close();
-  await clean();
+  clean(mine);
 });
 
 test('from signing in to signing out by keyboard alone: a result, a visit, a message', async () => {
-  const { page, seen, context } = await open(browser);
+  const window = await open(browser);
+  const { page, context } = window;
   const { keyboard } = page;
   const press = async (name) => {
     await tabTo(page, name);
@@ -526,8 +516,7 @@ test('from signing in to signing out by keyboard alone: a result, a visit, a mes
   await page.getByText(`${MARK}: typed`).waitFor();
   await press('Sign out');
   await page.getByText('You are signed out.').waitFor();
-  assert.deepEqual(seen.violations, []);
-  assert.deepEqual(seen.console, []);
+  clean(window);
   await context.close();
 });
 

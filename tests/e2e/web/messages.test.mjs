@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Messages } from '../../../web/dist/messages/index.js';
 import { accounts, api, signedIn } from '../portal.mjs';
-import { downloaded, examine, go, launch, open, settled, signInAs, tabTo, tokenOf } from './browser.mjs';
+import { clean, downloaded, examine, go, launch, open, settled, signInAs, tabTo, tokenOf } from './browser.mjs';
 
 const [account, friend] = accounts.filter(({ role }) => role === 'patient');
 const MARK = `Marimba-${randomUUID().slice(0, 8)}`;
@@ -43,13 +43,6 @@ before(async () => {
   await practice.key(patient);
 });
 after(() => browser?.close());
-
-function clean() {
-  for (const { seen } of [mine, theirs]) {
-    assert.deepEqual(seen.violations, []);
-    assert.deepEqual(seen.console, []);
-  }
-}
 
 async function write(page, subject, text) {
   await go(page, '/messages/new');
@@ -123,7 +116,7 @@ test('a friend who may read messages reads what the patient shares, and answers'
   await comesBack(theirs, '/messages');
   await theirs.page.getByRole('link', { name: `${MARK} since` }).click();
   await theirs.page.getByText(`${MARK}: since then`).waitFor();
-  clean();
+  clean(mine, theirs);
 });
 
 test('when it ends they read nothing more, and what is written then has a key that they never had', async () => {
@@ -162,7 +155,7 @@ test('when it ends they read nothing more, and what is written then has a key th
   await theirs.page.reload();
   await settled(theirs.page);
   assert.equal(await theirs.page.getByText(/^You are acting for/).count(), 0);
-  clean();
+  clean(mine, theirs);
 });
 
 /** What is in a ZIP file, as another program reads it: it checks every sum. */
@@ -212,7 +205,7 @@ test('the copy is saved with the messages in it', { timeout: 240_000 }, async ()
   // A single file is as the portal made it.
   const single = await downloaded(page, () => page.getByRole('button', { name: 'Save the web page' }).first().click());
   assert.ok(String(single).length > 0 && !String(single).includes(MARK));
-  clean();
+  clean(mine, theirs);
 });
 
 test('messages that stay locked are said to be missing, and the copy can be had without them', { timeout: 240_000 }, async () => {
@@ -250,5 +243,5 @@ test('messages that stay locked are said to be missing, and the copy can be had 
   await go(page, '/messages/protection');
   await page.getByRole('button', { name: 'Stop using a passphrase' }).click();
   await page.getByText('You have a new key').waitFor({ timeout: 60_000 });
-  clean();
+  clean(mine, theirs);
 });

@@ -35,7 +35,7 @@ export type Step =
 /** What went wrong, as far as it is told. */
 export class SignInProblem extends Error {
   override name = 'SignInProblem';
-  constructor(readonly kind: 'wrong' | 'code' | 'weak' | 'expired' | 'wait' | 'offline' | 'other') {
+  constructor(readonly kind: 'wrong' | 'code' | 'mailed' | 'weak' | 'expired' | 'wait' | 'offline' | 'other') {
     super(kind);
   }
 }
@@ -57,7 +57,19 @@ export const forgot = (username: string): Promise<void> =>
   }, 'other');
 
 export const reset = (username: string, confirmationCode: string, newPassword: string): Promise<void> =>
-  attempt(() => auth.confirmResetPassword({ username, confirmationCode, newPassword }), 'code');
+  attempt(() => auth.confirmResetPassword({ username, confirmationCode, newPassword }), 'mailed');
+
+/** Whether whoever is signed in has shown that they read mail at their address. */
+export const isAddressConfirmed = (): Promise<boolean> =>
+  attempt(async () => (await auth.fetchUserAttributes()).email_verified === 'true', 'other');
+
+export const sendAddressCode = (): Promise<void> =>
+  attempt(async () => {
+    await auth.sendUserAttributeVerificationCode({ userAttributeKey: 'email' });
+  }, 'other');
+
+export const confirmAddress = (confirmationCode: string): Promise<void> =>
+  attempt(() => auth.confirmUserAttribute({ userAttributeKey: 'email', confirmationCode }), 'mailed');
 
 export async function accessToken(fresh: boolean): Promise<string | undefined> {
   try {
@@ -90,7 +102,7 @@ function stepOf({ nextStep }: auth.SignInOutput, username: string): Step {
 }
 
 /** Cognito says the same of a wrong password and of a name that nobody has; so do we. */
-async function attempt<T>(work: () => Promise<T>, refused: 'wrong' | 'code' | 'other'): Promise<T> {
+async function attempt<T>(work: () => Promise<T>, refused: 'wrong' | 'code' | 'mailed' | 'other'): Promise<T> {
   try {
     return await work();
   } catch (error) {
@@ -100,8 +112,8 @@ async function attempt<T>(work: () => Promise<T>, refused: 'wrong' | 'code' | 'o
     if (name === 'LimitExceededException' || name === 'TooManyRequestsException' || /attempts exceeded/i.test(message)) {
       throw new SignInProblem('wait');
     }
-    if (name === 'CodeMismatchException' || name === 'EnableSoftwareTokenMFAException') throw new SignInProblem('code');
-    if (name === 'ExpiredCodeException') throw new SignInProblem(refused === 'code' ? 'code' : 'expired');
+    if (name === 'CodeMismatchException' || name === 'EnableSoftwareTokenMFAException') throw new SignInProblem(refused === 'mailed' ? 'mailed' : 'code');
+    if (name === 'ExpiredCodeException') throw new SignInProblem(refused === 'code' || refused === 'mailed' ? refused : 'expired');
     if (name === 'NetworkError' || !navigator.onLine) throw new SignInProblem('offline');
     if (name === 'NotAuthorizedException') {
       throw new SignInProblem(/session|expired/i.test(message) ? 'expired' : refused === 'other' ? 'other' : 'wrong');

@@ -2,6 +2,7 @@
 import { createContext, useContext, useSyncExternalStore } from 'react';
 import { queryOptions, useQuery, useSuspenseQuery } from '@tanstack/react-query';
 import { answer, api, type Schemas } from '../api/client';
+import { cognito } from './session';
 
 export type Role = 'patient' | 'provider' | 'admin' | 'privacy-officer';
 
@@ -13,6 +14,13 @@ export const accountQuery = queryOptions({
 
 /** The account; the shell has loaded it before any screen is shown. */
 export const useAccount = () => useSuspenseQuery(accountQuery).data;
+
+/** Whether the account's address is confirmed: Cognito knows. */
+export const addressQuery = queryOptions({
+  queryKey: ['address'],
+  queryFn: async () => (await cognito()).isAddressConfirmed(),
+  staleTime: Infinity,
+});
 
 export type Proxied = Schemas['ProxiedPatient'];
 

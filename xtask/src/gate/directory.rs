@@ -18,6 +18,18 @@ pub(super) struct User {
     attributes: Map<String, Value>,
 }
 
+impl User {
+    pub(super) fn email(&self) -> &str {
+        let email = self.attributes.get("email").and_then(Value::as_str);
+        email.unwrap_or_default()
+    }
+
+    /// Has shown that they read mail at their address.
+    pub(super) fn has_verified_email(&self) -> bool {
+        self.attributes.get("email_verified") == Some(&json!("true"))
+    }
+}
+
 impl Gate {
     /// The user of that name or address. Cognito ignores the case of addresses, the emulator does not.
     pub(super) async fn user(&self, name: &str) -> Result<Option<User>> {
@@ -64,7 +76,7 @@ impl Gate {
         }))
     }
 
-    async fn pool(&self) -> Result<Value> {
+    pub(super) async fn pool(&self) -> Result<Value> {
         let body = json!({"UserPoolId": self.config.user_pool_id});
         let answer = self.aws.cognito("DescribeUserPool", &body).await?.ok()?;
         answer.get("UserPool").cloned().context("the pool is gone")

@@ -41,12 +41,19 @@ impl Attempt {
     pub(super) const ASKED_FOR_RESET: Self = Self::other("ForgotPassword", "InProgress");
     pub(super) const RESET_PASSWORD: Self = Self::other("ForgotPassword", "Pass");
     pub(super) const FAILED_RESET: Self = Self::other("ForgotPassword", "Fail");
-    // Cognito leaves the authenticator of a user who is signed in to CloudTrail; named as there.
+    // Cognito leaves the authenticator and the address of a user who is signed in to CloudTrail; named
+    // as there.
     pub(super) const ASKED_FOR_AUTHENTICATOR: Self =
         Self::other("AssociateSoftwareToken", "InProgress");
     pub(super) const REFUSED_AUTHENTICATOR: Self = Self::other("AssociateSoftwareToken", "Fail");
     pub(super) const REPLACED_AUTHENTICATOR: Self = Self::other("VerifySoftwareToken", "Pass");
     pub(super) const KEPT_AUTHENTICATOR: Self = Self::other("VerifySoftwareToken", "Fail");
+    pub(super) const ASKED_FOR_ADDRESS_CODE: Self =
+        Self::other("GetUserAttributeVerificationCode", "InProgress");
+    pub(super) const REFUSED_ADDRESS_CODE: Self =
+        Self::other("GetUserAttributeVerificationCode", "Fail");
+    pub(super) const VERIFIED_ADDRESS: Self = Self::other("VerifyUserAttribute", "Pass");
+    pub(super) const KEPT_ADDRESS: Self = Self::other("VerifyUserAttribute", "Fail");
 
     const fn sign_in(outcome: &'static str, challenges: &'static [&'static str]) -> Self {
         Self {

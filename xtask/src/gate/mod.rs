@@ -6,6 +6,7 @@
 //! directly: the gate keeps the sessions itself, asks the emulator only for what it does well (SRP,
 //! TOTP, tokens), and lets tokens out once every rule is met. Each rule's source is the Cognito
 //! developer guide.
+mod address;
 mod attempts;
 mod directory;
 mod door;
@@ -26,6 +27,7 @@ use tokio::net::TcpListener;
 use crate::aws::Aws;
 pub(crate) use door::local_names_only;
 
+use address::AddressCodes;
 use attempts::{Lockouts, UsedCodes};
 use events::Events;
 use sessions::Sessions;
@@ -53,6 +55,7 @@ pub struct Gate {
     sessions: Mutex<Sessions>,
     lockouts: Mutex<Lockouts>,
     used_codes: Mutex<UsedCodes>,
+    address_codes: Mutex<AddressCodes>,
     events: Events,
 }
 
@@ -70,6 +73,7 @@ impl Gate {
             sessions: Mutex::default(),
             lockouts: Mutex::default(),
             used_codes: Mutex::default(),
+            address_codes: Mutex::default(),
             config,
         }))
     }

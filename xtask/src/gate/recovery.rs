@@ -8,8 +8,9 @@ use super::sign_in::{Call, Reply, set, token_user};
 use super::{Gate, lock};
 
 impl Gate {
-    /// Sends a code to reset a password. A user who never chose one has none to reset; they, users
-    /// and names that nobody has are answered alike, from the name that was asked for alone.
+    /// Sends a code to reset a password. A user who never chose one has none to reset, and one
+    /// who never verified their address gets no mail there; they, users and names that nobody has are
+    /// answered alike, from the name that was asked for alone.
     pub(super) async fn forgot_password(&self, call: &Call<'_>) -> Reply {
         let asked = call.text("/Username");
         if asked.is_empty() {
@@ -22,6 +23,7 @@ impl Gate {
         self.note(call, Attempt::ASKED_FOR_RESET, name).await?;
         if let Some(user) = &user
             && user.status != "FORCE_CHANGE_PASSWORD"
+            && user.has_verified_email()
         {
             self.forward_for(call, &user.username).await?;
         }
@@ -47,7 +49,7 @@ impl Gate {
             .await
             // Only a user whom no code was sent to has one that is expired.
             .map_err(|no| match no.code.as_str() {
-                "ExpiredCodeException" | "CodeMismatchException" => Refusal::wrong_reset_code(),
+                "ExpiredCodeException" | "CodeMismatchException" => Refusal::wrong_mailed_code(),
                 _ => no,
             });
         let attempt = match &reply {
@@ -90,7 +92,7 @@ impl Gate {
 }
 
 /// An address as Cognito shows where it sent a code: `a****@e****`.
-fn masked(address: &str) -> String {
+pub(super) fn masked(address: &str) -> String {
     let initial = |part: &str| part.chars().next().map(String::from).unwrap_or_default();
     match address.split_once('@') {
         Some((local, domain)) => format!("{}****@{}****", initial(local), initial(domain)),

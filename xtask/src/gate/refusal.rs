@@ -52,10 +52,19 @@ impl Refusal {
         Self::new("CodeMismatchException", "Invalid code received for user")
     }
 
-    /// For a wrong code, for a user who never asked for one, and for an unknown user alike.
-    pub(super) fn wrong_reset_code() -> Self {
+    /// For a wrong code that a mail brought. Who resets a password is told the same if they never
+    /// asked for one, and if there is no such user.
+    pub(super) fn wrong_mailed_code() -> Self {
         let message = "Invalid verification code provided, please try again.";
         Self::new("CodeMismatchException", message)
+    }
+
+    /// There is no code, or it was taken already, or it went to another address.
+    pub(super) fn no_address_code() -> Self {
+        Self::new(
+            "ExpiredCodeException",
+            "Invalid code provided, please request a code again.",
+        )
     }
 
     pub(super) fn code_used() -> Self {

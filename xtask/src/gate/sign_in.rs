@@ -67,6 +67,8 @@ impl Gate {
             "ForgotPassword" => self.forgot_password(call).await,
             "ConfirmForgotPassword" => self.confirm_forgot_password(call).await,
             "ChangePassword" => self.change_password(call).await,
+            "GetUserAttributeVerificationCode" => self.send_address_code(call).await,
+            "VerifyUserAttribute" => self.verify_address(call).await,
             "GetTokensFromRefreshToken" | "RevokeToken" | "GlobalSignOut" | "GetUser" => {
                 self.pass_on(call).await
             }

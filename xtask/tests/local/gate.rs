@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
-use xtask::aws::Aws;
+use xtask::aws::{Aws, Method};
 use xtask::emulator::Emulator;
 use xtask::gate::{Config, Gate};
 use xtask::home::Home;
@@ -119,6 +119,17 @@ impl Portal {
             .unwrap()
             .ok()
             .unwrap()
+    }
+
+    /// What was mailed.
+    async fn mails(&self) -> Vec<Value> {
+        let asked = self.aws.plain(Method::GET, "/_ministack/ses/messages");
+        let answer = asked.send().await.unwrap().bytes().await.unwrap();
+        let answer: Value = serde_json::from_slice(&answer).unwrap();
+        let boxes = answer["messages"].as_object().unwrap().values();
+        boxes
+            .flat_map(|one| one.as_array().unwrap().clone())
+            .collect()
     }
 
     /// What was written down, in the order that it came.
@@ -595,6 +606,73 @@ async fn an_authenticator_set_up_for_a_sample_signs_in() {
     let session = portal.password(ANN, PASSWORD).await.session();
     let code = totp::code(&secret).unwrap();
     assert!(portal.code(ANN, &session, &code).await.has_tokens());
+}
+
+#[tokio::test]
+async fn an_address_is_verified_with_the_code_that_is_mailed_to_it() {
+    let portal = Portal::up().await;
+    let unverified = json!([{"Name": "email_verified", "Value": "false"}]);
+    portal
+        .admin(
+            "AdminUpdateUserAttributes",
+            json!({"Username": ANN, "UserAttributes": unverified}),
+        )
+        .await;
+    let is_verified = async || {
+        let user = portal.admin("AdminGetUser", json!({"Username": ANN})).await;
+        let attributes = user["UserAttributes"].as_array().unwrap();
+        attributes.contains(&json!({"Name": "email_verified", "Value": "true"}))
+    };
+    let (_, tokens) = portal.enrol(ANN, PASSWORD).await;
+    let token = tokens.text("/AuthenticationResult/AccessToken");
+    // A forgotten password does not come back by it.
+    let forgot = json!({"ClientId": portal.client, "Username": ANN});
+    assert_eq!(portal.call("ForgotPassword", forgot).await.0, 200);
+    assert!(portal.mails().await.is_empty());
+
+    let ask = |token: &str| json!({"AccessToken": token, "AttributeName": "email"});
+    let verify = |code: &str| json!({"AccessToken": token, "AttributeName": "email", "Code": code});
+    let refused = async |operation, body| portal.call(operation, body).await.refusal();
+
+    let [send, take] = ["GetUserAttributeVerificationCode", "VerifyUserAttribute"];
+    let forged = refused(send, ask("e30.e30.e30")).await;
+    assert_eq!(forged, "NotAuthorizedException");
+    assert_eq!(
+        refused(take, verify("000000")).await,
+        "ExpiredCodeException"
+    );
+    let other = json!({"AccessToken": token, "AttributeName": "custom:role"});
+    assert_eq!(refused(send, other).await, "InvalidParameterException");
+
+    let sent = portal.call(send, ask(&token)).await;
+    assert_eq!(sent.text("/CodeDeliveryDetails/Destination"), "a****@e****");
+    assert_eq!(sent.0, 200, "{sent:?}");
+    let mails = portal.mails().await;
+    let [mail] = mails.as_slice() else {
+        panic!("{mails:?}")
+    };
+    assert_eq!(mail["To"], json!([ANN]));
+    let digits = |c: char| !c.is_ascii_digit();
+    let text = mail["BodyText"].as_str().unwrap();
+    let code = text.split(digits).find(|part| part.len() == 6).unwrap();
+    let wrong = if code == "000000" { "000001" } else { "000000" };
+    assert_eq!(refused(take, verify(wrong)).await, "CodeMismatchException");
+    assert!(!is_verified().await);
+    assert_eq!(portal.call(take, verify(code)).await.0, 200);
+    assert!(is_verified().await);
+    assert_eq!(refused(take, verify(code)).await, "ExpiredCodeException");
+
+    let ended = portal.events().await;
+    let ended: Vec<_> = ended
+        .iter()
+        .map(|event| &event["message"])
+        .filter(|one| one["eventType"] == take || one["eventType"] == send)
+        .map(|one| one["eventResponse"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        ended,
+        ["Fail", "Fail", "Fail", "InProgress", "Fail", "Pass", "Fail"]
+    );
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 // Another e-mail address to sign in with: a code goes to the old one and another to the new one.
 import { useState } from 'react';
-import { useMutation } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { useMutation, useQuery } from '@tanstack/react-query';
 import { Trans } from '@lingui/react/macro';
 import { answer, api } from '../../api/client';
+import { addressQuery } from '../../session/me';
 import { endSession } from '../../session/session';
 import { Button } from '../../ui/Button';
 import { TextField } from '../../ui/Field';
@@ -16,10 +18,18 @@ export function EmailChange() {
     mutationFn: (body: { old_address_code: string; new_address_code: string }) => answer(api.POST('/v1/account/email-change/confirm', { body })),
     onSuccess: () => endSession('address'),
   });
+  const confirmed = useQuery(addressQuery).data;
   const until = ask.data && instant(ask.data.expires_at);
   return (
     <section className="card" aria-labelledby="address">
       <h2 id="address"><Trans>E-mail address you sign in with</Trans></h2>
+      {confirmed === true && <p className="hint"><Trans>Your address is confirmed.</Trans></p>}
+      {confirmed === false && (
+        <Notice kind="warning">
+          <p><Trans>Your address is not confirmed yet. Until it is, you cannot get a new password by e-mail.</Trans></p>
+          <p><Link to="/confirm-address" className="button"><Trans>Confirm my address</Trans></Link></p>
+        </Notice>
+      )}
       {ask.error && <Failure error={ask.error} />}
       {confirm.error && <Failure error={confirm.error} />}
       {!ask.data ? (

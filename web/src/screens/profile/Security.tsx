@@ -12,7 +12,8 @@ import { EmailChange } from './EmailChange';
 
 export function Security() {
   const { t } = useLingui();
-  const query = useQuery({ queryKey: ['sessions'], queryFn: () => answer(api.GET('/v1/account/sessions')) });
+  // Who looks wants to know where the account is signed in now.
+  const query = useQuery({ queryKey: ['sessions'], queryFn: () => answer(api.GET('/v1/account/sessions')), staleTime: 0 });
   const everywhere = useMutation({
     mutationFn: () => answer(api.POST('/v1/account/sign-out-everywhere')),
     onSuccess: () => endSession('everywhere'),

@@ -39,7 +39,7 @@ export function Activate() {
   const [who, setWho] = useState('');
   const [step, setStep] = useState<Step>();
 
-  if (step) return <SignedOutFrame><Steps email={who} step={step} onStep={setStep} /></SignedOutFrame>;
+  if (step) return <SignedOutFrame><Steps email={who} step={step} onStep={setStep} then="/confirm-address" /></SignedOutFrame>;
   const field = (name: string) => wrong[name] && _(wrong[name]);
   return (
     <SignedOutFrame>

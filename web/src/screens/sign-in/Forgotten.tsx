@@ -9,15 +9,15 @@ import { cognito } from '../../session/session';
 import { SignedOutFrame } from '../../shell/SignedOutFrame';
 import { Button } from '../../ui/Button';
 import { TextField } from '../../ui/Field';
-import { must, read } from '../../ui/form';
+import { read } from '../../ui/form';
 import { Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
 import { PasswordFields, useStep } from './Steps';
-import { email, newPassword } from './words';
+import { email, mailedCode, newPassword } from './words';
 
 const second = v.pipe(
   v.object({
-    code: v.pipe(v.string(), v.trim(), must((text) => /^\d{6}$/.test(text), msg`Enter the 6 numbers from the e-mail.`)),
+    code: mailedCode,
     password: newPassword,
     again: v.string(),
   }),

@@ -41,37 +41,39 @@ interface Props {
   email: string;
   step: Step;
   onStep: (step: Step) => void;
+  /** Where to, once the last step is done. */
+  then?: '/' | '/confirm-address';
 }
 
-export function Steps({ email, step, onStep }: Props) {
+export function Steps({ email, step, onStep, then = '/' }: Props) {
+  const navigate = useNavigate();
+  const next = (step: Step | undefined) => {
+    if (step?.step === 'done') {
+      active();
+      void navigate({ to: then, replace: true });
+    } else if (step) onStep(step);
+  };
   switch (step.step) {
     case 'new-password':
-      return <NewPassword email={email} onStep={onStep} />;
+      return <NewPassword email={email} next={next} />;
     case 'set-up':
-      return <SetUp email={email} secret={step.secret} uri={step.uri} onStep={onStep} />;
+      return <SetUp email={email} secret={step.secret} uri={step.uri} next={next} />;
     case 'code':
-      return <Code email={email} onStep={onStep} />;
+      return <Code email={email} next={next} />;
     default:
       return null;
   }
 }
 
-/** Goes into the portal once the last step is done. */
-export function useNext(onStep: (step: Step) => void) {
-  const navigate = useNavigate();
-  return (step: Step | undefined) => {
-    if (step?.step === 'done') {
-      active();
-      void navigate({ to: '/', replace: true });
-    } else if (step) onStep(step);
-  };
+interface StepProps {
+  email: string;
+  next: (step: Step | undefined) => void;
 }
 
-function Code({ email, onStep }: { email: string; onStep: (step: Step) => void }) {
+function Code({ email, next }: StepProps) {
   const { t } = useWords();
   const { _ } = useLingui();
   const { busy, failed, wrong, setWrong, run } = useStep<Step>();
-  const next = useNext(onStep);
   return (
     <Page title={t`Enter your code`} intro={<Trans>Open the app on your phone that makes your sign-in codes.</Trans>}>
       <form
@@ -137,11 +139,10 @@ export function PasswordFields({ wrong }: { wrong: Wrong }) {
   );
 }
 
-function NewPassword({ email, onStep }: { email: string; onStep: (step: Step) => void }) {
+function NewPassword({ email, next }: StepProps) {
   const { t } = useWords();
   const { _ } = useLingui();
   const { busy, failed, wrong, setWrong, run } = useStep<Step>();
-  const next = useNext(onStep);
   return (
     <Page title={t`Choose a password`} intro={<Trans>This is the password that you will sign in with from now on.</Trans>}>
       <form
@@ -162,11 +163,10 @@ function NewPassword({ email, onStep }: { email: string; onStep: (step: Step) =>
   );
 }
 
-function SetUp({ email, secret, uri, onStep }: { email: string; secret: string; uri: string; onStep: (step: Step) => void }) {
+function SetUp({ email, secret, uri, next }: StepProps & { secret: string; uri: string }) {
   const { t } = useWords();
   const { _ } = useLingui();
   const { busy, failed, wrong, setWrong, run } = useStep<Step>();
-  const next = useNext(onStep);
   return (
     <Page title={t`Set up your sign-in codes`} intro={<Trans>From now on you need two things to sign in: your password and a code from your phone. This keeps others out, even if they learn your password.</Trans>}>
       <form

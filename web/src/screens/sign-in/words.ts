@@ -7,6 +7,7 @@ import { must } from '../../ui/form';
 export const WRONG: Record<string, MessageDescriptor> = {
   wrong: msg`The e-mail address or the password is not right. Check both and try again.`,
   code: msg`This code is not right, or it was used before. Wait for the next code in your app and enter it.`,
+  mailed: msg`This code is not right, or it is too old. Check the e-mail that came last, or ask for another code.`,
   weak: msg`This password is too weak. Follow the rules below the field.`,
   expired: msg`That took too long. Please start again.`,
   wait: msg`There were too many tries. Please wait 15 minutes, then try again.`,
@@ -33,6 +34,8 @@ export const newPassword = v.pipe(
   must((text) => /\d/.test(text), msg`Use at least one number.`),
   must((text) => /[^\p{L}\p{N}]/u.test(text), msg`Use at least one sign, such as ! or -`),
 );
+
+export const mailedCode = v.pipe(v.string(), v.trim(), must((text) => /^\d{6}$/.test(text), msg`Enter the 6 numbers from the e-mail.`));
 
 export const code = v.pipe(
   v.string(),

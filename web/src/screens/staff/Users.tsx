@@ -24,6 +24,7 @@ const CHECKS = ['in-person-photo-id', 'video-call-photo-id', 'callback-to-number
 
 export function Users() {
   const { t } = useLingui();
+  const queries = useQueryClient();
   const [sought, setSought] = useState({ search: '', role: '' });
   const [asking, setAsking] = useState<{ user: User; what: What }>();
   const [done, setDone] = useState<Done>();
@@ -38,6 +39,8 @@ export function Users() {
           event.preventDefault();
           const form = new FormData(event.currentTarget);
           setSought({ search: line(form, 'search').toLowerCase(), role: line(form, 'role') });
+          // Who searches again wants to know what is so now.
+          void queries.invalidateQueries({ queryKey: ['users'] });
         }}
       >
         <TextField name="search" label={<Trans>E-mail address begins with</Trans>} autoComplete="off" maxLength={254} />
