@@ -9,7 +9,7 @@ import { I18nProvider } from '@lingui/react';
 import { loadConfig } from './config';
 import { useApiAt } from './api/client';
 import { Problem } from './api/problem';
-import { configureSession, endSession, wasLeft } from './session/session';
+import { configureSession, endSession, tidy, wasLeft } from './session/session';
 import { preferred, speak } from './words/i18n';
 import { router } from './routes';
 
@@ -34,6 +34,7 @@ async function start(): Promise<void> {
   useApiAt(config.api);
   // Before anything is shown: a browser brings closed tabs back with all that they kept.
   if (await wasLeft()) return endSession('idle');
+  tidy().catch(() => undefined);
   const app = document.getElementById('app');
   if (!app) return;
   createRoot(app, {

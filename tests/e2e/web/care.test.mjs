@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { Messages } from '../../../web/dist/messages/index.js';
-import { accounts, api, code, invoke, signedIn } from '../portal.mjs';
+import { accounts, api, code, invoke, pause, signedIn } from '../portal.mjs';
 import { as, at, clean, downloaded, escape, examine, go, kept, launch, naughty, open, PNG, refuse, settled, signInAs, tabTo, titled, tokenOf } from './browser.mjs';
 
 const [account, friend] = accounts.filter(({ role }) => role === 'patient');
@@ -520,6 +520,55 @@ test('from signing in to signing out by keyboard alone: a result, a visit, a mes
   await context.close();
 });
 
+test('a draft that somebody chose to keep is there after a time away, locked; others are gone', async () => {
+  const window = await open(browser);
+  const { page, context } = window;
+  await context.clock.install();
+  const text = `${MARK} to be gone on with`;
+  const begin = async () => {
+    await signInAs(page, friend);
+    await settled(page);
+    await go(page, '/messages/new');
+    return page.getByLabel('Your message');
+  };
+  const away = async () => {
+    await context.clock.fastForward('15:05');
+    await page.getByText('We signed you out because the portal was not used').waitFor();
+    return (await page.evaluate(databases))['portal-drafts'];
+  };
+  const choice = page.getByLabel(/^Keep it, too/);
+  let field = await begin();
+  await field.fill(text);
+  await choice.check();
+  await examine(page, 'message-draft-kept');
+  const left = await away();
+  assert.equal(left.length, 3, 'the draft, the choice, and the key as it was locked');
+  assert.ok(!left.join().includes(MARK) && !left.join().includes('a key'));
+
+  field = await begin();
+  await page.waitForFunction((expected) => document.querySelector('textarea')?.value === expected, text);
+  assert.equal(await choice.isChecked(), true);
+  await choice.uncheck();
+  assert.deepEqual(await away(), []);
+  field = await begin();
+  await page.getByRole('button', { name: 'Send', exact: true }).waitFor();
+  assert.equal(await field.inputValue(), '');
+
+  // A window that is closed and not signed out of leaves nothing that opens either.
+  await field.fill(text);
+  await page.getByText('Your draft is kept on this device').waitFor();
+  assert.ok((await page.evaluate(databases))['portal-drafts'].join().includes('a key'));
+  await page.close();
+  const next = await context.newPage();
+  await next.goto(at('/sign-in'));
+  for (let tries = 0; (await next.evaluate(databases))['portal-drafts'].length > 0; tries += 1) {
+    assert.ok(tries < 50, 'the draft is gone');
+    await pause(100);
+  }
+  clean(window);
+  await context.close();
+});
+
 test('nothing of it is in what the browser keeps, and nothing at all of the drafts after signing out', async () => {
   const { page, seen } = mine;
   await go(page, '/messages/new');
@@ -543,7 +592,8 @@ async function databases() {
     const settled = (request) => new Promise((resolve, reject) => { request.onsuccess = () => resolve(request.result); request.onerror = () => reject(request.error); });
     const database = await settled(indexedDB.open(name));
     const entries = database.transaction('drafts').objectStore('drafts');
-    const text = (value) => JSON.stringify(value, (_, part) => (part instanceof Uint8Array ? new TextDecoder('latin1').decode(part) : part));
+    const word = (part) => (part instanceof Uint8Array ? new TextDecoder('latin1').decode(part) : part instanceof CryptoKey ? 'a key' : part);
+    const text = (value) => JSON.stringify(value, (_, part) => word(part));
     const [keys, values] = await Promise.all([settled(entries.getAllKeys()), settled(entries.getAll())]);
     found[name] = keys.map((key, at) => `${key} ${text(values[at])}`);
     database.close();

@@ -1,6 +1,7 @@
 // Messages over the portal's API, for one person in one browser.
 
-import { type Bytes, base64url, equal, fromBase64url } from './bytes.js';
+import { type Bytes, base64url, equal, framed, fromBase64url, utf8 } from './bytes.js';
+import type { Locked } from './drafts.js';
 import { type ThreadKey, newThreadKey, openEnvelope, sealEnvelope, threadKey, wrapInfo } from './envelope.js';
 import { type Code, MessageError } from './errors.js';
 import { type CopiedMessages, type CopiedThread } from './copy.js';
@@ -173,6 +174,23 @@ export class Messages {
     const logs = await this.logs(patient);
     const own = logs.find((log) => log.party === this.#party)?.keys.at(-1);
     return own ?? this.register();
+  }
+
+  /** Seals a secret of this browser to this party's last key: whoever is not signed in does not open it. */
+  async lock(patient: string, secret: Bytes): Promise<Locked> {
+    const { key_id: keyId, public_key } = await this.key(patient);
+    return { keyId, sealed: await hpke.seal(fromBase64url(public_key), this.#lockInfo(keyId), secret) };
+  }
+
+  async unlock(patient: string, { keyId, sealed }: Locked): Promise<Bytes> {
+    const logs = await this.logs(patient);
+    const own = logs.find((log) => log.party === this.#party)?.keys.find(({ key_id }) => key_id === keyId);
+    if (!own) throw new MessageError('no-key');
+    return hpke.open(await this.#unlock(own), this.#lockInfo(keyId), sealed);
+  }
+
+  #lockInfo(keyId: string): Bytes {
+    return framed(utf8('portal/draft-lock/v1'), utf8(this.#person.account), fromBase64url(keyId));
   }
 
   async #unlock(key: LoggedKey): Promise<CryptoKey> {

@@ -1,8 +1,8 @@
-// Drafts: sealed, for this browser and account alone, and gone after signing out.
+// Drafts: sealed, for this browser and account alone, and gone after signing out; or locked, by choice.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Drafts, IndexedDbStore } from './drafts.js';
+import { Drafts, IndexedDbStore, type Locked, lockAway } from './drafts.js';
 
 const MARK = 'Xylophone-4711';
 const place = { patient: '3b0e8f6a-52c4-4d1b-8a8e-6f0a4c9d2e01', thread: 'c0a8012e-5f1d-4b7a-9c33-7d2e41f0a6b5' };
@@ -26,6 +26,8 @@ class Factory {
       put: (value: unknown, name: string) => this.#request(() => void this.kept.set(name, structuredClone(value))),
       delete: (name: string) => this.#request(() => void this.kept.delete(name)),
       clear: () => this.#request(() => this.kept.clear()),
+      getAllKeys: () => this.#request(() => [...this.kept.keys()]),
+      getAll: () => this.#request(() => [...this.kept.values()]),
     };
     const database = {
       createObjectStore: () => entries,
@@ -96,8 +98,70 @@ test('after signing out nothing is there, and nothing that was copied opens', as
   const drafts = new Drafts(store(factory), 'one');
   await drafts.save(place, { text: MARK });
   const copied = [...factory.kept].filter(([, value]) => !(value instanceof CryptoKey));
-  await drafts.wipe();
+  await store(factory).clear();
   assert.equal(factory.kept.size, 0);
   for (const [name, value] of copied) factory.kept.set(name, value);
   assert.equal(await drafts.load(place), undefined);
+});
+
+/** Opens what it locked, while somebody is signed in. */
+class Account {
+  signedIn = true;
+  readonly #secrets = new Map<string, Uint8Array<ArrayBuffer>>();
+
+  async lock(_patient: string, secret: Uint8Array<ArrayBuffer>): Promise<Locked> {
+    const keyId = `key-${this.#secrets.size}`;
+    this.#secrets.set(keyId, new Uint8Array(secret));
+    return { keyId, sealed: new Uint8Array(48) };
+  }
+
+  async unlock(_patient: string, { keyId }: Locked): Promise<Uint8Array<ArrayBuffer>> {
+    const secret = this.#secrets.get(keyId);
+    if (!this.signedIn || !secret) throw new Error('locked');
+    return new Uint8Array(secret);
+  }
+}
+
+test('after a session that nobody used there is what its owner chose to keep, and they alone open it', async () => {
+  const factory = new Factory();
+  const [one, another] = [new Account(), new Account()];
+  const mine = () => new Drafts(store(factory), 'one', one);
+  const theirs = () => new Drafts(store(factory), 'another', another);
+  await mine().save(place, { text: MARK });
+  await theirs().save(place, { text: 'not chosen' });
+  assert.equal(await mine().areKept(), false);
+  await mine().keep(true);
+  assert.equal(await mine().areKept(), true);
+  // Two drafts, two keys, what these are locked in, and a choice.
+  while (factory.kept.size < 7) await new Promise((resolve) => setImmediate(resolve));
+  await lockAway(store(factory));
+  const left = [...factory.kept.values()];
+  assert.ok(left.every((value) => !(value instanceof CryptoKey)), 'no key that opens something by itself');
+  assert.equal(left.length, 3, 'the draft, what its key is locked in, the choice');
+  assert.equal(await theirs().load(place), undefined);
+
+  one.signedIn = false;
+  assert.equal(await mine().load(place), undefined);
+  await assert.rejects(mine().save(place, { text: 'in its place' }), 'what is locked is not written over');
+  one.signedIn = true;
+  assert.equal((await mine().load(place))?.text, MARK);
+  // And once more, from the key that was found again.
+  await lockAway(store(factory));
+  assert.equal((await mine().load(place))?.text, MARK);
+
+  await mine().keep(false);
+  await lockAway(store(factory));
+  assert.deepEqual([...factory.kept.values()], []);
+});
+
+test('a draft whose key could not be locked is one of this session alone', async () => {
+  const factory = new Factory();
+  const offline = new Account();
+  offline.lock = () => Promise.reject(new Error('offline'));
+  const drafts = () => new Drafts(store(factory), 'one', offline);
+  await drafts().save(place, { text: MARK });
+  await drafts().keep(true);
+  assert.equal((await drafts().load(place))?.text, MARK);
+  await lockAway(store(factory));
+  assert.equal(await drafts().load(place), undefined);
 });

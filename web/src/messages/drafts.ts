@@ -1,5 +1,7 @@
 // Drafts stay in the browser, sealed with a key that is made there, cannot be taken out of it and is
-// gone after signing out. Names of entries are hashes: what is kept says not even whose drafts it has.
+// gone after signing out. Who was signed out because nobody was there may have chosen that drafts stay:
+// then the key that is left is one that only they open, once they are signed in again. Names of entries
+// are hashes: what is kept says not even whose drafts it has.
 
 import { type Bytes, base64url, framed, random, sha256, text, utf8 } from './bytes.js';
 
@@ -11,6 +13,18 @@ export interface DraftStore {
   keep(name: string, value: unknown): Promise<unknown>;
   delete(name: string): Promise<void>;
   clear(): Promise<void>;
+  all(): Promise<[string, unknown][]>;
+}
+
+/** A secret that its owner opens, once they are signed in. */
+export interface Locked {
+  keyId: string;
+  sealed: Bytes;
+}
+
+export interface Locker {
+  lock(patient: string, secret: Bytes): Promise<Locked>;
+  unlock(patient: string, locked: Locked): Promise<Bytes>;
 }
 
 export interface Draft {
@@ -19,9 +33,19 @@ export interface Draft {
   attachments?: string[];
 }
 
-interface Kept {
+/** What is kept besides keys says whose it is, as a hash. */
+interface Owned {
+  owner: string;
+}
+
+interface Kept extends Owned {
   iv: Bytes;
   sealed: Bytes;
+}
+
+/** The owner's drafts outlive a session that nobody used. */
+interface Choice extends Owned {
+  keep: true;
 }
 
 /** Where a draft is written: into a thread, or into a new one. */
@@ -33,10 +57,12 @@ export interface Place {
 export class Drafts {
   readonly #store: DraftStore;
   readonly #account: string;
+  readonly #locker: Locker | undefined;
 
-  constructor(store: DraftStore, account: string) {
+  constructor(store: DraftStore, account: string, locker?: Locker) {
     this.#store = store;
     this.#account = account;
+    this.#locker = locker;
   }
 
   #bound({ patient, thread = '' }: Place): Bytes {
@@ -47,20 +73,49 @@ export class Drafts {
     return base64url(await sha256(this.#bound(place)));
   }
 
+  /** The name of what there is once for each account. */
+  async #own(what: 'key' | 'lock' | 'owner' | 'choice'): Promise<string> {
+    return base64url(await sha256(framed(utf8(`portal/draft-${what}/v1`), utf8(this.#account))));
+  }
+
   /** The account's key in this browser; two windows have the same. */
-  async #key(): Promise<CryptoKey> {
-    const name = base64url(await sha256(framed(utf8('portal/draft-key/v1'), utf8(this.#account))));
+  async #key(patient: string): Promise<CryptoKey> {
+    const name = await this.#own('key');
     const known = await this.#store.get(name);
     if (known !== undefined) return known as CryptoKey;
-    const made = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
-    return (await this.#store.keep(name, made)) as CryptoKey;
+    const lock = await this.#own('lock');
+    const left = (await this.#store.get(lock)) as Locked | undefined;
+    const secret = left && this.#locker ? await this.#locker.unlock(patient, left) : random(32);
+    const made = await crypto.subtle.importKey('raw', secret, 'AES-GCM', false, ['encrypt', 'decrypt']);
+    const kept = (await this.#store.keep(name, made)) as CryptoKey;
+    // Nobody waits for the portal before a draft is kept. Without an answer it is one of this session alone.
+    if (kept === made && !left) this.#lockUp(patient, secret).catch(() => undefined);
+    return kept;
+  }
+
+  async #lockUp(patient: string, secret: Bytes): Promise<void> {
+    const locked = await this.#locker?.lock(patient, secret);
+    secret.fill(0);
+    if (locked) await this.#store.set(await this.#own('lock'), { ...locked, owner: await this.#own('owner') });
+  }
+
+  /** Whether the account chose that drafts outlive a session that nobody used. */
+  async areKept(): Promise<boolean> {
+    return (await this.#store.get(await this.#own('choice'))) !== undefined;
+  }
+
+  async keep(chosen: boolean): Promise<void> {
+    const name = await this.#own('choice');
+    if (!chosen) return this.#store.delete(name);
+    const choice: Choice = { owner: await this.#own('owner'), keep: true };
+    return this.#store.set(name, choice);
   }
 
   async save(place: Place, draft: Draft): Promise<void> {
     const iv = random(12);
     const parameters = { name: 'AES-GCM', iv, additionalData: this.#bound(place) };
-    const sealed = await crypto.subtle.encrypt(parameters, await this.#key(), utf8(JSON.stringify(draft)));
-    const kept: Kept = { iv, sealed: new Uint8Array(sealed) };
+    const sealed = await crypto.subtle.encrypt(parameters, await this.#key(place.patient), utf8(JSON.stringify(draft)));
+    const kept: Kept = { owner: await this.#own('owner'), iv, sealed: new Uint8Array(sealed) };
     await this.#store.set(await this.#name(place), kept);
   }
 
@@ -68,9 +123,16 @@ export class Drafts {
   async load(place: Place): Promise<Draft | undefined> {
     const kept = (await this.#store.get(await this.#name(place))) as Kept | undefined;
     if (kept === undefined) return undefined;
+    let key: CryptoKey;
+    try {
+      key = await this.#key(place.patient);
+    } catch {
+      // Locked, for now.
+      return undefined;
+    }
     const parameters = { name: 'AES-GCM', iv: kept.iv, additionalData: this.#bound(place) };
     try {
-      const opened = await crypto.subtle.decrypt(parameters, await this.#key(), kept.sealed);
+      const opened = await crypto.subtle.decrypt(parameters, key, kept.sealed);
       return JSON.parse(text(new Uint8Array(opened))) as Draft;
     } catch {
       await this.discard(place);
@@ -82,10 +144,18 @@ export class Drafts {
   async discard(place: Place): Promise<void> {
     await this.#store.delete(await this.#name(place));
   }
+}
 
-  /** At sign-out, and when a session ends by itself: all keys and drafts of this browser are gone. */
-  async wipe(): Promise<void> {
-    await this.#store.clear();
+/**
+ * When a session ends because nobody was there: every key goes that opens something by itself, and every
+ * draft whose owner did not choose to keep it.
+ */
+export async function lockAway(store: DraftStore): Promise<void> {
+  const all = await store.all();
+  const owner = (value: unknown) => (value as Partial<Owned>).owner;
+  const keeping = new Set(all.filter(([, value]) => (value as Partial<Choice>).keep).map(([, value]) => owner(value)));
+  for (const [name, value] of all) {
+    if (!keeping.has(owner(value))) await store.delete(name);
   }
 }
 
@@ -134,5 +204,11 @@ export class IndexedDbStore implements DraftStore {
 
   async clear(): Promise<void> {
     await settled((await this.#entries('readwrite')).clear());
+  }
+
+  async all(): Promise<[string, unknown][]> {
+    const entries = await this.#entries('readonly');
+    const [names, values] = await Promise.all([settled(entries.getAllKeys()), settled(entries.getAll() as IDBRequest<unknown[]>)]);
+    return names.map((name, at) => [String(name), values[at]]);
   }
 }

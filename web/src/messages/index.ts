@@ -2,7 +2,7 @@
 
 export { Messages, type AskLock, type Call, type Lacking, type OpenedThread, type Person, type StoredThread } from './client.js';
 export { type CopiedMessages, type CopiedThread, type RecordCopy, addMessages, within } from './copy.js';
-export { type DraftStore, Drafts, IndexedDbStore } from './drafts.js';
+export { type DraftStore, Drafts, IndexedDbStore, type Locked, type Locker } from './drafts.js';
 export { type Code, MessageError } from './errors.js';
 export { History, type OpenedMessage, type StoredMessage } from './history.js';
 export { type KeyLog, type LoggedKey, type Memory, type Protection, accept, fingerprint, hasNewKey, keyId, verifyLog } from './keys.js';

@@ -57,7 +57,7 @@ export function useMailbox(): Mailbox {
     const owner = role === 'patient' ? 'account' : 'providers';
     const memory = remember(account);
     const messages = new Messages(call as Call, { account, owner }, memory, askLock);
-    mailbox = { account, mailbox: { messages, memory, drafts: new Drafts(new IndexedDbStore(), account) } };
+    mailbox = { account, mailbox: { messages, memory, drafts: new Drafts(new IndexedDbStore(), account, messages) } };
   }
   return mailbox.mailbox;
 }

@@ -2,7 +2,7 @@
 // read is in memory alone, and goes with the page: signing out loads the page anew.
 import type { Config } from '../config';
 import { Problem } from '../api/problem';
-import { IndexedDbStore } from '../messages/drafts';
+import { IndexedDbStore, lockAway } from '../messages/drafts';
 
 /** Why a session is over; what the sign-in screen says about it. */
 export type Ending = 'here' | 'everywhere' | 'idle' | 'ended' | 'address';
@@ -55,8 +55,10 @@ export async function endSession(why: Ending): Promise<void> {
   } catch {
     // The session ends by itself.
   }
-  // Drafts go with the session, and so does the key that opens them.
-  await Promise.race([new IndexedDbStore().clear().catch(() => undefined), pause(1000)]);
+  // Drafts go with the session, but for those that somebody chose to keep locked while they are away.
+  const drafts = new IndexedDbStore();
+  const wiped = why === 'idle' ? lockAway(drafts) : drafts.clear();
+  await Promise.race([wiped.catch(() => undefined), pause(1000)]);
   leave(why);
 }
 
@@ -105,6 +107,16 @@ export async function wasLeft(): Promise<boolean> {
     await pause(500);
   }
   return isOver();
+}
+
+/** A browser that was closed without signing out left drafts with the key that opens them. */
+export async function tidy(): Promise<void> {
+  if (hasSession()) return;
+  lastActive = 0;
+  tabs.postMessage({ kind: 'asking' } satisfies Word);
+  await pause(500);
+  // Another tab may be in use, and somebody may have signed in meanwhile.
+  if (lastActive === 0) await lockAway(new IndexedDbStore());
 }
 
 /** Calls back when another tab was active. */

@@ -43,6 +43,7 @@ export function Compose({ patient, thread, send }: Props) {
   const [text, setText] = useState('');
   const [attachments, setAttachments] = useState<string[]>([]);
   const [kept, setKept] = useState(false);
+  const [outlives, setOutlives] = useState(false);
   const [choosing, setChoosing] = useState(false);
   const [wrong, setWrong] = useState<{ subject?: boolean; text?: boolean }>({});
   const [ready, setReady] = useState(false);
@@ -60,6 +61,7 @@ export function Compose({ patient, thread, send }: Props) {
       }
       setReady(true);
     }, () => setReady(true));
+    drafts.areKept().then((chosen) => here && setOutlives(chosen), () => undefined);
     return () => { here = false; };
     // The place is the same as long as this is shown.
   }, [patient, thread]);
@@ -130,6 +132,19 @@ export function Compose({ patient, thread, send }: Props) {
         {kept && <Button look="quiet" onClick={discard}><Trans>Discard the draft</Trans></Button>}
       </div>
       <p className="hint" role="status">{kept && t`Your draft is kept on this device until you sign out.`}</p>
+      {kept && (
+        <label className="check">
+          <input
+            type="checkbox"
+            checked={outlives}
+            onChange={() => {
+              setOutlives(!outlives);
+              drafts.keep(!outlives).catch(() => setOutlives(outlives));
+            }}
+          />{' '}
+          <span><Trans>Keep it, too, if I am signed out because I was away. It stays locked until I sign in again.</Trans></span>
+        </label>
+      )}
     </form>
     {choosing && <Attach patient={patient} chosen={attachments} onClose={(next) => { setChoosing(false); if (next) setAttachments(next); }} />}
     </>
