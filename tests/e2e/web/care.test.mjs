@@ -536,7 +536,7 @@ test('a draft that somebody chose to keep is there after a time away, locked; ot
     await page.getByText('We signed you out because the portal was not used').waitFor();
     return (await page.evaluate(databases))['portal-drafts'];
   };
-  const choice = page.getByLabel(/^Keep it, too/);
+  const choice = page.getByLabel('Keep it, too');
   let field = await begin();
   await field.fill(text);
   await choice.check();

@@ -13,7 +13,8 @@ const SCREENS = [
   ['dashboard', '/', (page) => signInAs(page, accounts.find(({ role }) => role === 'patient'))],
 ];
 
-/** Calls `then` with what looks at a screen, before somebody signs in and after. */
+/** Calls `then` with what looks at a screen, before somebody signs in and after, as on a computer that is
+ * so many times slower. */
 export async function screens(categories, then) {
   const browser = await launch(`--remote-debugging-port=${PORT}`);
   try {
@@ -26,9 +27,9 @@ export async function screens(categories, then) {
       const other = await puppeteer.connect({ browserURL: `http://127.0.0.1:${PORT}`, defaultViewport: null });
       const contexts = await Promise.all(other.browserContexts().map((one) => one.pages()));
       const same = contexts.flat().find((one) => one.url().startsWith(at('/')));
-      await then(name, async () => {
+      await then(name, async (cpuSlowdownMultiplier = 1) => {
         // What is in the session storage is what keeps somebody signed in.
-        const flags = { port: PORT, onlyCategories: categories, disableStorageReset: true, logLevel: 'silent' };
+        const flags = { port: PORT, onlyCategories: categories, disableStorageReset: true, logLevel: 'silent', throttling: { cpuSlowdownMultiplier } };
         return (await lighthouse(at(path), flags, undefined, same)).lhr;
       });
       await other.disconnect();
