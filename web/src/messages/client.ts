@@ -56,10 +56,11 @@ export interface StoredThread {
   receipts: { party: string; through: number; at: string }[];
 }
 
-/** The same with its subject. */
+/** The same with its subject; without one, if whoever began it or the server made it so that it does not
+ * open. Reading it tells what is wrong. */
 export interface OpenedThread {
   stored: StoredThread;
-  subject: string;
+  subject?: string;
 }
 
 export interface Person {
@@ -82,6 +83,9 @@ export type AskLock = (key: LoggedKey) => Promise<Lock | undefined>;
 /** Somebody else was faster, or an earlier message is on its way: the same request may succeed. */
 const AGAIN = new Set(['counter-ahead', 'changed-meanwhile', 'unavailable', 'too-many-requests']);
 const TRIES = 60;
+
+/** What is between the person and all threads, and not wrong with one of them. */
+const OF_ALL: ReadonlySet<Code> = new Set(['refused', 'locked', 'wrong-secret', 'key-altered', 'key-log-forked']);
 
 interface Conversation {
   key: ThreadKey;
@@ -356,7 +360,13 @@ export class Messages {
     const opened: OpenedThread[] = [];
     for (const stored of threads) {
       if (stored.keys.length === 0) continue;
-      opened.push({ stored, subject: await this.#subject(stored) });
+      try {
+        opened.push({ stored, subject: await this.#subject(stored) });
+      } catch (error) {
+        if (!(error instanceof MessageError) || OF_ALL.has(error.code)) throw error;
+        // One thread that somebody spoiled takes no other away.
+        opened.push({ stored });
+      }
     }
     return opened;
   }
@@ -364,7 +374,9 @@ export class Messages {
   async #subject(stored: StoredThread): Promise<string> {
     const { key } = await this.#conversation(stored);
     const line = await openEnvelope('subject', key, fromBase64url(stored.subject));
-    return (line as { subject: string }).subject;
+    const { subject } = (line ?? {}) as { subject?: unknown };
+    if (typeof subject !== 'string') throw new MessageError('message-altered');
+    return subject;
   }
 
   /**

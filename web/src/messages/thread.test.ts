@@ -224,6 +224,20 @@ test('another thread key: thread-key-mismatch', async () => {
   await assert.rejects(read(anew(talk), talk), { code: 'thread-key-mismatch' });
 });
 
+test('a thread that whoever began it spoiled takes no other from the list', async () => {
+  const talk = await conversation();
+  const { server, patient, practice } = talk;
+  const spoiled = await patient.start(server.patient, 'other', 'Spoiled', { text: 'one' });
+  for (const key of server.row(spoiled).keys) if (key.party === 'providers') key.wrapped = base64url(new Uint8Array(81));
+  // A subject that is no text, sealed as it should be.
+  const odd = await patient.start(server.patient, 'other', { toString: 'x' } as unknown as string, { text: 'one' });
+  const subjects = async (reader: Messages) => new Map((await reader.list(server.patient)).map(({ stored, subject }) => [stored.id, subject]));
+  assert.deepEqual(await subjects(practice), new Map([[talk.thread, 'A subject'], [spoiled, undefined], [odd, undefined]]));
+  assert.deepEqual(new Map((await practice.inbox()).map(({ stored, subject }) => [stored.id, subject])).get(talk.thread), 'A subject');
+  await assert.rejects(practice.read(server.patient, spoiled), { code: 'thread-key-mismatch' });
+  assert.equal((await subjects(patient)).get(spoiled), 'Spoiled');
+});
+
 test('a proxy reads from when the patient shares, and a new key of one\'s own after sharing again', async () => {
   const talk = await conversation();
   const { server, thread } = talk;

@@ -9,7 +9,7 @@ import { Empty, Loaded } from '../../ui/Loading';
 import { Page } from '../../ui/Page';
 import { instant } from '../../words/dates';
 import { inWords } from '../../words/codes';
-import { Emergency, Mail, useThreads } from './mailbox';
+import { Emergency, Mail, subjectOf, useThreads } from './mailbox';
 import { Sharing } from './Sharing';
 
 export function Messages() {
@@ -42,11 +42,12 @@ export function Messages() {
   );
 }
 
-function Row({ thread: { stored, subject } }: { thread: OpenedThread }) {
+function Row({ thread }: { thread: OpenedThread }) {
+  const { stored } = thread;
   return (
     <Link to="/messages/$thread" params={{ thread: stored.id }} className="row">
       <span className="row-main">
-        <span className="row-name">{subject}</span>
+        <span className="row-name">{subjectOf(thread)}</span>
         <span className="hint">{inWords(stored.category)} · {instant(stored.last_activity)}</span>
       </span>
       {stored.unread > 0 && <span className="count"><Plural value={stored.unread} one="# new" other="# new" /></span>}

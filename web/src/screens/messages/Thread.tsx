@@ -12,7 +12,7 @@ import { Failure, Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
 import { day, instant } from '../../words/dates';
 import { Compose } from './Compose';
-import { Mail, useThreads } from './mailbox';
+import { Mail, subjectOf, useThreads } from './mailbox';
 import { Anew, Sharing, useSharing } from './Sharing';
 
 export function Thread() {
@@ -41,7 +41,7 @@ export function Thread() {
   }, [last, unread, patient, thread]);
   return (
     <Mail>
-      <Page title={t`Conversation`} heading={found?.subject} back={<Link to="/messages"><Trans>All messages</Trans></Link>}>
+      <Page title={t`Conversation`} heading={found && subjectOf(found)} back={<Link to="/messages"><Trans>All messages</Trans></Link>}>
         <Loaded query={query} lines={6}>
           {(all) => (
             <>
@@ -57,7 +57,7 @@ export function Thread() {
                 : threads.data && sharing.isPending
                   ? <Skeleton lines={3} />
                   : found && sharing.data?.outlived.has(thread)
-                    ? <Anew patient={patient} subject={found.subject} />
+                    ? <Anew patient={patient} subject={subjectOf(found)} />
                     : (
                       <Compose
                         patient={patient}

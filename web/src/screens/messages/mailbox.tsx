@@ -1,7 +1,10 @@
 // What every screen with messages needs: the mailbox, its threads, and asking for a passphrase.
 import { type ReactNode, useSyncExternalStore } from 'react';
 import { useQuery } from '@tanstack/react-query';
+import { i18n } from '@lingui/core';
+import { msg } from '@lingui/core/macro';
 import { Plural, Trans } from '@lingui/react/macro';
+import type { OpenedThread } from '../../messages';
 import { locks, useMailbox } from '../../session/messaging';
 import { Button } from '../../ui/Button';
 import { Dialog } from '../../ui/Dialog';
@@ -17,6 +20,9 @@ export function useThreads(patient: string) {
     retry: false,
   });
 }
+
+/** What a conversation is called. */
+export const subjectOf = ({ subject }: OpenedThread): string => subject ?? i18n._(msg`Conversation that does not open`);
 
 /** Whom to call if it cannot wait, and how long an answer takes: the practice says it with the threads. */
 export function Emergency({ patient }: { patient: string }) {

@@ -14,6 +14,7 @@ import { Failure, Notice } from '../../ui/Notice';
 import { saveText } from '../../ui/save';
 import { instant } from '../../words/dates';
 import { inWords } from '../../words/codes';
+import { subjectOf } from '../messages/mailbox';
 import { say } from './codes';
 import { FormDialog, line } from './FormDialog';
 
@@ -68,7 +69,9 @@ export function Opened({ patient, until }: { patient: string; until: string }) {
   );
 }
 
-function OneThread({ patient, thread: { stored, subject } }: { patient: string; thread: OpenedThread }) {
+function OneThread({ patient, thread }: { patient: string; thread: OpenedThread }) {
+  const { stored } = thread;
+  const subject = subjectOf(thread);
   const { t } = useLingui();
   const { messages } = useMailbox();
   const [shown, setShown] = useState(false);

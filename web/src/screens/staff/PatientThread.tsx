@@ -13,6 +13,7 @@ import { SelectField, TextArea } from '../../ui/Field';
 import { Empty, Loaded } from '../../ui/Loading';
 import { Failure, Notice } from '../../ui/Notice';
 import { instant } from '../../words/dates';
+import { subjectOf } from '../messages/mailbox';
 import { useEmergency } from './emergency';
 import { FormDialog } from './FormDialog';
 import { Record, useRecord } from './Record';
@@ -53,7 +54,7 @@ function Conversation() {
     <Loaded query={query} lines={6}>
       {(all) => (
         <>
-          {found && <h2>{found.subject}</h2>}
+          {found && <h2>{subjectOf(found)}</h2>}
           {found && !emergency && <Standing assigned={found.stored.assigned} closed={found.stored.state === 'closed'} onChange={anew} />}
           {all.length === 0 && <Empty title={<Trans>No messages</Trans>} />}
           <ol className="conversation" aria-label={t`Messages, oldest first`}>

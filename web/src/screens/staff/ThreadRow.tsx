@@ -4,13 +4,15 @@ import { Plural, Trans } from '@lingui/react/macro';
 import type { OpenedThread } from '../../messages';
 import { instant } from '../../words/dates';
 import { inWords } from '../../words/codes';
+import { subjectOf } from '../messages/mailbox';
 
 /** A conversation in a list of the practice's. */
-export function ThreadRow({ thread: { stored, subject }, children }: { thread: OpenedThread; children?: ReactNode }) {
+export function ThreadRow({ thread, children }: { thread: OpenedThread; children?: ReactNode }) {
+  const { stored } = thread;
   return (
     <Link to="/patients/$patient/threads/$thread" params={{ patient: stored.patient, thread: stored.id }} className="row">
       <span className="row-main">
-        <span className="row-name">{subject}</span>
+        <span className="row-name">{subjectOf(thread)}</span>
         <span className="hint">{inWords(stored.category)} · {instant(stored.last_activity)}</span>
         {children}
       </span>
