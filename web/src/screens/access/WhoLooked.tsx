@@ -5,7 +5,7 @@ import { Trans, useLingui } from '@lingui/react/macro';
 import { answer, api, type Schemas } from '../../api/client';
 import { usePatient, useSubject } from '../../session/me';
 import { Button } from '../../ui/Button';
-import { Dialog } from '../../ui/Dialog';
+import { Dialog, Leave } from '../../ui/Dialog';
 import { Facts } from '../../ui/Facts';
 import { SelectField, TextArea } from '../../ui/Field';
 import { Empty } from '../../ui/Loading';
@@ -122,7 +122,7 @@ function Report({ patient, access, onClose }: { patient: string; access: Access;
         <TextArea name="explanation" label={<Trans>What looks wrong? (you can leave this empty)</Trans>} maxLength={1000} />
         <div className="actions">
           <Button type="submit" look="main" busy={send.isPending && <Trans>Sending…</Trans>}><Trans>Send</Trans></Button>
-          <Button onClick={onClose}><Trans>Cancel</Trans></Button>
+          <Leave><Trans>Cancel</Trans></Leave>
         </div>
       </form>
     </Dialog>

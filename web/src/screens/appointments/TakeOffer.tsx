@@ -5,7 +5,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Trans } from '@lingui/react/macro';
 import { answer, api, newKey } from '../../api/client';
 import { Button } from '../../ui/Button';
-import { Dialog } from '../../ui/Dialog';
+import { Dialog, Leave } from '../../ui/Dialog';
 import { TextArea } from '../../ui/Field';
 import { Failure } from '../../ui/Notice';
 import { inZone } from '../../words/dates';
@@ -49,7 +49,7 @@ export function TakeOffer({ patient, offer }: { patient: string; offer: Slot }) 
             <TextArea name="reason" label={<Trans>What is the visit about?</Trans>} maxLength={500} wrong={wrong && <Trans>Write a few words about what the visit is for.</Trans>} required />
             <div className="actions">
               <Button type="submit" look="main" busy={book.isPending && <Trans>Booking…</Trans>}><Trans>Book this visit</Trans></Button>
-              <Button onClick={() => setAsking(false)}><Trans>Not now</Trans></Button>
+              <Leave><Trans>Not now</Trans></Leave>
             </div>
           </form>
         </Dialog>

@@ -5,7 +5,7 @@ import { Trans, useLingui } from '@lingui/react/macro';
 import { answer, api, newKey, type Schemas } from '../../api/client';
 import { usePatient } from '../../session/me';
 import { Button } from '../../ui/Button';
-import { Dialog } from '../../ui/Dialog';
+import { Dialog, Leave } from '../../ui/Dialog';
 import { Facts } from '../../ui/Facts';
 import { SelectField, TextArea } from '../../ui/Field';
 import { Empty } from '../../ui/Loading';
@@ -118,7 +118,7 @@ function Ask({ patient, onClose }: { patient: string; onClose: (done: boolean) =
         <TextArea name="reason" label={<Trans>How do you know?</Trans>} maxLength={LONGEST} wrong={wrong.reason && <Trans>Write why it is wrong.</Trans>} required />
         <div className="actions">
           <Button type="submit" look="main" busy={ask.isPending && <Trans>Sending…</Trans>}><Trans>Send request</Trans></Button>
-          <Button onClick={() => onClose(false)}><Trans>Cancel</Trans></Button>
+          <Leave><Trans>Cancel</Trans></Leave>
         </div>
       </form>
     </Dialog>
@@ -151,7 +151,7 @@ function Disagree({ patient, amendment, onClose }: { patient: string; amendment:
         <TextArea name="statement" label={<Trans>Why you disagree</Trans>} hint={<Trans>You can send this once.</Trans>} maxLength={LONGEST} wrong={wrong && <Trans>Write why you disagree.</Trans>} required />
         <div className="actions">
           <Button type="submit" look="main" busy={send.isPending && <Trans>Sending…</Trans>}><Trans>Send</Trans></Button>
-          <Button onClick={onClose}><Trans>Cancel</Trans></Button>
+          <Leave><Trans>Cancel</Trans></Leave>
         </div>
       </form>
     </Dialog>

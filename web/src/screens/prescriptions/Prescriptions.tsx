@@ -5,7 +5,7 @@ import { Trans, useLingui } from '@lingui/react/macro';
 import { answer, api, newKey, type Schemas } from '../../api/client';
 import { usePatient } from '../../session/me';
 import { Button } from '../../ui/Button';
-import { Dialog } from '../../ui/Dialog';
+import { Dialog, Leave } from '../../ui/Dialog';
 import { TextArea } from '../../ui/Field';
 import { Facts } from '../../ui/Facts';
 import { Empty } from '../../ui/Loading';
@@ -126,7 +126,7 @@ function AskForRefill({ patient, prescription, onClose, onDone }: { patient: str
         <TextArea name="note" label={<Trans>Anything they should know (you can leave this empty)</Trans>} maxLength={500} />
         <div className="actions">
           <Button type="submit" look="main" busy={ask.isPending && <Trans>Sending…</Trans>}><Trans>Send request</Trans></Button>
-          <Button onClick={onClose}><Trans>Cancel</Trans></Button>
+          <Leave><Trans>Cancel</Trans></Leave>
         </div>
       </form>
     </Dialog>
