@@ -26,16 +26,17 @@ export function Skeleton({ lines = 4 }: { lines?: number | undefined }) {
 }
 
 interface Props<T> {
-  query: Pick<UseQueryResult<T>, 'data' | 'error' | 'isPending' | 'refetch'>;
+  query: Pick<UseQueryResult<T>, 'data' | 'error' | 'isRefetchError' | 'refetch'>;
   lines?: number;
   children: (data: T) => ReactNode;
 }
 
-/** What a query found; its skeleton before, and what went wrong instead. */
+/** What a query found; its skeleton before, and what went wrong instead. What was found before and
+ * may be no longer so stays, below what went wrong. */
 export function Loaded<T>({ query, lines, children }: Props<T>) {
-  if (query.data !== undefined) return children(query.data);
-  if (query.error) return <Failure error={query.error} onAgain={() => void query.refetch()} />;
-  return <Skeleton lines={lines} />;
+  const failure = <Failure error={query.error} onAgain={() => void query.refetch()} />;
+  if (query.data !== undefined) return <>{query.isRefetchError && failure}{children(query.data)}</>;
+  return query.error ? failure : <Skeleton lines={lines} />;
 }
 
 export function Empty({ title, children }: { title: ReactNode; children?: ReactNode }) {

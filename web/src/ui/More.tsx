@@ -27,15 +27,15 @@ interface Props<T extends Paged, E> {
 }
 
 export function More<T extends Paged, E>({ pages, entries, empty, children }: Props<T, E>) {
-  if (!pages.data) {
-    return pages.error ? <Failure error={pages.error} onAgain={() => void pages.refetch()} /> : <Skeleton lines={6} />;
-  }
+  const failure = <Failure error={pages.error} onAgain={() => void (pages.isFetchNextPageError ? pages.fetchNextPage() : pages.refetch())} />;
+  if (!pages.data) return pages.error ? failure : <Skeleton lines={6} />;
   const all = pages.data.pages.flatMap(entries);
   return (
     <>
+      {pages.isRefetchError && failure}
       {all.length > 0 ? children(all) : !pages.hasNextPage && empty}
       <p className="unseen" role="status"><Plural value={all.length} one="# entry shown" other="# entries shown" /></p>
-      {pages.error && <Failure error={pages.error} onAgain={() => void pages.fetchNextPage()} />}
+      {pages.isFetchNextPageError && failure}
       {pages.hasNextPage && (
         <p className="more">
           <Button busy={pages.isFetchingNextPage && <Trans>Loading…</Trans>} onClick={() => void pages.fetchNextPage()}>
