@@ -1,5 +1,4 @@
 // Documents: what the patient handed in and what the practice wrote, and handing in another.
-import { useState } from 'react';
 import { Link } from '@tanstack/react-router';
 import { useQueryClient } from '@tanstack/react-query';
 import { Trans, useLingui } from '@lingui/react/macro';
@@ -19,18 +18,12 @@ export function Documents() {
   const { t } = useLingui();
   const patient = usePatient();
   const queries = useQueryClient();
-  const [round, setRound] = useState(0);
   const pages = usePages([patient, 'documents'], (cursor) =>
     answer(api.GET('/v1/patients/{patient}/documents', { params: { path: { patient }, query: cursor ? { cursor } : {} } })),
   );
   return (
     <Page title={t`Documents`} intro={<Trans>Send your care team a form, a letter or a picture, and read what they wrote.</Trans>}>
-      <Upload
-        key={round}
-        patient={patient}
-        onChange={() => void queries.invalidateQueries({ queryKey: [patient, 'documents'] })}
-        onAgain={() => setRound(round + 1)}
-      />
+      <Upload patient={patient} onChange={() => void queries.invalidateQueries({ queryKey: [patient, 'documents'] })} />
       <h2><Trans>All documents</Trans></h2>
       <More
         pages={pages}
