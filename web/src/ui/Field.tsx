@@ -1,5 +1,10 @@
 // Native form fields with a label, a hint and what is wrong, tied together for screen readers.
-import { type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes, type TextareaHTMLAttributes, useId } from 'react';
+import { createContext, type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes, type TextareaHTMLAttributes, useContext, useId } from 'react';
+import { useLingui } from '@lingui/react';
+import type { Wrong } from './form';
+
+/** What the form around says is wrong with its fields, by their names. */
+export const WrongFields = createContext<Wrong>({});
 
 interface Around {
   label: ReactNode;
@@ -7,7 +12,10 @@ interface Around {
   wrong?: ReactNode;
 }
 
-function useAround({ label, hint, wrong }: Around) {
+function useAround({ label, hint, wrong: own, name = '' }: Around & { name?: string | undefined }) {
+  const { _ } = useLingui();
+  const found = useContext(WrongFields)[name];
+  const wrong = own || (found && _(found));
   const id = useId();
   const described = [hint && `${id}-hint`, wrong && `${id}-wrong`].filter(Boolean).join(' ');
   return {
@@ -24,16 +32,16 @@ function useAround({ label, hint, wrong }: Around) {
 }
 
 export function TextField({ label, hint, wrong, ...input }: Around & InputHTMLAttributes<HTMLInputElement>) {
-  const { control, wrap } = useAround({ label, hint, wrong });
+  const { control, wrap } = useAround({ label, hint, wrong, name: input.name });
   return wrap(<input {...input} {...control} />);
 }
 
 export function TextArea({ label, hint, wrong, ...input }: Around & TextareaHTMLAttributes<HTMLTextAreaElement>) {
-  const { control, wrap } = useAround({ label, hint, wrong });
+  const { control, wrap } = useAround({ label, hint, wrong, name: input.name });
   return wrap(<textarea rows={4} {...input} {...control} />);
 }
 
 export function SelectField({ label, hint, wrong, children, ...input }: Around & SelectHTMLAttributes<HTMLSelectElement>) {
-  const { control, wrap } = useAround({ label, hint, wrong });
+  const { control, wrap } = useAround({ label, hint, wrong, name: input.name });
   return wrap(<select {...input} {...control}>{children}</select>);
 }

@@ -8,6 +8,7 @@ import { answer, api, type Schemas, versioned } from '../../api/client';
 import { asProblem } from '../../api/problem';
 import { usePatient } from '../../session/me';
 import { Button } from '../../ui/Button';
+import { CheckedForm } from '../../ui/CheckedForm';
 import { Facts } from '../../ui/Facts';
 import { SelectField, TextField } from '../../ui/Field';
 import type { Wrong } from '../../ui/form';
@@ -97,7 +98,6 @@ function Shown({ profile, onEdit }: { profile: Profiled; onEdit: () => void }) {
 function Edit({ patient, profile, version, onClose }: { patient: string; profile: Profiled; version: string; onClose: (changed: boolean) => void }) {
   const { _ } = useDescriptors();
   const queries = useQueryClient();
-  const [wrong, setWrong] = useState<Wrong>({});
   const { contact, preferred_language, notifications } = profile;
   const address = contact.address;
   const save = useMutation({
@@ -107,45 +107,32 @@ function Edit({ patient, profile, version, onClose }: { patient: string; profile
       await queries.invalidateQueries({ queryKey: [patient, 'profile'] });
       onClose(true);
     },
-    onError: (error) => {
-      const found: Wrong = {};
-      for (const { pointer } of asProblem(error).fields) found[pointer.slice(1)] = CHECK[pointer.slice(1)] ?? msg`Please check this.`;
-      setWrong(found);
-    },
   });
-  const field = (name: string) => wrong[name] && _(wrong[name]);
   const conflict = asProblem(save.error).status === 412;
   return (
-    <form
-      className="card"
-      onSubmit={(event) => {
-        event.preventDefault();
-        setWrong({});
-        if (!save.isPending) save.mutate(changeOf(new FormData(event.currentTarget), profile));
-      }}
-    >
+    <CheckedForm className="card" busy={save.isPending} error={save.error} words={CHECK} onSend={(form) => save.mutate(changeOf(form, profile))}>
       <h2><Trans>How to reach you</Trans></h2>
       {save.error && <Failure error={save.error} />}
       {conflict && <Button onClick={() => { void queries.invalidateQueries({ queryKey: [patient, 'profile'] }); onClose(false); }}><Trans>Load it again</Trans></Button>}
-      <TextField name="phone" type="tel" label={<Trans>Phone</Trans>} hint={<Trans>For text messages, write it with the country code: +1 617 555 0123</Trans>} defaultValue={contact.phone ?? ''} autoComplete="tel" wrong={field('phone')} />
-      <TextField name="email" type="email" label={<Trans>E-mail for the practice</Trans>} hint={<Trans>This does not change the address that you sign in with.</Trans>} defaultValue={contact.email ?? ''} autoComplete="email" wrong={field('email')} />
+      <TextField name="phone" type="tel" label={<Trans>Phone</Trans>} hint={<Trans>For text messages, write it with the country code: +1 617 555 0123</Trans>} defaultValue={contact.phone ?? ''} autoComplete="tel" />
+      <TextField name="email" type="email" label={<Trans>E-mail for the practice</Trans>} hint={<Trans>This does not change the address that you sign in with.</Trans>} defaultValue={contact.email ?? ''} autoComplete="email" />
       <fieldset>
         <legend><Trans>Address</Trans></legend>
-        <TextField name="line" label={<Trans>Street and number</Trans>} defaultValue={address ? streetOf(address).join(', ') : ''} autoComplete="street-address" wrong={field('address/lines') ?? field('address/lines/0')} />
-        <TextField name="city" label={<Trans>City</Trans>} defaultValue={address?.city ?? ''} autoComplete="address-level2" wrong={field('address/city') ?? field('address')} />
+        <TextField name="address/lines" label={<Trans>Street and number</Trans>} defaultValue={address ? streetOf(address).join(', ') : ''} autoComplete="street-address" />
+        <TextField name="address/city" label={<Trans>City</Trans>} defaultValue={address?.city ?? ''} autoComplete="address-level2" />
         <div className="side-by-side">
-          <TextField name="state" label={<Trans>State</Trans>} defaultValue={address?.state ?? ''} autoComplete="address-level1" wrong={field('address/state')} />
-          <TextField name="postal_code" label={<Trans>ZIP code</Trans>} defaultValue={address?.postal_code ?? ''} autoComplete="postal-code" wrong={field('address/postal_code')} />
+          <TextField name="address/state" label={<Trans>State</Trans>} defaultValue={address?.state ?? ''} autoComplete="address-level1" />
+          <TextField name="address/postal_code" label={<Trans>ZIP code</Trans>} defaultValue={address?.postal_code ?? ''} autoComplete="postal-code" />
         </div>
       </fieldset>
-      <SelectField name="preferred_language" label={<Trans>Language the practice should use with you</Trans>} defaultValue={preferred_language?.code?.slice(0, 2) ?? ''} wrong={field('preferred_language')}>
+      <SelectField name="preferred_language" label={<Trans>Language the practice should use with you</Trans>} defaultValue={preferred_language?.code?.slice(0, 2) ?? ''}>
         {!preferred_language?.code && <option value=""></option>}
         {Object.entries(SPOKEN).map(([code, name]) => <option key={code} value={code} lang={code}>{name}</option>)}
       </SelectField>
       <fieldset>
         <legend><Trans>What we tell you about, and how</Trans></legend>
         {KINDS.map((kind) => (
-          <SelectField key={kind} name={kind} label={_(KIND[kind])} defaultValue={notifications[kind]} wrong={field(`notifications/${kind}`) ?? field('notifications')}>
+          <SelectField key={kind} name={`notifications/${kind}`} label={_(KIND[kind])} defaultValue={notifications[kind]}>
             {CHANNELS.map((channel) => <option key={channel} value={channel}>{inWords(channel)}</option>)}
           </SelectField>
         ))}
@@ -155,7 +142,7 @@ function Edit({ patient, profile, version, onClose }: { patient: string; profile
         <Button type="submit" look="main" busy={save.isPending && <Trans>Saving…</Trans>}><Trans>Save</Trans></Button>
         <Button onClick={() => onClose(false)}><Trans>Cancel</Trans></Button>
       </div>
-    </form>
+    </CheckedForm>
   );
 }
 
@@ -184,7 +171,7 @@ function changeOf(form: FormData, { contact, preferred_language, notifications }
   }
   const was = contact.address;
   const before = [was ? streetOf(was).join(', ') : '', was?.city ?? '', was?.state ?? '', was?.postal_code ?? ''];
-  const now = ['line', 'city', 'state', 'postal_code'].map(text);
+  const now = ['lines', 'city', 'state', 'postal_code'].map((name) => text(`address/${name}`));
   if (now.some((value, at) => value !== before[at])) {
     const [line = '', city = '', state, postal_code] = now;
     change.address = now.every((value) => value === '')
@@ -193,7 +180,7 @@ function changeOf(form: FormData, { contact, preferred_language, notifications }
   }
   const spoken = text('preferred_language');
   if (spoken && spoken !== preferred_language?.code?.slice(0, 2)) change.preferred_language = spoken as keyof typeof SPOKEN;
-  const told = Object.fromEntries(KINDS.filter((kind) => text(kind) !== notifications[kind]).map((kind) => [kind, text(kind)]));
+  const told = Object.fromEntries(KINDS.map((kind) => [kind, text(`notifications/${kind}`)] as const).filter(([kind, channel]) => channel !== notifications[kind]));
   if (Object.keys(told).length > 0) change.notifications = told as NonNullable<Patch['notifications']>;
   return change;
 }

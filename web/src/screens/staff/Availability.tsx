@@ -4,6 +4,7 @@ import { type UseMutationResult, useMutation, useQuery, useQueryClient } from '@
 import { Plural, Trans, useLingui } from '@lingui/react/macro';
 import { answer, api, type Schemas } from '../../api/client';
 import { Button } from '../../ui/Button';
+import { CheckedForm } from '../../ui/CheckedForm';
 import { SelectField, TextField } from '../../ui/Field';
 import { Loaded } from '../../ui/Loading';
 import { Failure, Notice } from '../../ui/Notice';
@@ -76,10 +77,10 @@ function Form({ rules: before, first, save }: { rules: Rules; first: boolean; sa
   }
 
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        if (save.isPending) return;
+    <CheckedForm
+      busy={save.isPending}
+      error={save.error}
+      onSend={() => {
         const found = check();
         setWrong(found);
         if (found) return;
@@ -98,17 +99,17 @@ function Form({ rules: before, first, save }: { rules: Rules; first: boolean; sa
       <section className="card" aria-labelledby="about">
         <h2 id="about"><Trans>About you</Trans></h2>
         <div className="side-by-side">
-          <TextField label={<Trans>Specialty</Trans>} value={specialty} onChange={(event) => {
+          <TextField name="specialty" label={<Trans>Specialty</Trans>} value={specialty} onChange={(event) => {
             setTyped(event.currentTarget.value);
             setWrong(undefined);
           }} required maxLength={40} list="specialties" autoComplete="off" />
           <datalist id="specialties">{specialtyNames().map((one) => <option key={one} value={one} />)}</datalist>
-          <SelectField label={<Trans>Time zone</Trans>} value={rules.time_zone} onChange={(event) => set({ time_zone: event.currentTarget.value })}>
+          <SelectField name="time_zone" label={<Trans>Time zone</Trans>} value={rules.time_zone} onChange={(event) => set({ time_zone: event.currentTarget.value })}>
             {[...new Set([rules.time_zone, ...ZONES])].map((zone) => <option key={zone} value={zone}>{zone.replaceAll('_', ' ')}</option>)}
           </SelectField>
-          <TextField label={<Trans>Notice you need, in minutes</Trans>} type="number" min={0} max={20160} step={5} value={rules.minimum_notice_minutes} onChange={(event) => set({ minimum_notice_minutes: event.currentTarget.valueAsNumber || 0 })} required />
-          <TextField label={<Trans>How many days ahead</Trans>} type="number" min={1} max={365} value={rules.horizon_days} onChange={(event) => set({ horizon_days: event.currentTarget.valueAsNumber || 0 })} required />
-          <SelectField label={<Trans>Visits can begin every</Trans>} value={rules.start_every_minutes} onChange={(event) => set({ start_every_minutes: Number(event.currentTarget.value) })}>
+          <TextField name="minimum_notice_minutes" label={<Trans>Notice you need, in minutes</Trans>} type="number" min={0} max={20160} step={5} value={rules.minimum_notice_minutes} onChange={(event) => set({ minimum_notice_minutes: event.currentTarget.valueAsNumber || 0 })} required />
+          <TextField name="horizon_days" label={<Trans>How many days ahead</Trans>} type="number" min={1} max={365} value={rules.horizon_days} onChange={(event) => set({ horizon_days: event.currentTarget.valueAsNumber || 0 })} required />
+          <SelectField name="start_every_minutes" label={<Trans>Visits can begin every</Trans>} value={rules.start_every_minutes} onChange={(event) => set({ start_every_minutes: Number(event.currentTarget.value) })}>
             {STARTS.map((minutes) => <option key={minutes} value={minutes}>{t`${minutes} minutes`}</option>)}
           </SelectField>
         </div>
@@ -122,11 +123,11 @@ function Form({ rules: before, first, save }: { rules: Rules; first: boolean; sa
             <fieldset key={at} className="part">
               <legend>{kind.name || <Trans>Kind {number}</Trans>}</legend>
               <div className="side-by-side">
-                <TextField label={<Trans>Name</Trans>} value={kind.name} onChange={(event) => kindAt(at, { name: event.currentTarget.value })} required maxLength={60} />
-                <SelectField label={<Trans>How</Trans>} value={kind.modality} onChange={(event) => kindAt(at, { modality: event.currentTarget.value as Kind['modality'] })}>{MODALITIES.map((one) => <option key={one} value={one}>{inWords(one)}</option>)}</SelectField>
-                <TextField label={<Trans>Minutes</Trans>} type="number" min={5} max={110} step={5} value={kind.minutes} onChange={(event) => kindAt(at, { minutes: event.currentTarget.valueAsNumber || 0 })} required />
-                <TextField label={<Trans>Pause before</Trans>} type="number" min={0} max={60} step={5} value={kind.buffer_before} onChange={(event) => kindAt(at, { buffer_before: event.currentTarget.valueAsNumber || 0 })} />
-                <TextField label={<Trans>Pause after</Trans>} type="number" min={0} max={60} step={5} value={kind.buffer_after} onChange={(event) => kindAt(at, { buffer_after: event.currentTarget.valueAsNumber || 0 })} />
+                <TextField name={`appointment_types/${at}/name`} label={<Trans>Name</Trans>} value={kind.name} onChange={(event) => kindAt(at, { name: event.currentTarget.value })} required maxLength={60} />
+                <SelectField name={`appointment_types/${at}/modality`} label={<Trans>How</Trans>} value={kind.modality} onChange={(event) => kindAt(at, { modality: event.currentTarget.value as Kind['modality'] })}>{MODALITIES.map((one) => <option key={one} value={one}>{inWords(one)}</option>)}</SelectField>
+                <TextField name={`appointment_types/${at}/minutes`} label={<Trans>Minutes</Trans>} type="number" min={5} max={110} step={5} value={kind.minutes} onChange={(event) => kindAt(at, { minutes: event.currentTarget.valueAsNumber || 0 })} required />
+                <TextField name={`appointment_types/${at}/buffer_before`} label={<Trans>Pause before</Trans>} type="number" min={0} max={60} step={5} value={kind.buffer_before} onChange={(event) => kindAt(at, { buffer_before: event.currentTarget.valueAsNumber || 0 })} />
+                <TextField name={`appointment_types/${at}/buffer_after`} label={<Trans>Pause after</Trans>} type="number" min={0} max={60} step={5} value={kind.buffer_after} onChange={(event) => kindAt(at, { buffer_after: event.currentTarget.valueAsNumber || 0 })} />
                 {rules.appointment_types.length > 1 && <Button look="quiet" onClick={() => set({ appointment_types: without(rules.appointment_types, at) })}><Trans>Remove</Trans><span className="unseen">: {kind.name || number}</span></Button>}
               </div>
             </fieldset>
@@ -142,10 +143,10 @@ function Form({ rules: before, first, save }: { rules: Rules; first: boolean; sa
           <fieldset key={at} className="part">
             <legend>{say(hours.day)}{hours.from && hours.to && `, ${timeOfDay(hours.from)} – ${timeOfDay(hours.to)}`}</legend>
             <div className="side-by-side">
-              <SelectField label={<Trans>Day</Trans>} value={hours.day} onChange={(event) => hoursAt(at, { day: event.currentTarget.value as Hours['day'] })}>{DAYS.map((one) => <option key={one} value={one}>{say(one)}</option>)}</SelectField>
-              <TextField label={<Trans>From</Trans>} type="time" step={300} value={hours.from} onChange={(event) => hoursAt(at, { from: event.currentTarget.value })} required />
-              <TextField label={<Trans>To</Trans>} type="time" step={300} value={hours.to} onChange={(event) => hoursAt(at, { to: event.currentTarget.value })} required />
-              <TextField label={<Trans>Where (you can leave this empty)</Trans>} value={hours.location ?? ''} onChange={(event) => hoursAt(at, { location: event.currentTarget.value })} maxLength={80} />
+              <SelectField name={`weekly/${at}/day`} label={<Trans>Day</Trans>} value={hours.day} onChange={(event) => hoursAt(at, { day: event.currentTarget.value as Hours['day'] })}>{DAYS.map((one) => <option key={one} value={one}>{say(one)}</option>)}</SelectField>
+              <TextField name={`weekly/${at}/from`} label={<Trans>From</Trans>} type="time" step={300} value={hours.from} onChange={(event) => hoursAt(at, { from: event.currentTarget.value })} required />
+              <TextField name={`weekly/${at}/to`} label={<Trans>To</Trans>} type="time" step={300} value={hours.to} onChange={(event) => hoursAt(at, { to: event.currentTarget.value })} required />
+              <TextField name={`weekly/${at}/location`} label={<Trans>Where (you can leave this empty)</Trans>} value={hours.location ?? ''} onChange={(event) => hoursAt(at, { location: event.currentTarget.value })} maxLength={80} />
             </div>
             <Types kinds={kinds} chosen={hours.types} onChange={(types) => hoursAt(at, { types })} />
             <Button look="quiet" onClick={() => set({ weekly: without(rules.weekly, at) })}><Trans>Remove</Trans><span className="unseen">: {say(hours.day)} {hours.from && timeOfDay(hours.from)}</span></Button>
@@ -167,13 +168,13 @@ function Form({ rules: before, first, save }: { rules: Rules; first: boolean; sa
         {rules.exceptions.length === 0 && <p className="hint"><Trans>Holidays, and days with other hours, go here.</Trans></p>}
         {rules.exceptions.map((one, at) => (
           <div key={at} className="side-by-side">
-            <TextField label={<Trans>Date</Trans>} type="date" value={one.date} onChange={(event) => exceptionAt(at, { date: event.currentTarget.value })} required />
-            <SelectField label={<Trans>What is different</Trans>} value={one.closed ? 'closed' : 'hours'} onChange={(event) => exceptionAt(at, event.currentTarget.value === 'closed' ? { closed: true } : { closed: null, from: one.from ?? '09:00', to: one.to ?? '12:00' })}>
+            <TextField name={`exceptions/${at}/date`} label={<Trans>Date</Trans>} type="date" value={one.date} onChange={(event) => exceptionAt(at, { date: event.currentTarget.value })} required />
+            <SelectField name={`exceptions/${at}/closed`} label={<Trans>What is different</Trans>} value={one.closed ? 'closed' : 'hours'} onChange={(event) => exceptionAt(at, event.currentTarget.value === 'closed' ? { closed: true } : { closed: null, from: one.from ?? '09:00', to: one.to ?? '12:00' })}>
               <option value="closed">{t`I am not there`}</option>
               <option value="hours">{t`More hours`}</option>
             </SelectField>
-            {!one.closed && <TextField label={<Trans>From</Trans>} type="time" step={300} value={one.from ?? ''} onChange={(event) => exceptionAt(at, { from: event.currentTarget.value })} required />}
-            {!one.closed && <TextField label={<Trans>To</Trans>} type="time" step={300} value={one.to ?? ''} onChange={(event) => exceptionAt(at, { to: event.currentTarget.value })} required />}
+            {!one.closed && <TextField name={`exceptions/${at}/from`} label={<Trans>From</Trans>} type="time" step={300} value={one.from ?? ''} onChange={(event) => exceptionAt(at, { from: event.currentTarget.value })} required />}
+            {!one.closed && <TextField name={`exceptions/${at}/to`} label={<Trans>To</Trans>} type="time" step={300} value={one.to ?? ''} onChange={(event) => exceptionAt(at, { to: event.currentTarget.value })} required />}
             <Button look="quiet" onClick={() => set({ exceptions: without(rules.exceptions, at) })}><Trans>Remove</Trans><span className="unseen">: {clinicalDate(one.date)}</span></Button>
           </div>
         ))}
@@ -192,7 +193,7 @@ function Form({ rules: before, first, save }: { rules: Rules; first: boolean; sa
         )}
       </div>
       <div className="actions"><Button type="submit" look="main" busy={save.isPending && <Trans>Saving…</Trans>}><Trans>Save my hours</Trans></Button></div>
-    </form>
+    </CheckedForm>
   );
 }
 

@@ -2,7 +2,8 @@
 import { type ReactNode } from 'react';
 import { Trans } from '@lingui/react/macro';
 import { Button } from '../../ui/Button';
-import { Dialog } from '../../ui/Dialog';
+import { CheckedForm } from '../../ui/CheckedForm';
+import { Dialog, Leave } from '../../ui/Dialog';
 import { Failure } from '../../ui/Notice';
 
 interface Props {
@@ -20,18 +21,13 @@ export function FormDialog({ title, send, busy, error, look = 'main', onSend, on
   return (
     <Dialog title={title} onClose={onClose}>
       {Boolean(error) && <Failure error={error} />}
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!busy) onSend(new FormData(event.currentTarget));
-        }}
-      >
+      <CheckedForm busy={busy} error={error} onSend={onSend}>
         {children}
         <div className="actions">
           <Button type="submit" look={look} busy={busy && <Trans>One moment…</Trans>}>{send}</Button>
-          <Button onClick={onClose}><Trans>Go back</Trans></Button>
+          <Leave><Trans>Go back</Trans></Leave>
         </div>
-      </form>
+      </CheckedForm>
     </Dialog>
   );
 }

@@ -5,6 +5,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Trans, useLingui } from '@lingui/react/macro';
 import { answer, api, newKey } from '../../api/client';
 import { Button } from '../../ui/Button';
+import { CheckedForm } from '../../ui/CheckedForm';
 import { SelectField, TextField } from '../../ui/Field';
 import { Failure, Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
@@ -39,13 +40,11 @@ export function Invitation() {
           ? <Notice kind="warning" title={<Trans>Another administrator has to agree</Trans>}><p><Trans>Nothing was sent yet. Another administrator invites the same person to the same role by {waiting}.</Trans></p></Notice>
           : <Notice kind="good"><p><Trans>The invitation is sent.</Trans></p></Notice>)}
       </div>
-      <form
+      <CheckedForm
         className="card"
-        onSubmit={(event) => {
-          event.preventDefault();
-          const fields = event.currentTarget;
-          const form = new FormData(fields);
-          if (invite.isPending) return;
+        busy={invite.isPending}
+        error={invite.error}
+        onSend={(form, fields) => {
           const practitioner = line(form, 'practitioner');
           invite.mutate(
             { role, email: line(form, 'email').toLowerCase(), ...(role === 'provider' ? { practitioner } : {}) },
@@ -58,7 +57,7 @@ export function Invitation() {
         <TextField name="email" type="email" label={<Trans>E-mail address</Trans>} autoComplete="off" required maxLength={254} />
         {role === 'provider' && <TextField name="practitioner" label={<Trans>Number in the directory</Trans>} hint={<Trans>The provider’s id in the practice’s directory.</Trans>} required minLength={36} maxLength={36} autoComplete="off" />}
         <Button type="submit" look="main" busy={invite.isPending && <Trans>Sending…</Trans>}><Trans>Send the invitation</Trans></Button>
-      </form>
+      </CheckedForm>
     </Page>
   );
 }
