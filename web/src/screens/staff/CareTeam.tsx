@@ -9,6 +9,7 @@ import { Empty, Loaded } from '../../ui/Loading';
 import { Notice } from '../../ui/Notice';
 import { clinicalDate, daysAhead, instant } from '../../words/dates';
 import { term } from '../../words/terms';
+import { providersQuery } from '../appointments/providers';
 import { useEmergency } from './emergency';
 import { FormDialog } from './FormDialog';
 import { Record, useRecord } from './Record';
@@ -107,7 +108,7 @@ function Team() {
 
 function Add({ members, onAdd, ...dialog }: { members: Member[]; onAdd: (add: { practitioner: string; until?: string }) => void; busy: boolean; error: unknown; onClose: () => void }) {
   const { t } = useLingui();
-  const providers = useQuery({ queryKey: ['providers'], queryFn: () => answer(api.GET('/v1/providers', { params: { query: { limit: '50' } } })) });
+  const providers = useQuery(providersQuery);
   const onTeam = new Set(members.filter(({ former }) => !former).map(({ practitioner }) => practitioner));
   const former = members.filter((one) => one.former).map(({ practitioner, name }) => ({ practitioner, name }));
   return (
@@ -122,7 +123,7 @@ function Add({ members, onAdd, ...dialog }: { members: Member[]; onAdd: (add: { 
     >
       <Loaded query={providers} lines={2}>
         {(found) => {
-          const known = new Map([...former, ...found.providers].map(({ practitioner, name }) => [practitioner, name ?? t`Name not recorded`]));
+          const known = new Map([...former, ...found].map(({ practitioner, name }) => [practitioner, name ?? t`Name not recorded`]));
           const others = [...known].filter(([id]) => !onTeam.has(id));
           if (others.length === 0) return <Empty title={<Trans>There is nobody to add</Trans>}><Trans>Providers appear here when they have set their hours, or were on the team before.</Trans></Empty>;
           return (
