@@ -63,10 +63,17 @@ export const timeInZone = (text: string, timeZone: string): string =>
 export const timeOfDay = (text: string): string =>
   format({ hour: 'numeric', minute: '2-digit', timeZone: 'UTC' }).format(new Date(`1970-01-01T${text.slice(0, 5)}Z`));
 
-/** A day so many days from today, as date fields have it. */
-export function daysAhead(days: number): string {
-  const at = new Date();
-  at.setDate(at.getDate() + days);
+const dateOf = (at: Date): string => {
   const two = (value: number) => String(value).padStart(2, '0');
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+};
+
+/** A day so many days after another one, as date fields have them. */
+export function daysAfter(day: string, days: number): string {
+  const at = new Date(`${day}T12:00`);
+  at.setDate(at.getDate() + days);
+  return dateOf(at);
 }
+
+/** A day so many days from today. */
+export const daysAhead = (days: number): string => daysAfter(dateOf(new Date()), days);
