@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { api, cognito, firstSignIn, practitioners, signedIn } from '../portal.mjs';
-import { as, at, clean, discreet, escape, examine, foreign, go, launch, open, settled, signInAs, titled, tokenOf } from './browser.mjs';
+import { as, at, clean, discreet, escape, examine, foreign, go, launch, open, refuse, settled, signInAs, titled, tokenOf } from './browser.mjs';
 
 const email = `another.${randomUUID().slice(0, 8)}@example.org`;
 
@@ -75,6 +75,20 @@ test('an administrator invites somebody, and is told what takes two', async () =
   await page.getByText('This takes two administrators').waitFor();
   await examine(page, 'admin-invite-admin');
   await page.getByLabel('Role').selectOption('privacy-officer');
+  const address = page.getByLabel('E-mail address');
+  const send = page.getByRole('button', { name: 'Send the invitation' });
+  for (const [typed, says] of [['', 'Fill in “E-mail address”.'], ['nobody', 'Enter an e-mail address, like name@example.com.']]) {
+    await address.fill(typed);
+    await send.click();
+    await page.getByText(says).waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement.getAttribute('name')), 'email');
+  }
+  await examine(page, 'admin-invite-wrong');
+  await page.route('**/v1/users', (route) => refuse(route, 400, 'invalid-input', { errors: [{ pointer: '/email', detail: '' }] }));
+  await address.fill(email);
+  await send.click();
+  await page.getByText('Please check this.').waitFor();
+  await page.unroute('**/v1/users');
   await page.getByLabel('E-mail address').fill(email);
   await page.getByRole('button', { name: 'Send the invitation' }).click();
   await page.getByText('The invitation is sent.').waitFor();

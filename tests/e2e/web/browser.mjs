@@ -178,6 +178,12 @@ export async function escape(page, opener) {
   assert.match(await page.evaluate(() => document.activeElement.textContent), opener, 'the focus goes back');
 }
 
+/** What had the focus is gone, and the screen's heading has it. */
+export const onHeading = (page) => page.waitForFunction(() => document.activeElement?.tagName === 'H1');
+
+/** The focus is on what says this and nothing else. */
+export const focusOn = (page, text) => page.waitForFunction((expected) => document.activeElement?.textContent === expected, text);
+
 /** The widths of a telephone, a tablet and a computer. */
 export const WIDTHS = [360, 768, 1280];
 

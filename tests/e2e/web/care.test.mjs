@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { Messages } from '../../../web/dist/messages/index.js';
 import { accounts, api, code, invoke, pause, signedIn } from '../portal.mjs';
-import { as, at, clean, downloaded, escape, examine, go, kept, launch, naughty, open, PNG, refuse, settled, signInAs, tabTo, titled, tokenOf } from './browser.mjs';
+import { as, at, clean, downloaded, escape, examine, focusOn, go, kept, launch, naughty, onHeading, open, PNG, refuse, settled, signInAs, tabTo, titled, tokenOf } from './browser.mjs';
 
 const [account, friend] = accounts.filter(({ role }) => role === 'patient');
 const MARK = `Xylophone-${randomUUID().slice(0, 8)}`;
@@ -101,6 +101,40 @@ test('a visit is looked for, kept for ten minutes, and booked', async () => {
   clean(mine);
 });
 
+test('days that cannot be looked for are said to be so, and not exchanged for others', async () => {
+  const { page } = mine;
+  await go(page, '/security');
+  await go(page, '/appointments/new');
+  await page.getByText('14 days at a time').waitFor();
+  let asked = 0;
+  const slots = (url) => url.pathname === '/v1/open-slots';
+  await page.route(slots, (route) => {
+    asked += 1;
+    return route.continue();
+  });
+  const show = page.getByRole('button', { name: 'Show free times' });
+  for (const [from, to, says, name] of [
+    [-2, 3, /^Choose .* or a later day\.$/, 'from'],
+    [9, 3, /^Choose .* or a later day\.$/, 'to'],
+    [3, 17, /^Choose .* or an earlier day: 14 days at a time\.$/, 'to'],
+  ]) {
+    await search(page, from, to);
+    await show.click();
+    await page.getByText(says).waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement.getAttribute('name')), name);
+    assert.equal(await page.locator('.field.wrong').count(), 1);
+  }
+  await examine(page, 'search-wrong');
+  assert.equal(asked, 0);
+  await search(page, 3, 16);
+  const answer = page.waitForResponse((response) => response.url().includes('/v1/open-slots'));
+  await show.click();
+  const { searchParams } = new URL((await answer).url());
+  assert.deepEqual([searchParams.get('from'), searchParams.get('to')], [day(3), day(16)]);
+  await page.unroute(slots);
+  clean(mine);
+});
+
 test('somebody else was faster: the times that are left', async () => {
   const { page } = mine;
   await go(page, '/appointments/new');
@@ -146,6 +180,7 @@ test('the visit is saved to a calendar, moved and cancelled', async () => {
   await sure.getByLabel('Why are you cancelling?').selectOption('unwell');
   await sure.getByRole('button', { name: 'Cancel the visit' }).click();
   await page.getByText('Your visit is cancelled.').waitFor();
+  await onHeading(page);
   await examine(page, 'appointment-cancelled');
   clean(mine);
 });
@@ -372,9 +407,11 @@ test('an access that looks wrong is told to the privacy officer, who closes it',
   await page.getByRole('button', { name: 'Send', exact: true }).click();
   const thanks = page.getByRole('dialog', { name: 'Thank you for telling us' });
   await thanks.waitFor();
+  await focusOn(page, 'Thank you for telling us');
   await examine(page, 'report-sent-dialog');
   await thanks.getByRole('button', { name: 'Close' }).click();
   await thanks.waitFor({ state: 'detached' });
+  await onHeading(page);
 
   const { json: { concerns } } = await api('GET', '/v1/access-concerns', { token: officers });
   const told = await Promise.all(concerns.map(({ id }) => api('GET', `/v1/access-concerns/${id}`, { token: officers })));
@@ -434,6 +471,7 @@ test('a friend acts for the patient in what was granted, until it ends', async (
   await examine(page, 'end-access-dialog');
   await page.getByRole('dialog').getByRole('button', { name: 'End it' }).click();
   await page.getByText('Nobody can act for you').waitFor();
+  await onHeading(page);
   await theirs.page.reload();
   await settled(theirs.page);
   assert.equal(await theirs.page.getByText(/^You are acting for/).count(), 0);

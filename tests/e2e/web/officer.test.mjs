@@ -7,7 +7,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Messages } from '../../../web/dist/messages/index.js';
 import { accounts, api, signedIn } from '../portal.mjs';
-import { as, clean, discreet, escape, examine, foreign, go, launch, open, settled, signInAs, titled, tokenOf } from './browser.mjs';
+import { as, clean, discreet, escape, examine, foreign, go, launch, onHeading, open, settled, signInAs, titled, tokenOf } from './browser.mjs';
 
 const MARK = `Celesta-${randomUUID().slice(0, 8)}`;
 const explanation = `${MARK} brought in unconscious, and nothing is known of allergies`;
@@ -114,6 +114,7 @@ test('emergency access: a reason, a countdown, and the privacy officer’s revie
   await dialog.getByRole('button', { name: 'Save' }).click();
   await officer.page.getByText('The emergency department confirms it').waitFor();
   await officer.page.locator('.card-head .flag').getByText('Justified', { exact: true }).waitFor();
+  await onHeading(officer.page);
 });
 
 test('from the concern to the log: what was done about this patient by this account, and what the whole record says', async () => {

@@ -5,8 +5,8 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { accounts, api, signedIn, wrongCode } from '../portal.mjs';
-import { accessible, at, clean, downloaded, escape, examine, fits, go, kept, launch, naughty, open, PNG, refuse, settled, shoot, signInAs, tabTo, traces, WIDTHS, titled } from './browser.mjs';
+import { accounts, api, pause, signedIn, wrongCode } from '../portal.mjs';
+import { accessible, at, clean, downloaded, escape, examine, fits, focusOn, go, kept, launch, naughty, onHeading, open, PNG, refuse, settled, shoot, signInAs, tabTo, traces, WIDTHS, titled } from './browser.mjs';
 
 const account = accounts.find(({ role }) => role === 'patient');
 const SCREENS = {
@@ -171,6 +171,7 @@ test('a refill is asked for and taken back, by keyboard alone', async () => {
   await dialog.getByRole('button', { name: 'Send request' }).focus();
   await page.keyboard.press('Enter');
   await page.getByText('is with the practice').waitFor();
+  await onHeading(page);
   await page.getByLabel('My refill requests').check();
   const back = page.getByRole('button', { name: 'Take back this request' }).first();
   await back.waitFor();
@@ -308,6 +309,7 @@ test('a document, the profile, a copy and a proxy by keyboard alone', async () =
   await keyboard.press('Enter');
   await (await chooser).setFiles({ name: 'by-keyboard.png', mimeType: 'image/png', buffer: PNG });
   await page.getByText('Your care team can see it now.').waitFor({ timeout: 30_000 });
+  await focusOn(page, 'Send a document');
 
   await to('Copies of my record', 'Copies of my record');
   await tabTo(page, /FHIR data/);
@@ -335,7 +337,193 @@ test('a document, the profile, a copy and a proxy by keyboard alone', async () =
   await tabTo(page, 'Give access');
   await keyboard.press('Enter');
   await dialog.getByText('Choose at least one.').waitFor();
-  await escape(page, /^Let somebody act for me/);
+  // What was written is not thrown away by one key.
+  await keyboard.press('Escape');
+  await focusOn(page, 'Go on writing');
+  await keyboard.press('Enter');
+  assert.equal(await dialog.getByLabel('Their name').inputValue(), 'Somebody Near');
+  await keyboard.press('Escape');
+  await focusOn(page, 'Go on writing');
+  await tabTo(page, 'Throw it away');
+  await keyboard.press('Enter');
+  await dialog.waitFor({ state: 'detached' });
+  assert.match(await page.evaluate(() => document.activeElement.textContent), /^Let somebody act for me/, 'the focus goes back');
+});
+
+test('a dialog in which something was written asks before it closes', async () => {
+  const { page } = window_;
+  await go(page, '/security');
+  await go(page, '/corrections');
+  const opener = page.getByRole('button', { name: 'Ask for a correction' });
+  await opener.click();
+  const dialog = page.getByRole('dialog', { name: 'Ask for a correction' });
+  // What is chosen is chosen again at once.
+  await dialog.getByLabel('Where is it?').selectOption('profile');
+  await escape(page, /^Ask for a correction/);
+  await opener.click();
+  const field = dialog.getByLabel('What is wrong, and what should it be?');
+  await field.fill('It takes long to write this again');
+  await page.keyboard.press('Escape');
+  await dialog.getByRole('alert').getByText('What you wrote is not sent. Throw it away?').waitFor();
+  await focusOn(page, 'Go on writing');
+  await examine(page, 'dialog-throw-away');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => document.activeElement.getAttribute('name') === 'change');
+  assert.equal(await field.inputValue(), 'It takes long to write this again');
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
+  // Escape does not throw away either.
+  await focusOn(page, 'Go on writing');
+  await page.keyboard.press('Escape');
+  await field.waitFor();
+  assert.equal(await field.inputValue(), 'It takes long to write this again');
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
+  await dialog.getByRole('button', { name: 'Throw it away' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  await focusOn(page, 'Ask for a correction');
+  clean(window_);
+});
+
+/** Everything but to be read. */
+const unread = (route) => (route.request().method() === 'GET' ? refuse(route, 503, 'unavailable') : route.fallback());
+
+test('what was changed and cannot be read again is said so, above what was there before', async () => {
+  const { page } = window_;
+  await go(page, '/security');
+  await go(page, '/profile');
+  await page.getByRole('button', { name: 'Change this' }).click();
+  const phone = `+1 617 555 01${50 + Math.floor(Math.random() * 50)}`;
+  await page.getByLabel('Phone', { exact: true }).fill(phone);
+  const profile = (url) => url.pathname.endsWith('/profile') && url.pathname.startsWith('/v1/');
+  await page.route(profile, unread);
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await page.getByText('Your changes are saved.').waitFor();
+  const alert = page.getByRole('alert').getByText('The portal is not available right now');
+  await alert.waitFor();
+  assert.equal(await page.getByText(phone).count(), 0, 'what was there before');
+  await examine(page, 'profile-not-read-again');
+  await page.unroute(profile);
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await alert.waitFor({ state: 'detached' });
+  await page.getByText(phone).waitFor();
+});
+
+test('a list that cannot be read again is read again from its beginning', async () => {
+  const { page } = window_;
+  await go(page, '/security');
+  await go(page, '/corrections');
+  const amendments = (url) => url.pathname.endsWith('/amendments');
+  // Nothing is asked of the practice.
+  await page.route(amendments, (route) => (route.request().method() === 'POST' ? route.fulfill({ status: 201, headers: { 'cache-control': 'no-store' }, json: { id: randomUUID() } }) : unread(route)));
+  await page.getByRole('button', { name: 'Ask for a correction' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Ask for a correction' });
+  await dialog.getByLabel('What is wrong, and what should it be?').fill('Nothing, really');
+  await dialog.getByLabel('How do you know?').fill('It never arrives');
+  await dialog.getByRole('button', { name: 'Send request' }).click();
+  await page.getByText('Your request is with the practice.').waitFor();
+  const alert = page.getByRole('alert').getByText('The portal is not available right now');
+  await alert.waitFor();
+  await page.unroute(amendments);
+  const again = page.waitForRequest((request) => amendments(new URL(request.url())));
+  await page.getByRole('button', { name: 'Try again' }).click();
+  assert.equal(new URL((await again).url()).searchParams.get('cursor'), null);
+  await alert.waitFor({ state: 'detached' });
+  clean(window_);
+});
+
+test('a file beside the place for it, or one of several, is not sent, and the portal stays', async () => {
+  const { page } = window_;
+  await go(page, '/security');
+  await go(page, '/documents');
+  const sent = [];
+  const note = (request) => request.method() === 'POST' && request.url().endsWith('/documents') && sent.push(request.url());
+  page.on('request', note);
+  /** Drops so many files there; whether the browser leaves them alone. */
+  const dropped = (where, many) => page.evaluate(([selector, count]) => {
+    const dataTransfer = new DataTransfer();
+    for (let at = 0; at < count; at += 1) dataTransfer.items.add(new File(['x'], `${at}.png`, { type: 'image/png' }));
+    const node = document.querySelector(selector);
+    return ['dragover', 'drop'].map((type) => !node.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer })));
+  }, [where, many]);
+  assert.deepEqual(await dropped('h1', 1), [true, true]);
+  assert.equal(await page.getByRole('alert').count(), 0);
+  assert.deepEqual(await dropped('.drop', 2), [true, true]);
+  await page.getByRole('alert').getByText('Documents go one at a time. What you dropped was not sent.').waitFor();
+  await examine(page, 'documents-one-at-a-time');
+  page.off('request', note);
+  assert.deepEqual(sent, []);
+  // Elsewhere the browser does as it likes.
+  await go(page, '/security');
+  assert.deepEqual(await dropped('h1', 1), [false, false]);
+  clean(window_);
+});
+
+/** Takes documents in the portal's place, and answers each look at them with what `look` does. */
+async function pretend(page, look) {
+  const headers = { 'cache-control': 'no-store' };
+  const announced = () => {
+    const id = randomUUID();
+    return { id, name: 'picture.png', upload: { method: 'PUT', url: at(`/v1/taken/${id}`), headers: {} } };
+  };
+  await page.route((url) => url.pathname.endsWith('/documents'), (route) =>
+    (route.request().method() === 'POST' ? route.fulfill({ status: 201, headers, json: announced() }) : route.fallback()));
+  await page.route((url) => url.pathname.startsWith('/v1/taken/'), (route) => route.fulfill({ status: 200, headers }));
+  const looks = { count: 0 };
+  await page.route((url) => /^\/v1\/.*\/documents\/[0-9a-f-]{36}$/.test(url.pathname), (route) => {
+    looks.count += 1;
+    const id = new URL(route.request().url()).pathname.split('/').at(-1);
+    return look(route, (status) => route.fulfill({ headers, json: { kind: 'upload', id, name: 'picture.png', content_type: 'image/png', size: PNG.length, requested_at: new Date().toISOString(), status } }));
+  });
+  return looks;
+}
+
+test('an inspection is waited for a minute; one that fails, and a file that did not arrive, are said to be so', async () => {
+  const window = await open(browser);
+  const { page, context } = window;
+  await context.clock.install();
+  await signInAs(page, account);
+  await settled(page);
+  await go(page, '/documents');
+  const choose = page.getByRole('button', { name: 'Choose a file', exact: true });
+  const hand = async () => {
+    await choose.focus();
+    await page.locator('input[type=file]').setInputFiles({ name: 'picture.png', mimeType: 'image/png', buffer: PNG });
+  };
+  let down = false;
+  let status = 'inspecting';
+  const looks = await pretend(page, (route, answer) => (down ? refuse(route, 503, 'unavailable') : answer(status)));
+  await hand();
+  await page.getByText('Sent. It is being checked').waitFor();
+  await focusOn(page, 'Send a document');
+  await context.clock.fastForward('01:05');
+  await page.getByText('The check takes longer than usual.').waitFor();
+  await examine(page, 'documents-late');
+  const so = looks.count;
+  await context.clock.fastForward('02:00');
+  await pause(1000);
+  // One may have been under way.
+  assert.ok(so > 0 && looks.count <= so + 1, `${so} looks, then ${looks.count}`);
+  await page.getByRole('button', { name: 'Send another document' }).click();
+  await choose.waitFor();
+
+  down = true;
+  await hand();
+  await page.getByRole('alert').getByText('The portal is not available right now').waitFor();
+  await examine(page, 'documents-not-looked-at');
+  const failed = looks.count;
+  await context.clock.fastForward('00:30');
+  await pause(1000);
+  assert.equal(looks.count, failed, 'nothing is asked any more');
+  down = false;
+  status = 'expired';
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await page.getByRole('alert').getByText('This file did not arrive').waitFor();
+  await focusOn(page, 'Send a document');
+  await examine(page, 'documents-expired');
+  await page.getByRole('button', { name: 'Send another document' }).click();
+  await choose.waitFor();
+  await focusOn(page, 'Send a document');
+  clean(window);
+  await context.close();
 });
 
 test('in a theme of the system’s own colours buttons, choices and the chart are there', async () => {

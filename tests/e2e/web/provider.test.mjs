@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { accounts, api, dynamodb, portal, practitioners } from '../portal.mjs';
-import { as, clean, discreet, escape, examine, foreign, go, launch, open, PNG, settled, signInAs, titled, tokenOf } from './browser.mjs';
+import { as, clean, discreet, escape, examine, foreign, go, launch, onHeading, open, PNG, refuse, settled, signInAs, titled, tokenOf } from './browser.mjs';
 
 const MARK = `Marimba-${randomUUID().slice(0, 8)}`;
 
@@ -324,6 +324,26 @@ test('somebody comes to the care team for a time, and leaves it', async () => {
   assert.ok(!left.some((one) => !one.former && one.practitioner === former.practitioner));
 });
 
+test('whoever can be added is on all pages of the list', async () => {
+  const { page } = provider;
+  const [first, last] = ['first', 'last'].map((name) => ({ practitioner: randomUUID(), name: `${MARK} ${name}`, specialty: 'family-medicine', appointment_types: [] }));
+  const providers = (url) => url.pathname === '/v1/providers';
+  await page.route(providers, (route) => {
+    const further = new URL(route.request().url()).searchParams.get('cursor') === 'further';
+    return route.fulfill({ headers: { 'cache-control': 'no-store' }, json: further ? { providers: [last] } : { providers: [first], next_cursor: 'further' } });
+  });
+  await anew(provider, `/patients/${patient.id}/care-team`);
+  await page.getByRole('button', { name: 'Add somebody' }).click();
+  const who = page.getByRole('dialog', { name: 'Add somebody to the team' }).getByLabel('Who');
+  for (const { practitioner } of [first, last]) await who.selectOption(practitioner);
+  await escape(page, /Add somebody/);
+  await page.unroute(providers);
+  // The names that are none are forgotten.
+  await page.reload();
+  await settled(page);
+  clean(provider);
+});
+
 test('a document that the patient sent is looked at, and stays', async () => {
   const { page } = provider;
   const name = `${MARK}.png`;
@@ -377,6 +397,7 @@ test('refills are approved and refused, and the patient reads why', async () => 
     await dialog.getByRole('button', { name: button }).click();
     await page.getByText('Your answer is saved.').waitFor();
     await card.waitFor({ state: 'detached' });
+    await onHeading(page);
     await anew(theirs, '/prescriptions');
     await theirs.page.getByLabel('My refill requests').check();
     await theirs.page.getByText(`${MARK} ${words}`).waitFor();
@@ -432,6 +453,50 @@ test('a result is held back, and released', async () => {
   await page.getByRole('button', { name: 'Hold it back' }).waitFor();
   const released = await call(theirs, 'GET', `/v1/patients/${patient.id}/lab-results/${result}`);
   assert.ok(released.name && !released.hold);
+});
+
+test('a form says itself what is wrong with it, and what the portal finds wrong, and asks before it is thrown away', async () => {
+  const { page } = provider;
+  await go(page, `/patients/${patient.id}/lab-results`);
+  await page.locator('.card a.row').first().click();
+  await page.getByRole('heading', { name: 'What the patient sees' }).waitFor();
+  await settled(page);
+  await page.getByRole('button', { name: 'Hold it back' }).click();
+  const dialog = page.getByRole('dialog');
+  const send = dialog.getByRole('button', { name: 'Hold it back' });
+  const focused = () => page.evaluate(() => document.activeElement.getAttribute('name'));
+  const holds = (url) => url.pathname.endsWith('/hold');
+  let sent = 0;
+  await page.route(holds, (route) => {
+    sent += 1;
+    return refuse(route, 400, 'invalid-input', { errors: [{ pointer: '/until', detail: '' }] });
+  });
+  await send.click();
+  await dialog.getByText('Fill in “Explanation”.').waitFor();
+  assert.equal(await focused(), 'explanation');
+  await dialog.getByLabel('Explanation').fill('short');
+  await send.click();
+  await dialog.getByText('Write at least 10 characters.').waitFor();
+  await dialog.getByLabel('Until the evening of').fill('2001-02-03');
+  await dialog.getByLabel('Explanation').fill(`${MARK} is long enough`);
+  await send.click();
+  await dialog.getByText(/^Choose .* or a later day\.$/).waitFor();
+  assert.equal(await focused(), 'until');
+  assert.equal(sent, 0, 'nothing was sent so far');
+  await examine(page, 'provider-form-wrong');
+  await dialog.getByLabel('Until the evening of').fill(new Date(Date.now() + 3 * 86_400_000).toISOString().slice(0, 10));
+  await send.click();
+  await dialog.getByText('Please check this.').waitFor();
+  await page.waitForFunction(() => document.activeElement.getAttribute('name') === 'until');
+  assert.equal(sent, 1);
+  await page.unroute(holds);
+  await dialog.getByRole('button', { name: 'Go back' }).click();
+  await dialog.getByText('What you wrote is not sent. Throw it away?').waitFor();
+  await examine(page, 'provider-form-throw-away');
+  await dialog.getByRole('button', { name: 'Throw it away' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Hold it back', 'the focus goes back');
+  clean(provider);
 });
 
 test('a patient is found by name and date of birth, and none of it is in an address', async () => {
