@@ -58,6 +58,11 @@ test('a letter with a code becomes an account with a password and an authenticat
   await page.getByLabel('Code from the letter').press('Enter');
 
   await page.getByRole('heading', { name: 'Choose a password' }).waitFor();
+  // Whoever took too long begins anew with the same letter, and has not to write it all again.
+  await page.getByRole('button', { name: 'Start again' }).click();
+  assert.equal(await page.getByLabel('Record number').inputValue(), mrn);
+  await page.getByLabel('Code from the letter').press('Enter');
+  await page.getByRole('heading', { name: 'Choose a password' }).waitFor();
   await examine(page, 'first-password');
   await type(page, 'New password', 'short');
   await page.keyboard.press('Enter');

@@ -52,12 +52,17 @@ before(async () => {
   const sub = JSON.parse(Buffer.from(provider.split('.')[1], 'base64url').toString()).sub;
   practice = new Messages(call, { account: sub, owner: 'providers' }, { get: async (name) => memory.get(name), set: async (name, value) => void memory.set(name, value) });
   // Nobody can write to the practice before it has a key: whoever of it looks at messages first makes it.
-  const keys = async () => (await practice.logs(patient)).find(({ party }) => party === 'providers').keys.length;
-  assert.equal(await keys(), 0, 'the portal is fresh');
+  // Here somebody did, so this browser is told that nobody has, and what it makes is refused.
+  await theirs.page.route('**/message-keys', async (route) => {
+    const response = await route.fetch();
+    const { parties } = await response.json();
+    await route.fulfill({ response, json: { parties: parties.map((one) => (one.party === 'providers' ? { ...one, keys: [] } : one)) } });
+  });
   const made = theirs.page.waitForResponse((response) => response.url().endsWith('/v1/message-keys/providers'));
   await go(theirs.page, '/inbox');
-  assert.ok((await made).ok());
-  assert.equal(await keys(), 1);
+  const response = await made;
+  assert.equal(Buffer.from(response.request().postDataJSON().public_key, 'base64url').length, 65);
+  assert.equal(response.status(), 409, await response.text());
   clean(theirs);
   await theirs.context.close();
 });
