@@ -93,7 +93,8 @@ export function Compose({ patient, thread, send }: Props) {
       await send(written);
       sent.current = true;
       unkept.current = undefined;
-      await drafts.discard(place);
+      // It is sent, whatever becomes of its draft.
+      await drafts.discard(place).catch(() => undefined);
     },
     onSuccess: () => {
       setSubject('');
