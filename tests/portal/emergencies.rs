@@ -135,6 +135,13 @@ async fn an_hour_and_not_a_second_longer() {
         assert_eq!(record["grant"], broken["grant"]);
         assert_eq!(record["actor"], stranger.account().to_string());
     }
+    // It says until when, wherever they look; and nothing of it to who treats the patient.
+    let summary = send(&world, "get-patient-summary", stranger.request()).await;
+    assert_eq!(body(&summary)["emergency_until"], broken["until"]);
+    let treating = world.by_provider().patient(world.patient);
+    let summary = send(&world, "get-patient-summary", treating).await;
+    assert_eq!(summary.status, 200, "{}", body(&summary));
+    assert!(body(&summary)["emergency_until"].is_null());
     // What a provider on the care team may not do either, nobody may in an emergency.
     let dashboard = send(&world, "get-dashboard", stranger.request()).await;
     assert_eq!(dashboard.status, 404);

@@ -1,7 +1,8 @@
-// Every word of the app is in the catalogs, and every one of them in Spanish; so is every sentence of the
+// Every word of the app is in a macro and in the catalogs, and every one of them in Spanish; so is every sentence of the
 // API's that the app shows.
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import ts from 'typescript';
 
 const files = ['en', 'es', 'staff/en', 'staff/es'].map((name) => new URL(`../src/words/locales/${name}.po`, import.meta.url));
 const before = files.map((file) => readFileSync(file, 'utf8'));
@@ -18,6 +19,22 @@ files.forEach((_, at) => {
 });
 for (const entry of [after[1], after[3]].flatMap((catalog) => catalog.split('\n\n').slice(1))) {
   if (/msgstr ""\s*$/.test(entry)) wrong.push(`not in Spanish: ${entry.trim()}`);
+}
+
+/** What is read of an attribute. */
+const READ = new Set(['label', 'title', 'alt', 'placeholder', 'aria-label', 'aria-description']);
+const app = new URL('../src/', import.meta.url);
+for (const name of readdirSync(app, { recursive: true }).filter((one) => one.endsWith('.tsx'))) {
+  const source = ts.createSourceFile(name, readFileSync(new URL(name, app), 'utf8'), ts.ScriptTarget.Latest, true, ts.ScriptKind.TSX);
+  const look = (node) => {
+    if (ts.isJsxElement(node) && ['Trans', 'Plural'].includes(node.openingElement.tagName.getText())) return;
+    const text = ts.isJsxText(node) ? node.text
+      : ts.isJsxAttribute(node) && READ.has(node.name.getText()) && node.initializer && ts.isStringLiteral(node.initializer) ? node.initializer.text
+        : ts.isBinaryExpression(node) && node.left.getText() === 'document.title' && !ts.isIdentifier(node.right) ? node.right.getText() : '';
+    if (/\p{L}{2}/u.test(text)) wrong.push(`in no macro, so in English alone (${name}): ${text.trim()}`);
+    ts.forEachChild(node, look);
+  };
+  look(source);
 }
 
 const api = (name) => readFileSync(new URL(`../../shared/src/api/${name}.rs`, import.meta.url), 'utf8').split('#[cfg(test)]')[0];

@@ -4,6 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair,
+};
+use data_encoding::BASE64URL_NOPAD;
 use futures_util::stream::{self, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -53,7 +58,7 @@ pub async fn load(home: &Home, aws: &Aws, portal: &Portal) -> Result<Vec<Account
     }
     let practitioner = practitioner(aws, portal).await?;
     let provider = staff(aws, portal, Role::Provider, Some(practitioner)).await?;
-    set_hours(aws, portal, &provider).await?;
+    begin_work(aws, portal, &provider).await?;
     accounts.push(provider);
     accounts.push(staff(aws, portal, Role::Admin, None).await?);
     accounts.push(staff(aws, portal, Role::PrivacyOfficer, None).await?);
@@ -372,8 +377,12 @@ fn text(body: &Value, pointer: &str) -> Result<String> {
     Ok(text.to_owned())
 }
 
-/// Has the demo provider set hours, as they would: without any, nobody could book a visit.
-async fn set_hours(aws: &Aws, portal: &Portal, provider: &Account) -> Result<()> {
+/// How a key for messages (P-256) is made: PKCS #8 does not say that it is one to agree on secrets with.
+const KEYS: &EcdsaSigningAlgorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
+
+/// Has the demo provider set hours and the practice's first message key, as they would on their first
+/// day: without these nobody could book a visit, or write to the practice.
+async fn begin_work(aws: &Aws, portal: &Portal, provider: &Account) -> Result<()> {
     let days = ["monday", "tuesday", "wednesday", "thursday", "friday"];
     let weekly = days.into_iter().flat_map(|day| {
         [("09:00", "12:00"), ("13:00", "17:00")].map(|(from, to)| {
@@ -401,6 +410,18 @@ async fn set_hours(aws: &Aws, portal: &Portal, provider: &Account) -> Result<()>
         .send()
         .await?;
     succeeded(answer, "setting hours").await?;
+    let document = EcdsaKeyPair::generate_pkcs8(KEYS, &SystemRandom::new())?;
+    let pair = EcdsaKeyPair::from_pkcs8(KEYS, document.as_ref())?;
+    let key = json!({
+        "public_key": BASE64URL_NOPAD.encode(pair.public_key().as_ref()),
+        "private_key": BASE64URL_NOPAD.encode(document.as_ref()),
+    });
+    let answer = api(aws, portal, Method::POST, "/v1/message-keys/providers")
+        .bearer_auth(&tokens.access)
+        .body(key.to_string())
+        .send()
+        .await?;
+    succeeded(answer, "registering the practice's key").await?;
     tokens.revoke(aws, &portal.user_pool_client_id).await
 }
 

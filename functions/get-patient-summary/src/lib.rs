@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use shared::Fault;
-use shared::access::Unproven;
+use shared::access::{Caller, Unproven};
 use shared::api::appointments::Appointment;
 use shared::api::dashboard::{Prescription, Prescriptions};
 use shared::api::lab_results::LabResult;
@@ -43,6 +43,13 @@ impl Read<GetPatientSummary> for Handler {
             let next = appointments.first();
             let next = next.map(|row| Appointment::open(row, opener));
             let team = opener.context().care_team().iter();
+            let emergency = opener.caller().and_then(|Caller { row, .. }| {
+                let context = opener.context();
+                let glass = context.break_glass(row.account)?;
+                let treats = |who| context.is_on_care_team(who, now);
+                let needed = glass.until > now && !row.practitioner.is_some_and(treats);
+                needed.then_some(glass.until)
+            });
             Ok(Summary {
                 id: profile.id,
                 name: profile.name,
@@ -58,6 +65,7 @@ impl Read<GetPatientSummary> for Handler {
                     newest: first(&prescriptions, |row| Prescription::open(row, opener))?,
                 },
                 newest_results: first(&results, |row| LabResult::open(row, opener))?,
+                emergency_until: emergency,
                 care_team: team.filter(|member| member.is_current(now)).count(),
                 next_appointment: next.transpose()?,
             })

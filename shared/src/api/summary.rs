@@ -13,6 +13,7 @@ use crate::http::{Problem, Request};
 use crate::ids::{PatientId, RecordId};
 use crate::phi::Opener;
 use crate::store::{SealedRow, StoredEntry};
+use jiff::Timestamp;
 use serde::Serialize;
 
 /// A patient's summary.
@@ -38,6 +39,9 @@ pub struct Summary {
     pub newest_results: Vec<LabResult>,
     /// How many treat the patient now.
     pub care_team: usize,
+    /// Until when the record is open to the caller by emergency access; not there if they treat the patient.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub emergency_until: Option<Timestamp>,
     /// The next one that is to take place, with whomever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_appointment: Option<Appointment>,

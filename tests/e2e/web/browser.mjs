@@ -58,8 +58,13 @@ export async function open(browser, { width = 1280, height = 900, theme = 'light
 export const at = (path) => `${portal.address}${path}`;
 
 /** Signs in as somebody would. */
-export async function signInAs(page, { email, password, totp_secret: secret }) {
+export async function signInAs(page, account) {
   await page.goto(at('/sign-in'));
+  await signInHere(page, account);
+}
+
+/** The same, where somebody was led to. */
+export async function signInHere(page, { email, password, totp_secret: secret }) {
   await page.getByLabel('E-mail address').fill(email);
   await page.getByLabel('Password', { exact: true }).fill(password);
   await page.getByRole('button', { name: 'Continue' }).click();

@@ -52,12 +52,17 @@ before(async () => {
   const sub = JSON.parse(Buffer.from(provider.split('.')[1], 'base64url').toString()).sub;
   practice = new Messages(call, { account: sub, owner: 'providers' }, { get: async (name) => memory.get(name), set: async (name, value) => void memory.set(name, value) });
   // Nobody can write to the practice before it has a key: whoever of it looks at messages first makes it.
-  const keys = async () => (await practice.logs(patient)).find(({ party }) => party === 'providers').keys.length;
-  assert.equal(await keys(), 0, 'the portal is fresh');
+  // Here somebody did, so this browser is told that nobody has, and what it makes is refused.
+  await theirs.page.route('**/message-keys', async (route) => {
+    const response = await route.fetch();
+    const { parties } = await response.json();
+    await route.fulfill({ response, json: { parties: parties.map((one) => (one.party === 'providers' ? { ...one, keys: [] } : one)) } });
+  });
   const made = theirs.page.waitForResponse((response) => response.url().endsWith('/v1/message-keys/providers'));
   await go(theirs.page, '/inbox');
-  assert.ok((await made).ok());
-  assert.equal(await keys(), 1);
+  const response = await made;
+  assert.equal(Buffer.from(response.request().postDataJSON().public_key, 'base64url').length, 65);
+  assert.equal(response.status(), 409, await response.text());
   clean(theirs);
   await theirs.context.close();
 });
@@ -69,6 +74,20 @@ async function search(page, from, to) {
   await page.getByLabel('What for').selectOption('check-up');
   await page.getByLabel('From').fill(day(from));
   await page.getByLabel('To', { exact: true }).fill(day(to));
+}
+
+/** The portal does what it is asked for, its answer gets lost, and it is asked for the same again. */
+async function askedTwice(page, where, press) {
+  let lost = false;
+  await page.route(where, async (route) => {
+    if (lost || route.request().method() !== 'POST') return route.fallback();
+    lost = true;
+    assert.equal((await route.fetch()).status(), 201);
+    return route.abort();
+  });
+  await press();
+  await page.getByRole('alert').getByText('We cannot reach the portal').waitFor();
+  await press();
 }
 
 test('a visit is looked for, kept for ten minutes, and booked', async () => {
@@ -247,11 +266,13 @@ test('a place on the waitlist is taken and given up; a calendar has a secret add
   await search(page, 20, 40);
   await page.getByLabel('Not before (if it matters)').fill('14:00');
   await examine(page, 'join-waitlist');
-  await page.getByRole('button', { name: 'Join the waitlist' }).click();
+  await askedTwice(page, '**/v1/patients/*/waitlist', () => page.getByRole('button', { name: 'Join the waitlist' }).click());
   await page.getByText('Waiting since').first().waitFor();
   await settled(page);
   await examine(page, 'waitlist');
-  await page.getByRole('button', { name: /^Leave the waitlist/ }).first().click();
+  await page.unroute('**/v1/patients/*/waitlist');
+  // However often it was asked for, it is one place.
+  await page.getByRole('button', { name: /^Leave the waitlist/ }).click();
   await page.getByText('You are not on the waitlist').waitFor();
 
   await page.getByLabel('My calendar').check();
@@ -327,6 +348,91 @@ test('a message goes to the care team, who answers; both hear of it at once', as
   clean(mine);
 });
 
+test('messages that the portal cannot take now say so, are not lost, and are there once', async () => {
+  const { page, context } = mine;
+  const alert = page.getByRole('alert');
+  const gateway = (route) => route.fulfill({ status: 429, contentType: 'text/html', headers: { 'cache-control': 'no-store' }, body: '<h1>Too many</h1>' });
+  const refusals = [
+    [(route) => refuse(route, 429, 'too-many-requests', {}, { 'retry-after': '90' }), 'That was a lot at once'],
+    [(route) => refuse(route, 503, 'unavailable', {}, { 'retry-after': '1' }), 'The portal is not available right now'],
+    [gateway, 'That was a lot at once'],
+  ];
+  /** Nothing that did not work is taken for something that was altered. */
+  const told = async (says) => {
+    await alert.getByText(says).waitFor();
+    assert.equal(await page.getByText('These messages do not fit together').count(), 0);
+  };
+  const list = '**/v1/patients/*/threads*';
+  await go(page, '/');
+  await page.reload();
+  await settled(page);
+  await page.route(list, refusals[0][0]);
+  await go(page, '/messages');
+  await told(refusals[0][1]);
+  await alert.getByText('Try again in 90 seconds.').waitFor();
+  await examine(page, 'messages-busy');
+  await page.unroute(list);
+  for (const [refusal, says] of refusals.slice(1)) {
+    await page.route(list, refusal);
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await told(says);
+    await page.unroute(list);
+  }
+  await context.setOffline(true);
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await told('You are offline');
+  await context.setOffline(false);
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await alert.waitFor({ state: 'detached' });
+
+  const send = () => page.getByRole('button', { name: 'Send', exact: true }).click();
+  /** Writes, is refused in every way, is offline, and hears nothing; then it is sent. */
+  const insist = async (field, text, where) => {
+    await page.getByLabel(field).fill(text);
+    for (const [refusal, says] of refusals) {
+      await page.route(where, (route) => (route.request().method() === 'POST' ? refusal(route) : route.fallback()));
+      await send();
+      await told(says);
+      assert.equal(await page.getByLabel(field).inputValue(), text);
+      await page.unroute(where);
+    }
+    await context.setOffline(true);
+    await send();
+    await told('You are offline');
+    await context.setOffline(false);
+    await askedTwice(page, where, send);
+  };
+  const subject = `${MARK} insisted on`;
+  await go(page, '/messages/new');
+  await page.getByLabel('Subject').fill(subject);
+  await insist('Your message', `${MARK}: once and no more`, list);
+  await page.getByRole('heading', { name: subject }).waitFor();
+  await page.locator('.message').getByText(`${MARK}: once and no more`).waitFor();
+  await page.unroute(list);
+  await settled(page);
+  await insist('Your answer', `${MARK}: and this once`, '**/v1/patients/*/threads/*/messages');
+  await page.locator('.message').getByText(`${MARK}: and this once`).waitFor();
+  await page.unroute('**/v1/patients/*/threads/*/messages');
+  const there = (await practice.list(patient)).filter((one) => one.subject === subject);
+  assert.equal(there.length, 1);
+  const texts = (await practice.read(patient, there[0].stored.id)).map(({ text }) => text);
+  assert.deepEqual(texts, [`${MARK}: once and no more`, `${MARK}: and this once`]);
+  clean(mine);
+});
+
+test('a conversation that is loaded anew is marked as read', async () => {
+  const { page } = mine;
+  const { stored: { id } } = (await practice.list(patient)).find(({ subject }) => subject === `${MARK} insisted on`);
+  await go(page, '/');
+  await practice.read(patient, id);
+  await practice.send(patient, id, { text: `${MARK}: read this` });
+  const read = page.waitForResponse((response) => response.url().endsWith(`/threads/${id}/read`));
+  await page.goto(at(`/messages/${id}`));
+  assert.equal((await read).status(), 200);
+  await page.locator('.message').getByText(`${MARK}: read this`).waitFor();
+  clean(mine);
+});
+
 test('messages are locked with a passphrase, and open with it alone', async () => {
   const { page } = mine;
   const passphrase = `four words ${randomUUID()}`;
@@ -374,10 +480,12 @@ test('a correction is asked for, denied and disagreed with', async () => {
   await examine(page, 'correction-dialog');
   await dialog.getByLabel('What is wrong, and what should it be?').fill(`${MARK} I never smoked`);
   await dialog.getByLabel('How do you know?').fill('I would know');
-  await dialog.getByRole('button', { name: 'Send request' }).click();
+  await askedTwice(page, '**/v1/patients/*/amendments', () => dialog.getByRole('button', { name: 'Send request' }).click());
   await page.getByText('Your request is with the practice.').waitFor();
+  await page.unroute('**/v1/patients/*/amendments');
   const list = await api('GET', `/v1/patients/${patient}/amendments`, { token: await tokenOf(page) });
-  const { id } = list.json.amendments.find(({ change }) => change.startsWith(MARK));
+  const [{ id }, ...more] = list.json.amendments.filter(({ change }) => change.startsWith(MARK));
+  assert.deepEqual(more, [], 'it is there once');
   const denied = await api('POST', `/v1/patients/${patient}/amendments/${id}/review`, { token: provider, body: { deny: { basis: 'accurate-and-complete', explanation: 'It was asked for twice' } } });
   assert.equal(denied.status, 200, denied.text);
   await page.reload();
@@ -446,8 +554,9 @@ test('a friend acts for the patient in what was granted, until it ends', async (
   await dialog.getByLabel('Their e-mail address').fill(friend.email);
   await dialog.getByLabel('Visits').check();
   await dialog.getByLabel('Lab results').check();
-  await dialog.getByRole('button', { name: 'Give access' }).click();
+  await askedTwice(page, '**/v1/patients/*/proxies', () => dialog.getByRole('button', { name: 'Give access' }).click());
   await page.getByText('Saved. If the person has no account yet').waitFor();
+  await page.unroute('**/v1/patients/*/proxies');
   await page.getByRole('heading', { name: 'Somebody Near' }).waitFor();
 
   const theirs = await open(browser);
@@ -483,6 +592,62 @@ test('a friend acts for the patient in what was granted, until it ends', async (
   clean(theirs);
   await theirs.context.close();
   clean(mine);
+});
+
+test('a friend who acts for one of two goes on when they keep it, and when they give up the other', async () => {
+  const token = await tokenOf(mine.page);
+  const path = `/v1/patients/${patient}/proxies`;
+  const grant = { name: 'Somebody Near', email: friend.email, relationship: 'friend', categories: ['appointments'], until: day(30) };
+  const granted = await api('POST', path, { token, headers: { 'idempotency-key': randomUUID() }, body: grant });
+  assert.equal(granted.status, 201, granted.text);
+  const theirs = await open(browser);
+  const { page } = theirs;
+  // There is nobody else in the demo who could let them act: the second is made up.
+  const other = { id: randomUUID(), proxy: randomUUID(), name: 'Somebody Farther' };
+  let both = true;
+  await page.route('**/v1/account/patients*', async (route) => {
+    const response = await route.fetch();
+    const { patients, ...rest } = await response.json();
+    await route.fulfill({ response, json: { ...rest, patients: both ? [...patients, { ...patients.find(({ id }) => id === patient), ...other }] : patients } });
+  });
+  await page.route(`**/v1/patients/${other.id}/proxies/${other.proxy}`, (route) => {
+    both = false;
+    return route.fulfill({ status: 200, headers: { 'cache-control': 'no-store' }, json: {} });
+  });
+  await signInAs(page, friend);
+  await settled(page);
+  const { json: { patients } } = await api('GET', '/v1/account/patients', { token: await tokenOf(page) });
+  const { name } = patients.find(({ id }) => id === patient);
+  await go(page, '/proxies');
+  const card = (whose) => page.locator('section.card').filter({ has: page.getByRole('heading', { level: 3, name: whose, exact: true }) });
+  await card(name).getByRole('button', { name: /^Act for/ }).click();
+  const acting = page.getByText(`You are acting for ${name}.`);
+  await acting.waitFor();
+  const dialog = page.getByRole('dialog', { name: 'Give this up?' });
+  const giveUp = async (whose) => {
+    await card(whose).getByRole('button', { name: /^Give this up/ }).click();
+    await dialog.waitFor();
+  };
+  await giveUp(other.name);
+  await examine(page, 'give-up-dialog');
+  await escape(page, /^Give this up/);
+  assert.equal(await acting.count(), 1, 'after Escape');
+  await giveUp(name);
+  await dialog.getByRole('button', { name: 'Keep it' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  assert.equal(await acting.count(), 1, 'after keeping it');
+  await giveUp(other.name);
+  await dialog.getByRole('button', { name: 'End it' }).click();
+  await card(other.name).waitFor({ state: 'detached' });
+  assert.equal(await acting.count(), 1, 'after giving up the other');
+  await giveUp(name);
+  await dialog.getByRole('button', { name: 'End it' }).click();
+  await acting.waitFor({ state: 'detached' });
+  await card(name).waitFor({ state: 'detached' });
+  const { json: { proxies } } = await api('GET', path, { token });
+  assert.ok(proxies.every(({ state }) => state !== 'active'));
+  clean(theirs);
+  await theirs.context.close();
 });
 
 test('from signing in to signing out by keyboard alone: a result, a visit, a message', async () => {

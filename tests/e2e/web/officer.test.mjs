@@ -7,7 +7,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Messages } from '../../../web/dist/messages/index.js';
 import { accounts, api, signedIn } from '../portal.mjs';
-import { as, clean, discreet, escape, examine, foreign, go, launch, onHeading, open, settled, signInAs, titled, tokenOf } from './browser.mjs';
+import { as, clean, discreet, escape, examine, foreign, go, launch, onHeading, open, refuse, settled, signInAs, signInHere, titled, tokenOf } from './browser.mjs';
 
 const MARK = `Celesta-${randomUUID().slice(0, 8)}`;
 const explanation = `${MARK} brought in unconscious, and nothing is known of allergies`;
@@ -35,7 +35,7 @@ before(async () => {
   for (const account of accounts.filter(({ role }) => role === 'patient')) {
     const token = await signedIn(account);
     const me = await call(token, 'GET', '/v1/account');
-    if (!treated.has(me.patient)) other = { id: me.patient, account: me.id, token };
+    if (!treated.has(me.patient)) other = { id: me.patient, account: me.id, token, profile: await call(token, 'GET', `/v1/patients/${me.patient}/profile`) };
   }
   assert.ok(patient && other);
 });
@@ -86,6 +86,18 @@ test('emergency access: a reason, a countdown, and the privacy officer’s revie
   await examine(page, 'provider-not-theirs');
   await go(page, `/patients/${other.id}/emergency`);
   await examine(page, 'provider-emergency');
+  // Who signed in long ago does so again, and comes back.
+  await page.route('**/break-glass', (route) => refuse(route, 403, 'sign-in-again'));
+  await page.getByLabel('What makes it necessary?').fill(explanation);
+  await page.getByRole('button', { name: 'Open the record for one hour' }).click();
+  await page.getByRole('alert').getByText('Please sign in again first').waitFor();
+  await examine(page, 'provider-emergency-again');
+  await page.unroute('**/break-glass');
+  await page.getByRole('button', { name: 'Sign in again' }).click();
+  await page.getByText('Sign in again, and you go on where you were.').waitFor();
+  await signInHere(page, as('provider'));
+  await page.getByRole('heading', { level: 1, name: 'Emergency access' }).waitFor();
+  assert.equal(new URL(page.url()).pathname, `/patients/${other.id}/emergency`);
   await page.getByLabel('What makes it necessary?').fill(explanation);
   await page.getByRole('button', { name: 'Open the record for one hour' }).click();
   const timer = page.getByRole('timer');
@@ -94,6 +106,11 @@ test('emergency access: a reason, a countdown, and the privacy officer’s revie
   assert.match(await timer.innerText(), /[1-5]?\d:\d\d left/);
   assert.equal(new URL(page.url()).pathname, `/patients/${other.id}`);
   await examine(page, 'provider-emergency-open');
+  // Another tab, or a later sign-in, knows of it from the portal.
+  await page.evaluate(() => sessionStorage.removeItem('emergencies'));
+  await page.reload();
+  await timer.waitFor();
+  await settled(page);
   await go(page, `/patients/${other.id}/care-team`);
   assert.equal(await page.getByRole('button', { name: 'Add somebody' }).count(), 0, 'reading, and changing nothing');
 
@@ -362,5 +379,6 @@ test('everything is there in Spanish', async () => {
 test('nothing of anybody is in what the browser keeps', async () => {
   await provider.page.getByRole('button', { name: 'Español' }).click();
   await provider.page.locator('html[lang=es]').waitFor();
-  for (const window of [officer, provider]) await discreet(window, [MARK, patient.name, patient.mrn, patient.birth_date]);
+  const words = [patient, other.profile].flatMap(({ name, mrn, birth_date }) => [name, mrn, birth_date]);
+  for (const window of [officer, provider]) await discreet(window, [MARK, ...words]);
 });

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { accounts, api, pause, signedIn, wrongCode } from '../portal.mjs';
-import { accessible, at, clean, downloaded, escape, examine, fits, focusOn, go, kept, launch, naughty, onHeading, open, PNG, refuse, settled, shoot, signInAs, tabTo, traces, WIDTHS, titled } from './browser.mjs';
+import { accessible, at, clean, downloaded, escape, examine, fits, focusOn, go, kept, launch, naughty, onHeading, open, PNG, refuse, settled, shoot, signInAs, tabTo, traces, WIDTHS, titled, tokenOf } from './browser.mjs';
 
 const account = accounts.find(({ role }) => role === 'patient');
 const SCREENS = {
@@ -764,8 +764,76 @@ test('everything is there in Spanish', async () => {
   const sentences = await told.locator('h2, p:not(.hint)').allInnerTexts();
   assert.ok(sentences.length > 2);
   for (const one of sentences) assert.doesNotMatch(one, /\b(the|Looked|Opened|Tried|Somebody|You|They|It is)\b/, one);
+  for (const path of Object.values(SCREENS)) {
+    await go(page, path);
+    await page.waitForFunction(() => document.title.endsWith(' – Portal del paciente'));
+  }
+  // The choice of a language keeps the focus where it is.
   await page.getByRole('button', { name: 'English' }).click();
-  await page.getByRole('heading', { name: 'Who looked at my record', level: 1 }).waitFor();
+  await titled(page, 'Sign-in and security – Patient portal');
+  assert.notEqual(await page.evaluate(() => document.activeElement.tagName), 'H1');
+});
+
+test('who was offline until the token ran out is signed in still', async () => {
+  const window = await open(browser);
+  const { page, context } = window;
+  await context.clock.install();
+  await signInAs(page, account);
+  await settled(page);
+  await context.clock.fastForward('06:00');
+  await page.keyboard.press('Shift');
+  let asked = 0;
+  await page.route('**/cognito/', (route) => {
+    asked += 1;
+    return route.abort();
+  });
+  await page.getByRole('navigation').getByRole('link', { name: 'Prescriptions' }).click();
+  await page.getByRole('alert').getByText('We cannot reach the portal').waitFor();
+  assert.ok(asked > 0, 'a new token was asked for');
+  await page.unroute('**/cognito/');
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await page.getByRole('button', { name: /Ask for a refill/ }).first().waitFor();
+  clean(window);
+  await context.close();
+});
+
+test('a new token is the other tab’s, too', async () => {
+  const { page, context } = await open(browser);
+  await signInAs(page, account);
+  await settled(page);
+  const opened = context.waitForEvent('page');
+  await page.evaluate(() => void open('/lab-results'));
+  const other = await opened;
+  await settled(other);
+  const before = await tokenOf(page);
+  assert.equal(await tokenOf(other), before);
+  let refused = false;
+  await page.route('**/health-record?section=immunizations*', (route) => {
+    if (refused) return route.continue();
+    refused = true;
+    return refuse(route, 401, 'unauthenticated');
+  });
+  await go(page, '/health-record/immunizations');
+  const renewed = await tokenOf(page);
+  assert.notEqual(renewed, before);
+  await other.waitForFunction((token) => Object.values(sessionStorage).includes(token), renewed);
+  await context.close();
+});
+
+test('a screen that was never loaded comes once there is a connection again', async () => {
+  const window = await open(browser);
+  const { page, context } = window;
+  await signInAs(page, account);
+  await settled(page);
+  await context.setOffline(true);
+  await page.getByRole('navigation').getByRole('link', { name: 'Corrections' }).click();
+  await page.getByText('You are offline. What you see').waitFor();
+  await page.waitForTimeout(1500);
+  assert.equal(await page.getByRole('navigation').count() > 0, true, 'the app is there');
+  await context.setOffline(false);
+  await page.getByRole('heading', { level: 1, name: 'Corrections' }).waitFor();
+  clean(window);
+  await context.close();
 });
 
 test('nothing of the record is in what the browser keeps', async () => {

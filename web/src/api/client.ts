@@ -1,7 +1,7 @@
 // The API as a typed client. Its types come from openapi.json (`npm run api`).
 import createClient, { type Middleware } from 'openapi-fetch';
 import type { components, paths } from './schema';
-import { Problem } from './problem';
+import { Problem, retryAfter } from './problem';
 import { accessToken, endSession } from '../session/session';
 
 export type Schemas = components['schemas'];
@@ -55,20 +55,21 @@ export function useApiAt(address: string): void {
 export const apiAddress = (path: string): string => `${base || location.origin}${path}`;
 
 /** A call of the libraries that speak to the API by themselves. */
-export async function call(method: 'GET' | 'POST', path: string, body?: unknown, headers: Record<string, string> = {}): Promise<{ status: number; json: unknown }> {
+export async function call(method: 'GET' | 'POST', path: string, body?: unknown, headers: Record<string, string> = {}): Promise<{ status: number; json: unknown; retryAfter: number | undefined }> {
   const response = await send(new Request(apiAddress(path), {
     method,
     headers: { ...headers, authorization: `Bearer ${await accessToken()}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   }));
-  const text = await response.text();
+  // The connection may end in the middle of an answer.
+  const text = await response.text().catch(() => Promise.reject(Problem.unanswered()));
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch {
     // A gateway's own page.
   }
-  return { status: response.status, json };
+  return { status: response.status, json, retryAfter: retryAfter(response) };
 }
 
 /** What a call answers, or the problem thrown. */

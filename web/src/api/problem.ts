@@ -1,4 +1,5 @@
 // What the API answers that is no success (RFC 9457), and what happens when it does not answer.
+import type { MessageError } from '../messages/errors';
 
 /** The kinds of problem that are not the API's own. */
 export type Unanswered = 'offline' | 'no-answer';
@@ -33,12 +34,11 @@ export class Problem extends Error {
     // A gateway's own page has nothing to say.
     const body = typeof found === 'object' && found !== null ? (found as Record<string, unknown>) : {};
     const type = typeof body['type'] === 'string' ? body['type'] : '';
-    const after = Number(response.headers.get('retry-after'));
     return new Problem(
       type.split('/').at(-1) || kindOf(response.status),
       response.status,
       Array.isArray(body['errors']) ? (body['errors'] as { pointer: string; detail: string }[]) : [],
-      Number.isFinite(after) && after > 0 ? after : undefined,
+      retryAfter(response),
       body,
     );
   }
@@ -46,6 +46,12 @@ export class Problem extends Error {
   static unanswered(): Problem {
     return new Problem(navigator.onLine ? 'no-answer' : 'offline', 0);
   }
+}
+
+/** In how many seconds it may work, if a response says. */
+export function retryAfter({ headers }: Response): number | undefined {
+  const after = Number(headers.get('retry-after'));
+  return Number.isFinite(after) && after > 0 ? after : undefined;
 }
 
 function kindOf(status: number): string {
@@ -58,9 +64,10 @@ function kindOf(status: number): string {
 /** What was thrown as a problem. Messages have errors of their own: what a reader finds wrong, by name. */
 export function asProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  if (error instanceof Error && error.name === 'MessageError' && 'code' in error) {
-    const refused = error.code === 'refused' && 'problem' in error && String(error.problem);
-    return refused ? new Problem(refused, 400) : new Problem(`message-${String(error.code)}`, 0);
+  if (error instanceof Error && error.name === 'MessageError') {
+    const { code, refusal } = error as MessageError;
+    if (!refusal) return new Problem(`message-${code}`, 0);
+    return new Problem(refusal.problem || kindOf(refusal.status), refusal.status, [], refusal.retryAfter);
   }
   return new Problem('internal', 0);
 }

@@ -3195,6 +3195,11 @@ export interface components {
             care_team: number;
             conditions: components["schemas"]["Findings"];
             deceased: boolean;
+            /**
+             * Format: date-time
+             * @description Until when the record is open to the caller by emergency access; not there if they treat the patient.
+             */
+            emergency_until?: string | null;
             id: components["schemas"]["PatientId"];
             /** @description The medical record number. */
             mrn: string;

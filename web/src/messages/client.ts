@@ -3,7 +3,7 @@
 import { type Bytes, base64url, equal, framed, fromBase64url, utf8 } from './bytes.js';
 import type { Locked } from './drafts.js';
 import { type ThreadKey, newThreadKey, openEnvelope, sealEnvelope, threadKey, wrapInfo } from './envelope.js';
-import { type Code, MessageError } from './errors.js';
+import { type Code, MessageError, type Refusal } from './errors.js';
 import { type CopiedMessages, type CopiedThread } from './copy.js';
 import { type Content, History, type OpenedMessage, type StoredMessage, areAttachments } from './history.js';
 import * as hpke from './hpke.js';
@@ -13,6 +13,8 @@ import { type Lock, lockKey, protectionOf, unlockKey } from './lock.js';
 export interface Answer {
   status: number;
   json: unknown;
+  /** In how many seconds it may work (`Retry-After`), if the answer says. */
+  retryAfter?: number | undefined;
 }
 
 /** A request to the API with the caller's token. */
@@ -80,9 +82,16 @@ export interface Lacking {
 /** What a key of one's own is locked with, as its owner says; nothing if they do not. */
 export type AskLock = (key: LoggedKey) => Promise<Lock | undefined>;
 
-/** Somebody else was faster, or an earlier message is on its way: the same request may succeed. */
-const AGAIN = new Set(['counter-ahead', 'changed-meanwhile', 'unavailable', 'too-many-requests']);
-const TRIES = 60;
+/** Somebody else was faster, or an earlier message is on its way: the same request may succeed in a moment.
+ * Of many that are sent at once, the last waits for all before it. */
+const IN_A_MOMENT = new Set(['counter-ahead', 'changed-meanwhile']);
+const MOMENTS = 60;
+/** The portal, or a gateway before it, asks for patience. Whoever waits is told after a few tries. */
+const BUSY: ReadonlySet<number> = new Set([429, 503]);
+const TRIES = 4;
+const LONGEST_PAUSE = 5_000;
+/** Refusals that say nothing of what was asked: an earlier try may have succeeded. */
+const UNJUDGED: ReadonlySet<number> = new Set([401, 408, 429]);
 
 /** What is between the person and all threads, and not wrong with one of them. */
 const OF_ALL: ReadonlySet<Code> = new Set(['refused', 'locked', 'wrong-secret', 'key-altered', 'key-log-forked']);
@@ -93,13 +102,30 @@ interface Conversation {
   keyId: string;
   history: History;
   opened: OpenedMessage[];
+}
+
+/** What is sent is the same in every try: whatever was answered, it is there once. */
+interface Prepared {
+  /** What it was made from. */
+  of: string;
+  thread: string;
   counter: number;
+  key: string;
+  body: unknown;
 }
 
 const pause = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => {
     setTimeout(resolve, milliseconds);
   });
+
+/** How long to wait before the same is asked again, if it is worth it. */
+function patience(attempt: number, { problem, status, retryAfter }: Refusal): number | undefined {
+  if (IN_A_MOMENT.has(problem)) return attempt < MOMENTS ? Math.random() * Math.min(50 * attempt, 1000) : undefined;
+  if (!BUSY.has(status) || attempt === TRIES) return undefined;
+  const wait = retryAfter === undefined ? Math.random() * 500 * attempt : retryAfter * 1000;
+  return wait > LONGEST_PAUSE ? undefined : wait;
+}
 
 function checkAttachments({ attachments = [] }: { attachments?: string[] }): void {
   if (!areAttachments(attachments)) throw new MessageError('bad-attachments');
@@ -112,7 +138,14 @@ export class Messages {
   /** Asks the person for what their key is locked with. */
   readonly #askLock: AskLock | undefined;
   readonly #unlocked = new Map<string, CryptoKey>();
-  readonly #conversations = new Map<string, Conversation>();
+  /** What is being opened, too: two who look at a thread at once have the same one. */
+  readonly #conversations = new Map<string, Promise<Conversation>>();
+  /** How many messages this account has sent into a thread, where it is known. */
+  readonly #counters = new Map<string, number>();
+  /** What somebody tried to send, and was not told how it went, by thread; a new thread's by patient. */
+  readonly #unanswered = new Map<string, Prepared>();
+  /** The last that has the turn in a thread. */
+  readonly #turns = new Map<string, Promise<unknown>>();
   /** While all threads are read one after the other: whose lock was asked for, which is once. */
   #asked: Set<string> | undefined;
   /** Since threads were listed. */
@@ -134,13 +167,39 @@ export class Messages {
   async #ask<T>(method: 'GET' | 'POST', path: string, body?: unknown, key?: string): Promise<T> {
     const headers = key === undefined ? {} : { 'idempotency-key': key };
     for (let attempt = 1; ; attempt += 1) {
-      const { status, json } = await this.#call(method, path, body, headers);
+      const { status, json, retryAfter } = await this.#call(method, path, body, headers);
       if (status < 300) return json as T;
       const type = (json as { type?: string } | undefined)?.type ?? '';
       const problem = type.replace('/problems/', '');
-      if (!AGAIN.has(problem) || attempt === TRIES) throw new MessageError('refused', problem);
-      await pause(Math.random() * Math.min(50 * attempt, 1000));
+      const wait = patience(attempt, { problem, status, retryAfter });
+      if (wait === undefined) throw new MessageError('refused', { problem, status, retryAfter });
+      await pause(wait);
     }
+  }
+
+  /** Sends what is prepared; it is kept until somebody is told how it went. */
+  async #post<T>(place: string, path: string, prepared: Prepared): Promise<T> {
+    try {
+      return await this.#ask<T>('POST', path, prepared.body, prepared.key);
+    } catch (error) {
+      const status = error instanceof MessageError ? (error.refusal?.status ?? 0) : 0;
+      if (status < 400 || status >= 500 || UNJUDGED.has(status)) this.#unanswered.set(place, prepared);
+      throw error;
+    }
+  }
+
+  /** What was prepared there for the same, if nobody was told how it went; for anything else it is over. */
+  #again(place: string, of: string): Prepared | undefined {
+    const before = this.#unanswered.get(place);
+    this.#unanswered.delete(place);
+    return before?.of === of ? before : undefined;
+  }
+
+  /** One after the other in a thread. */
+  #inTurn<T>(thread: string, work: () => Promise<T>): Promise<T> {
+    const turn = (this.#turns.get(thread) ?? Promise.resolve()).then(work, work);
+    this.#turns.set(thread, turn);
+    return turn;
   }
 
   /** The key logs of a patient's parties, each held to what it was before. */
@@ -266,9 +325,17 @@ export class Messages {
     throw locked;
   }
 
-  async #conversation(thread: StoredThread): Promise<Conversation> {
+  #conversation(thread: StoredThread): Promise<Conversation> {
     const known = this.#conversations.get(thread.id);
     if (known) return known;
+    const opening = this.#begin(thread);
+    this.#conversations.set(thread.id, opening);
+    // It may open at another time.
+    opening.catch(() => this.#conversations.delete(thread.id));
+    return opening;
+  }
+
+  async #begin(thread: StoredThread): Promise<Conversation> {
     const { key, keyId } = await this.#threadKey(thread);
     const remembered = await this.#memory.get(`thread/${thread.id}`);
     const history = await History.begin(
@@ -276,9 +343,7 @@ export class Messages {
       fromBase64url(thread.subject),
       remembered === undefined ? [] : (JSON.parse(remembered) as string[]),
     );
-    const conversation = { key, keyId, history, opened: [], counter: thread.counter };
-    this.#conversations.set(thread.id, conversation);
-    return conversation;
+    return { key, keyId, history, opened: [] };
   }
 
   /** Begins a thread with the patient and the practice; its id. */
@@ -289,6 +354,19 @@ export class Messages {
     first: { text: string; attachments?: string[] },
   ): Promise<string> {
     checkAttachments(first);
+    const of = JSON.stringify([category, subject, first]);
+    const prepared = this.#again(patient, of) ?? (await this.#prepareThread(patient, category, subject, first, of));
+    await this.#post(patient, `/v1/patients/${patient}/threads`, prepared);
+    return prepared.thread;
+  }
+
+  async #prepareThread(
+    patient: string,
+    category: string,
+    subject: string,
+    first: { text: string; attachments?: string[] },
+    of: string,
+  ): Promise<Prepared> {
     const own = await this.key(patient);
     const logs = await this.logs(patient);
     // A child has no key: then a thread is for those who act for the child.
@@ -302,20 +380,15 @@ export class Messages {
     const line = await sealEnvelope('subject', key, { ...header, counter: 0 }, { subject });
     const history = await History.begin(key, line);
     const message = await this.#seal(key, history, { ...header, counter: 1 }, first);
-    await this.#ask(
-      'POST',
-      `/v1/patients/${patient}/threads`,
-      {
-        thread,
-        category,
-        subject: base64url(line),
-        message: base64url(message),
-        commitment: base64url(key.commitment),
-        keys: await this.#wrap(key, parties),
-      },
-      crypto.randomUUID(),
-    );
-    return thread;
+    const body = {
+      thread,
+      category,
+      subject: base64url(line),
+      message: base64url(message),
+      commitment: base64url(key.commitment),
+      keys: await this.#wrap(key, parties),
+    };
+    return { of, thread, counter: 1, key: crypto.randomUUID(), body };
   }
 
   async #seal(
@@ -408,9 +481,8 @@ export class Messages {
 
   /** Leaves a thread out of this party's list until something comes after what was opened here. */
   async hide(patient: string, thread: string): Promise<void> {
-    await this.read(patient, thread);
-    const through = this.#conversations.get(thread)?.history.sequence ?? 0;
-    await this.#ask('POST', `/v1/patients/${patient}/threads/${thread}/hide`, { through });
+    const { history } = await this.#inTurn(thread, () => this.#read(patient, thread));
+    await this.#ask('POST', `/v1/patients/${patient}/threads/${thread}/hide`, { through: history.sequence });
   }
 
   /** Shows a hidden thread again. */
@@ -420,56 +492,80 @@ export class Messages {
 
   /** All messages of a thread, verified; what is new since the last call comes from the server. */
   async read(patient: string, thread: string): Promise<OpenedMessage[]> {
+    const { opened } = await this.#inTurn(thread, () => this.#read(patient, thread));
+    return [...opened];
+  }
+
+  /** In the thread's turn: what two asked for would be opened twice. */
+  async #read(patient: string, thread: string): Promise<Conversation> {
     const path = `/v1/patients/${patient}/threads/${thread}`;
     for (;;) {
-      const after = this.#conversations.get(thread)?.history.sequence ?? 0;
+      const known = await this.#conversations.get(thread);
       const page = await this.#ask<{ thread: StoredThread; messages: StoredMessage[]; more: boolean }>(
         'GET',
-        `${path}?after=${after}`,
+        `${path}?after=${known?.history.sequence ?? 0}`,
       );
       const conversation = await this.#conversation(page.thread);
-      const { history } = conversation;
-      // Somebody else read on meanwhile.
-      const messages = page.messages.filter((message) => message.sequence > history.sequence);
-      conversation.opened.push(...(await history.read(messages, page.thread.last)));
+      if (!this.#counters.has(thread)) this.#counters.set(thread, page.thread.counter);
+      const { history, opened } = conversation;
+      try {
+        opened.push(...(await history.read(page.messages, page.thread.last)));
+      } catch (error) {
+        // Nobody goes on behind what did not fit: all of it is read again.
+        this.#conversations.delete(thread);
+        throw error;
+      }
       if (!page.more) {
         await this.#memory.set(`thread/${thread}`, JSON.stringify(history.remember()));
-        return [...conversation.opened];
+        return conversation;
       }
     }
   }
 
   /** Says that this party has read all that was opened here. */
   async markRead(patient: string, thread: string): Promise<number> {
-    const through = this.#conversations.get(thread)?.history.sequence ?? 0;
+    const through = (await this.#conversations.get(thread))?.history.sequence ?? 0;
     const path = `/v1/patients/${patient}/threads/${thread}/read`;
     return (await this.#ask<{ unread: number }>('POST', path, { through })).unread;
   }
 
-  /** Sends a message; its sequence. Those sent at once keep their order. */
+  /**
+   * Sends a message; its sequence. Those sent at once keep their order. Without an answer nobody knows
+   * whether it arrived: the same message sent again is the same request.
+   */
   async send(patient: string, thread: string, message: { text: string; attachments?: string[] }): Promise<number> {
     // Before the message gets its number: one that is never sent would leave a gap.
     checkAttachments(message);
-    if (!this.#conversations.has(thread)) await this.read(patient, thread);
-    const conversation = this.#conversations.get(thread);
-    if (!conversation) throw new MessageError('not-shared');
-    conversation.counter += 1;
-    const { counter, key, keyId, history } = conversation;
-    const header = { sender: this.#person.account, keyId, counter };
-    const sealed = await this.#seal(key, history, header, message);
+    const of = JSON.stringify(message);
+    const prepared =
+      this.#again(thread, of) ?? (await this.#inTurn(thread, () => this.#prepareMessage(patient, thread, message, of)));
     try {
-      const sent = await this.#ask<{ sequence: number }>(
-        'POST',
+      const sent = await this.#post<{ sequence: number }>(
+        thread,
         `/v1/patients/${patient}/threads/${thread}/messages`,
-        { message: base64url(sealed) },
-        crypto.randomUUID(),
+        prepared,
       );
+      this.#counters.set(thread, Math.max(this.#counters.get(thread) ?? 0, prepared.counter));
       return sent.sequence;
     } catch (error) {
       // The counter may be another browser's by now: the next message asks for it.
-      this.#conversations.delete(thread);
+      this.#counters.delete(thread);
       throw error;
     }
+  }
+
+  async #prepareMessage(
+    patient: string,
+    thread: string,
+    message: { text: string; attachments?: string[] },
+    of: string,
+  ): Promise<Prepared> {
+    const before = this.#counters.has(thread) ? await this.#conversations.get(thread) : undefined;
+    const { key, keyId, history } = before ?? (await this.#read(patient, thread));
+    const counter = (this.#counters.get(thread) ?? 0) + 1;
+    const sealed = await this.#seal(key, history, { sender: this.#person.account, keyId, counter }, message);
+    this.#counters.set(thread, counter);
+    return { of, thread, counter, key: crypto.randomUUID(), body: { message: base64url(sealed) } };
   }
 
   /**
@@ -537,10 +633,8 @@ export class Messages {
   }
 
   async #shareWith(patient: string, thread: string, wants: (log: KeyLog) => boolean): Promise<string[]> {
-    await this.read(patient, thread);
-    const conversation = this.#conversations.get(thread);
-    if (!conversation) throw new MessageError('not-shared');
-    return this.#wrapTo(patient, thread, conversation.key, wants);
+    const { key } = await this.#inTurn(thread, () => this.#read(patient, thread));
+    return this.#wrapTo(patient, thread, key, wants);
   }
 
   async #wrapTo(patient: string, thread: string, key: ThreadKey, wants: (log: KeyLog) => boolean): Promise<string[]> {

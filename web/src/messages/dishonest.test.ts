@@ -24,6 +24,7 @@ interface Row {
   keys: WrappedKey[];
   messages: StoredMessage[];
   hidden: Map<string, number>;
+  read: Map<string, number>;
 }
 
 export class Server {
@@ -36,6 +37,10 @@ export class Server {
   ];
   readonly private = new Map<string, string>();
   readonly rows = new Map<string, Row>();
+  /** What was sent with a key, and what it answered. */
+  readonly #sent = new Map<string, { message: string; answer: unknown }>();
+  /** What happens to an answer on its way: it may be late, and what throws here loses it. */
+  onTheWay: (method: 'GET' | 'POST', path: string) => Promise<void> = async () => undefined;
 
   row(thread: string): Row {
     const row = this.rows.get(thread);
@@ -50,13 +55,27 @@ export class Server {
   }
 
   as(party: string): Call {
-    return async (_method, path, body) => {
+    return async (method, path, body, headers) => {
+      let answer: Answer;
       try {
-        return { status: 200, json: JSON.parse(JSON.stringify(await this.#answer(party, path, body))) };
+        answer = { status: 200, json: JSON.parse(JSON.stringify(await this.#once(party, path, body, headers?.['idempotency-key']))) };
       } catch (error) {
-        return { status: 409, json: { type: `/problems/${(error as Error).message}` } } satisfies Answer;
+        answer = { status: 409, json: { type: `/problems/${(error as Error).message}` } };
       }
+      await this.onTheWay(method, path);
+      return answer;
     };
+  }
+
+  /** The same request with the same key is answered as it was. */
+  async #once(party: string, path: string, body: unknown, key?: string): Promise<unknown> {
+    if (key === undefined) return this.#answer(party, path, body);
+    const { message = '' } = body as { message?: string };
+    const before = this.#sent.get(`${party} ${key}`);
+    if (before && before.message !== message) throw new Error('key-used-before');
+    const answer = before ? before.answer : await this.#answer(party, path, body);
+    this.#sent.set(`${party} ${key}`, { message, answer });
+    return answer;
   }
 
   #view(party: string, { thread, keys, messages, hidden }: Row): StoredThread {
@@ -106,6 +125,12 @@ export class Server {
       row.hidden.set(party, (body as { through: number }).through);
       return {};
     }
+    if (rest === 'read') {
+      const { through } = body as { through: number };
+      if (through < 1 || through > row.messages.length) throw new Error('invalid-input');
+      row.read.set(party, through);
+      return { unread: row.messages.length - through };
+    }
     if (rest === 'keys') {
       row.keys.push(...(body as { keys: WrappedKey[] }).keys);
       return { parties: [...new Set(row.keys.map((key) => key.party))] };
@@ -138,6 +163,7 @@ export class Server {
       keys: body.keys,
       messages: [],
       hidden: new Map(),
+      read: new Map(),
     };
     this.rows.set(body.thread, row);
     return this.#append(party, row, body['message'] ?? '');

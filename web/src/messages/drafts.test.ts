@@ -141,7 +141,7 @@ test('after a session that nobody used there is what its owner chose to keep, an
   assert.equal(await theirs().load(place), undefined);
 
   one.signedIn = false;
-  assert.equal(await mine().load(place), undefined);
+  await assert.rejects(mine().load(place));
   await assert.rejects(mine().save(place, { text: 'in its place' }), 'what is locked is not written over');
   one.signedIn = true;
   assert.equal((await mine().load(place))?.text, MARK);

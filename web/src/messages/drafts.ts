@@ -28,6 +28,7 @@ export interface Locker {
 }
 
 export interface Draft {
+  category?: string;
   subject?: string;
   text: string;
   attachments?: string[];
@@ -119,17 +120,11 @@ export class Drafts {
     await this.#store.set(await this.#name(place), kept);
   }
 
-  /** The draft, if there is one that this key opens. */
+  /** The draft, if there is one that this key opens. It throws while what locks the key does not open. */
   async load(place: Place): Promise<Draft | undefined> {
     const kept = (await this.#store.get(await this.#name(place))) as Kept | undefined;
     if (kept === undefined) return undefined;
-    let key: CryptoKey;
-    try {
-      key = await this.#key(place.patient);
-    } catch {
-      // Locked, for now.
-      return undefined;
-    }
+    const key = await this.#key(place.patient);
     const parameters = { name: 'AES-GCM', iv: kept.iv, additionalData: this.#bound(place) };
     try {
       const opened = await crypto.subtle.decrypt(parameters, key, kept.sealed);

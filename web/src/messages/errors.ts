@@ -42,15 +42,23 @@ export type Code =
   /** The server refused. */
   | 'refused';
 
+/** What the server said when it refused. */
+export interface Refusal {
+  /** The problem's type; empty where a gateway answered with a page of its own. */
+  problem: string;
+  status: number;
+  /** In how many seconds it may work. */
+  retryAfter: number | undefined;
+}
+
 export class MessageError extends Error {
   readonly code: Code;
-  /** The server's problem type, where it refused. */
-  readonly problem: string | undefined;
+  readonly refusal: Refusal | undefined;
 
-  constructor(code: Code, problem?: string) {
-    super(problem ? `${code}: ${problem}` : code);
+  constructor(code: Code, refusal?: Refusal) {
+    super(refusal ? `${code}: ${refusal.problem}` : code);
     this.name = 'MessageError';
     this.code = code;
-    this.problem = problem;
+    this.refusal = refusal;
   }
 }

@@ -3,7 +3,7 @@
 export { Messages, type AskLock, type Call, type Lacking, type OpenedThread, type Person, type StoredThread } from './client.js';
 export { type CopiedMessages, type CopiedThread, type RecordCopy, addMessages, within } from './copy.js';
 export { type DraftStore, Drafts, IndexedDbStore, type Locked, type Locker } from './drafts.js';
-export { type Code, MessageError } from './errors.js';
+export { type Code, MessageError, type Refusal } from './errors.js';
 export { History, type OpenedMessage, type StoredMessage } from './history.js';
 export { type KeyLog, type LoggedKey, type Memory, type Protection, accept, fingerprint, hasNewKey, keyId, verifyLog } from './keys.js';
 export { type Lock } from './lock.js';

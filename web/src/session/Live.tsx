@@ -21,8 +21,12 @@ export function Live() {
       } else if (event.type === 'appointment.changed') {
         anew(event.patient, 'appointments');
         anew(event.patient, 'waitlist');
+        anew(event.patient, 'visit');
+        anew(event.patient, 'summary');
         anew('schedule');
-      } else anew(event.patient, 'lab-results');
+      } else {
+        for (const what of ['lab-results', 'lab-result', 'lab-trend', 'summary']) anew(event.patient, what);
+      }
     };
     const channel = new Channel({
       address,

@@ -71,13 +71,10 @@ export const sendAddressCode = (): Promise<void> =>
 export const confirmAddress = (confirmationCode: string): Promise<void> =>
   attempt(() => auth.confirmUserAttribute({ userAttributeKey: 'email', confirmationCode }), 'mailed');
 
+/** None once Cognito has said that the session is over. */
 export async function accessToken(fresh: boolean): Promise<string | undefined> {
-  try {
-    const { tokens } = await auth.fetchAuthSession({ forceRefresh: fresh });
-    return tokens?.accessToken.toString();
-  } catch {
-    return undefined;
-  }
+  const { tokens } = await auth.fetchAuthSession({ forceRefresh: fresh });
+  return tokens?.accessToken.toString();
 }
 
 export const signOut = (): Promise<void> => auth.signOut();

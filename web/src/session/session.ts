@@ -5,12 +5,12 @@ import { Problem } from '../api/problem';
 import { IndexedDbStore, lockAway } from '../messages/drafts';
 
 /** Why a session is over; what the sign-in screen says about it. */
-export type Ending = 'here' | 'everywhere' | 'idle' | 'ended' | 'address';
+export type Ending = 'here' | 'everywhere' | 'idle' | 'ended' | 'address' | 'again';
 
 let config: Config | undefined;
 
 /** Told to every tab of the app. */
-type Word = { kind: 'active'; at: number } | { kind: 'asking' } | { kind: 'over'; why: Ending };
+type Word = { kind: 'active'; at: number } | { kind: 'asking' } | { kind: 'over'; why: Ending } | { kind: 'renewed'; from: string; entries: [string, string][] };
 const tabs = new BroadcastChannel('portal-session');
 
 /** Amplify, when somebody signs in or is signed in; the first screen does not wait for it. */
@@ -29,53 +29,78 @@ export function configureSession(of: Config): void {
 export const channelAddress = (): string | undefined => config?.channel ?? undefined;
 
 /** Where Amplify keeps what it keeps. */
-const kept = (name: string) => sessionStorage.getItem(`CognitoIdentityServiceProvider.${config?.userPoolClientId ?? ''}.${name}`);
+const place = () => `CognitoIdentityServiceProvider.${config?.userPoolClientId ?? ''}.`;
+const kept = (name: string) => sessionStorage.getItem(place() + name);
+const token = (kind: 'accessToken' | 'refreshToken') => kept(`${kept('LastAuthUser') ?? ''}.${kind}`);
 
 /** Whether this tab has tokens, good or not: the API says the rest. */
 export const hasSession = (): boolean => kept('LastAuthUser') !== null;
 
 /** The access token; `fresh` asks Cognito for a new one. */
 export async function accessToken({ fresh = false } = {}): Promise<string> {
-  const token = (fresh ? undefined : good()) ?? (hasSession() ? await (await cognito()).accessToken(fresh) : undefined);
-  if (token) return token;
+  const found = (fresh ? undefined : good()) ?? (await renewed(fresh));
+  if (found) return found;
   void endSession('ended');
   throw new Problem('unauthenticated', 401);
 }
 
+function claims(): { exp?: number; auth_time?: number } {
+  const part = token('accessToken')?.split('.')[1]?.replaceAll('-', '+').replaceAll('_', '/');
+  return part ? (JSON.parse(atob(part)) as { exp?: number; auth_time?: number }) : {};
+}
+
+/** When whoever is signed in gave password and code. */
+export const signedInAt = (): number => (claims().auth_time ?? 0) * 1000;
+
 /** The token that is there, if it is good for another minute by this clock: a page that begins asks the
  * API without loading Amplify first. The API says if the clock is wrong. */
-function good(): string | undefined {
-  const token = kept(`${kept('LastAuthUser') ?? ''}.accessToken`);
-  const claims = token?.split('.')[1]?.replaceAll('-', '+').replaceAll('_', '/');
-  if (!token || !claims) return undefined;
-  const { exp } = JSON.parse(atob(claims)) as { exp?: number };
-  return (exp ?? 0) * 1000 > Date.now() + 60_000 ? token : undefined;
+const good = (): string | undefined => ((claims().exp ?? 0) * 1000 > Date.now() + 60_000 ? (token('accessToken') ?? undefined) : undefined);
+
+/** Nothing if the session is over. Without an answer of Cognito's it goes on, and this request does not. */
+async function renewed(fresh: boolean): Promise<string | undefined> {
+  const from = token('refreshToken');
+  if (!from) return undefined;
+  let found: string | undefined;
+  try {
+    found = await (await cognito()).accessToken(fresh);
+  } catch {
+    // Amplify forgets the tokens once Cognito says that they are none.
+    if (token('refreshToken')) throw Problem.unanswered();
+  }
+  if (found) {
+    // A refresh token is good once; a tab that was opened from this one has the same.
+    const entries = Object.entries(sessionStorage).filter(([name]) => name.startsWith(place())) as [string, string][];
+    tabs.postMessage({ kind: 'renewed', from, entries } satisfies Word);
+  }
+  return found;
 }
 
 let ending = false;
 
-/** Ends the session in every tab, wipes this one and goes to the sign-in screen. */
-export async function endSession(why: Ending): Promise<void> {
+/** Ends the session in every tab, wipes this one and goes to the sign-in screen; from there to `next`. */
+export async function endSession(why: Ending, next?: string): Promise<void> {
   if (ending) return;
-  ending = true;
-  document.getElementById('app')?.replaceChildren();
   tabs.postMessage({ kind: 'over', why } satisfies Word);
-  try {
-    // Revokes the refresh token. Without an answer the wiping still happens.
-    if (hasSession()) await Promise.race([(await cognito()).signOut(), pause(3000)]);
-  } catch {
-    // The session ends by itself.
-  }
-  // Drafts go with the session, but for those that somebody chose to keep locked while they are away.
+  await revoked();
+  // Drafts go with the session, but for those that somebody chose to keep locked if it ends by itself.
   const drafts = new IndexedDbStore();
-  const wiped = why === 'idle' ? lockAway(drafts) : drafts.clear();
+  const wiped = why === 'idle' || why === 'ended' ? lockAway(drafts) : drafts.clear();
   await Promise.race([wiped.catch(() => undefined), pause(1000)]);
-  leave(why);
+  leave(why, next);
 }
 
-function leave(why: Ending): void {
+/** Shows nothing any more, and ends the refresh token. Without an answer the rest still happens. */
+async function revoked(): Promise<void> {
+  ending = true;
+  document.getElementById('app')?.replaceChildren();
+  if (!hasSession()) return;
+  const signedOut = cognito().then((loaded) => loaded.signOut());
+  await Promise.race([signedOut.catch(() => undefined), pause(3000)]);
+}
+
+function leave(why: Ending, next?: string): void {
   sessionStorage.clear();
-  location.replace(`/sign-in?ended=${why}`);
+  location.replace(`/sign-in?${new URLSearchParams({ ended: why, ...(next ? { next } : {}) }).toString()}`);
 }
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
@@ -143,10 +168,10 @@ tabs.addEventListener('message', ({ data }: MessageEvent<Word>) => {
     for (const listener of listeners) listener();
   } else if (data.kind === 'asking') {
     if (!ending && hasSession()) tabs.postMessage({ kind: 'active', at: lastActive } satisfies Word);
+  } else if (data.kind === 'renewed') {
+    if (data.from === token('refreshToken')) for (const [name, value] of data.entries) sessionStorage.setItem(name, value);
   } else if (!ending && hasSession()) {
-    ending = true;
-    document.getElementById('app')?.replaceChildren();
-    leave(data.why);
+    void revoked().then(() => leave(data.why));
   }
 });
 

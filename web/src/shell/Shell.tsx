@@ -14,7 +14,8 @@ import { LanguageChoice } from './LanguageChoice';
 import { Mark } from './Mark';
 import { Foreign } from './failures';
 
-const Live = lazy(() => import('../session/Live').then((loaded) => ({ default: loaded.Live })));
+// Without it everything is there, a little later.
+const Live = lazy(() => import('../session/Live').then((loaded) => ({ default: loaded.Live }), () => ({ default: () => null })));
 
 export function Shell() {
   const { t } = useWords();

@@ -2,6 +2,7 @@ import type { ReactNode } from 'react';
 import { useLingui } from '@lingui/react';
 import { Plural, Trans } from '@lingui/react/macro';
 import { asProblem } from '../api/problem';
+import { endSession } from '../session/session';
 import { adviceOn } from '../words/problems';
 import { Button } from './Button';
 
@@ -25,6 +26,7 @@ export function Failure({ error, onAgain }: { error: unknown; onAgain?: () => vo
     <Notice kind="alert" title={_(advice.title)}>
       <p>{_(advice.text)}</p>
       {seconds !== undefined && seconds <= 120 && <p><Plural value={seconds} one="Try again in # second." other="Try again in # seconds." /></p>}
+      {problem.kind === 'sign-in-again' && <Button onClick={() => void endSession('again', location.pathname)}><Trans>Sign in again</Trans></Button>}
       {onAgain && advice.again && <Button onClick={onAgain}><Trans>Try again</Trans></Button>}
     </Notice>
   );

@@ -1,6 +1,7 @@
 // A screen: its heading takes the focus when somebody comes to it, so that screen readers say where
 // they are. The document's title never names a person, a value or a diagnosis.
 import { type ReactNode, useEffect, useRef } from 'react';
+import { useLingui } from '@lingui/react/macro';
 
 let first = true;
 
@@ -18,12 +19,15 @@ interface Props {
 
 export function Page({ title, heading, intro, action, back, children }: Props) {
   const top = useRef<HTMLHeadingElement>(null);
+  const { t } = useLingui();
+  const named = t`${title} – Patient portal`;
   useEffect(() => {
-    document.title = `${title} – Patient portal`;
+    document.title = named;
+  }, [named]);
+  useEffect(() => {
     if (!first) top.current?.focus();
     first = false;
-    // Once for each screen that somebody comes to.
-  }, [title]);
+  }, []);
   return (
     <article className="page">
       {back && <p className="back">{back}</p>}

@@ -851,7 +851,7 @@ async fn trigger(aws: &Aws, to: &std::path::Path) -> String {
     use base64::Engine;
     use std::io::Write;
     let role = aws
-        .request("iam", reqwest::Method::POST, "/")
+        .request("iam", Method::POST, "/")
         .header("content-type", "application/x-www-form-urlencoded")
         .body("Action=CreateRole&Version=2010-05-08&RoleName=trigger&AssumeRolePolicyDocument=%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A%7B%22Service%22%3A%22lambda.amazonaws.com%22%7D%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D%5D%7D")
         .send()
@@ -873,7 +873,7 @@ async fn trigger(aws: &Aws, to: &std::path::Path) -> String {
     });
     let path = "/2015-03-31/functions";
     let made = aws
-        .request("lambda", reqwest::Method::POST, path)
+        .request("lambda", Method::POST, path)
         .body(function.to_string())
         .send()
         .await

@@ -1,9 +1,9 @@
 // Taking a place on the waitlist.
-import { useRef } from 'react';
 import { Link, useNavigate } from '@tanstack/react-router';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Trans, useLingui } from '@lingui/react/macro';
-import { answer, api, newKey } from '../../api/client';
+import { answer, api } from '../../api/client';
+import { useKey } from '../../api/key';
 import { usePatient } from '../../session/me';
 import { TextField } from '../../ui/Field';
 import { Loaded } from '../../ui/Loading';
@@ -19,21 +19,17 @@ export function JoinWaitlist() {
   const navigate = useNavigate();
   const queries = useQueryClient();
   const providers = useQuery(providersQuery);
-  const key = useRef(newKey());
+  const keyOf = useKey();
   const join = useMutation({
     mutationFn: ({ wanted, after, before }: { wanted: Wanted; after: string; before: string }) => {
       const { provider, specialty, ...rest } = wanted;
-      return answer(api.POST('/v1/patients/{patient}/waitlist', {
-        params: { path: { patient }, header: { 'idempotency-key': key.current } },
-        body: { ...rest, ...(provider ? { practitioner: provider } : { specialty: specialty ?? '' }), ...(after && { after }), ...(before && { before }) },
-      }));
+      const body = { ...rest, ...(provider ? { practitioner: provider } : { specialty: specialty ?? '' }), ...(after && { after }), ...(before && { before }) };
+      return answer(api.POST('/v1/patients/{patient}/waitlist', { params: { path: { patient }, header: { 'idempotency-key': keyOf(body) } }, body }));
     },
     onSuccess: async () => {
       await queries.invalidateQueries({ queryKey: [patient, 'waitlist'] });
       await navigate({ to: '/appointments', search: { shown: 'waitlist' } });
     },
-    // What is sent next is another wish.
-    onError: () => { key.current = newKey(); },
   });
   return (
     <Page

@@ -1,8 +1,9 @@
 // Asking the practice to correct the record (45 CFR 164.526), and what came of it.
-import { useRef, useState } from 'react';
+import { useState } from 'react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Trans, useLingui } from '@lingui/react/macro';
-import { answer, api, newKey, type Schemas } from '../../api/client';
+import { answer, api, type Schemas } from '../../api/client';
+import { useKey } from '../../api/key';
 import { usePatient } from '../../session/me';
 import { Button } from '../../ui/Button';
 import { Dialog, Leave } from '../../ui/Dialog';
@@ -85,16 +86,15 @@ function OneRequest({ patient, request }: { patient: string; request: Request })
 
 function Ask({ patient, onClose }: { patient: string; onClose: (done: boolean) => void }) {
   const queries = useQueryClient();
-  const key = useRef(newKey());
+  const keyOf = useKey();
   const [wrong, setWrong] = useState<{ change?: boolean; reason?: boolean }>({});
   const ask = useMutation({
     mutationFn: (body: { part: (typeof PARTS)[number]; change: string; reason: string }) =>
-      answer(api.POST('/v1/patients/{patient}/amendments', { params: { path: { patient }, header: { 'idempotency-key': key.current } }, body })),
+      answer(api.POST('/v1/patients/{patient}/amendments', { params: { path: { patient }, header: { 'idempotency-key': keyOf(body) } }, body })),
     onSuccess: async () => {
       await queries.invalidateQueries({ queryKey: [patient, 'amendments'] });
       onClose(true);
     },
-    onError: () => { key.current = newKey(); },
   });
   return (
     <Dialog title={<Trans>Ask for a correction</Trans>} onClose={() => onClose(false)}>

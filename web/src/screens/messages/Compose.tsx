@@ -1,6 +1,6 @@
 // Writing: what is written is kept as a draft in this browser, sealed, until it is sent.
 import { useEffect, useRef, useState } from 'react';
-import { useMutation, useQuery } from '@tanstack/react-query';
+import { useMutation } from '@tanstack/react-query';
 import { Plural, Trans, useLingui } from '@lingui/react/macro';
 import { answer, api } from '../../api/client';
 import { asProblem } from '../../api/problem';
@@ -9,7 +9,7 @@ import { useMailbox } from '../../session/messaging';
 import { Button } from '../../ui/Button';
 import { Dialog } from '../../ui/Dialog';
 import { SelectField, TextArea, TextField } from '../../ui/Field';
-import { Loaded } from '../../ui/Loading';
+import { More, usePages } from '../../ui/More';
 import { Failure } from '../../ui/Notice';
 import { inWords } from '../../words/codes';
 import { NewKeys } from './NewKeys';
@@ -19,6 +19,9 @@ const CATEGORIES = ['medical-question', 'medication', 'test-result', 'appointmen
 const PAUSE = 700;
 /** As much as one sealed message holds, with room for what stands around it. */
 const LONGEST = 15_000;
+
+/** How many documents a message takes. */
+const MOST = 10;
 
 export interface Written {
   category: string;
@@ -46,8 +49,11 @@ export function Compose({ patient, thread, send }: Props) {
   const [outlives, setOutlives] = useState(false);
   const [choosing, setChoosing] = useState(false);
   const [wrong, setWrong] = useState<{ subject?: boolean; text?: boolean }>({});
-  const [ready, setReady] = useState(false);
+  const [category, setCategory] = useState<string>(CATEGORIES[0]);
+  /** Nothing is kept before what was kept is known: not while it is read, and not if it stays locked. */
+  const [state, setState] = useState<'reading' | 'ready' | 'locked'>('reading');
   const sent = useRef(false);
+  const unkept = useRef<() => void>(undefined);
 
   useEffect(() => {
     let here = true;
@@ -57,30 +63,38 @@ export function Compose({ patient, thread, send }: Props) {
         setSubject(draft.subject ?? '');
         setText(draft.text);
         setAttachments(draft.attachments ?? []);
+        if (draft.category) setCategory(draft.category);
         setKept(true);
       }
-      setReady(true);
-    }, () => setReady(true));
+      setState('ready');
+    }, () => here && setState('locked'));
     drafts.areKept().then((chosen) => here && setOutlives(chosen), () => undefined);
     return () => { here = false; };
     // The place is the same as long as this is shown.
   }, [patient, thread]);
 
   useEffect(() => {
-    if (!ready || sent.current) return undefined;
-    const timer = setTimeout(() => {
+    if (state !== 'ready' || sent.current) return undefined;
+    const keep = () => {
+      unkept.current = undefined;
       const empty = !text && !subject && attachments.length === 0;
-      const work = empty ? drafts.discard(place) : drafts.save(place, { subject, text, attachments });
+      const work = empty ? drafts.discard(place) : drafts.save(place, { category, subject, text, attachments });
       work.then(() => setKept(!empty), () => setKept(false));
-    }, PAUSE);
+    };
+    unkept.current = keep;
+    const timer = setTimeout(keep, PAUSE);
     return () => clearTimeout(timer);
-  }, [ready, subject, text, attachments]);
+  }, [state, category, subject, text, attachments]);
+  // Whoever goes elsewhere in the middle of a word has that word kept, too.
+  useEffect(() => () => unkept.current?.(), []);
 
   const sending = useMutation({
     mutationFn: async (written: Written) => {
       await send(written);
       sent.current = true;
-      await drafts.discard(place);
+      unkept.current = undefined;
+      // It is sent, whatever becomes of its draft.
+      await drafts.discard(place).catch(() => undefined);
     },
     onSuccess: () => {
       setSubject('');
@@ -107,19 +121,18 @@ export function Compose({ patient, thread, send }: Props) {
         const missing = { subject: !thread && !subject.trim(), text: !text.trim() };
         setWrong(missing);
         if (missing.subject || missing.text || sending.isPending) return;
-        const category = String(new FormData(event.currentTarget).get('category') ?? 'other');
         sending.mutate({ category, subject: subject.trim(), text: text.trim(), attachments });
       }}
     >
       {!thread && (
         <>
-          <SelectField name="category" label={<Trans>What is it about?</Trans>}>
+          <SelectField name="category" label={<Trans>What is it about?</Trans>} value={category} onChange={(event) => setCategory(event.target.value)}>
             {CATEGORIES.map((one) => <option key={one} value={one}>{inWords(one)}</option>)}
           </SelectField>
-          <TextField name="subject" label={<Trans>Subject</Trans>} value={subject} maxLength={150} onChange={(event) => setSubject(event.target.value)} wrong={wrong.subject && <Trans>Write a few words.</Trans>} required />
+          <TextField name="subject" label={<Trans>Subject</Trans>} value={subject} readOnly={state === 'reading'} maxLength={150} autoComplete="off" onChange={(event) => setSubject(event.target.value)} wrong={wrong.subject && <Trans>Write a few words.</Trans>} required />
         </>
       )}
-      <TextArea name="text" rows={6} label={thread ? <Trans>Your answer</Trans> : <Trans>Your message</Trans>} value={text} maxLength={LONGEST} onChange={(event) => setText(event.target.value)} wrong={wrong.text && <Trans>Write your message.</Trans>} required />
+      <TextArea name="text" rows={6} label={thread ? <Trans>Your answer</Trans> : <Trans>Your message</Trans>} value={text} readOnly={state === 'reading'} maxLength={LONGEST} onChange={(event) => setText(event.target.value)} wrong={wrong.text && <Trans>Write your message.</Trans>} required />
       {attachments.length > 0 && (
         <p><Plural value={attachments.length} one="# document is attached." other="# documents are attached." />{' '}
           <Button look="quiet" onClick={() => setAttachments([])}><Trans>Remove</Trans></Button></p>
@@ -131,6 +144,7 @@ export function Compose({ patient, thread, send }: Props) {
         {(subjectOf?.own || subjectOf?.categories?.includes('documents')) && <Button onClick={() => setChoosing(true)}><Trans>Attach a document</Trans></Button>}
         {kept && <Button look="quiet" onClick={discard}><Trans>Discard the draft</Trans></Button>}
       </div>
+      {state === 'locked' && <p className="hint" role="status"><Trans>A draft from last time could not be opened. It stays where it is, and what you write now is not kept before you send it.</Trans></p>}
       <p className="hint" role="status">{kept && t`Your draft is kept on this device until you sign out.`}</p>
       {kept && (
         <label className="check">
@@ -152,41 +166,38 @@ export function Compose({ patient, thread, send }: Props) {
 }
 
 function Attach({ patient, chosen, onClose }: { patient: string; chosen: string[]; onClose: (next?: string[]) => void }) {
-  const query = useQuery({
-    queryKey: [patient, 'documents', 'first'],
-    queryFn: () => answer(api.GET('/v1/patients/{patient}/documents', { params: { path: { patient }, query: {} } })),
-  });
+  const [many, setMany] = useState(false);
+  const pages = usePages([patient, 'documents'], (cursor) =>
+    answer(api.GET('/v1/patients/{patient}/documents', { params: { path: { patient }, query: cursor ? { cursor } : {} } })),
+  );
   return (
     <Dialog title={<Trans>Attach documents</Trans>} onClose={() => onClose()}>
       <p><Trans>Send a new document under “Documents” first. Then you can attach it here.</Trans></p>
-      <Loaded query={query}>
-        {({ documents }) => {
-          const usable = documents.filter((one) => one.kind !== 'upload' || one.status === 'available');
-          return (
-            <form
-              onSubmit={(event) => {
-                event.preventDefault();
-                onClose((new FormData(event.currentTarget).getAll('document') as string[]).slice(0, 10));
-              }}
-            >
-              <fieldset className="scroll">
-                <legend><Trans>Documents, ten at most</Trans></legend>
-                {usable.length === 0 && <p className="hint"><Trans>There are no documents yet.</Trans></p>}
-                {usable.map((one) => (
-                  <label key={one.id} className="check">
-                    <input type="checkbox" name="document" value={one.id} defaultChecked={chosen.includes(one.id)} />{' '}
-                    <span>{one.kind === 'upload' ? one.name : one.title ?? <Trans>Document from the practice</Trans>}</span>
-                  </label>
-                ))}
-              </fieldset>
-              <div className="actions">
-                <Button type="submit" look="main"><Trans>Attach</Trans></Button>
-                <Button onClick={() => onClose()}><Trans>Cancel</Trans></Button>
-              </div>
-            </form>
-          );
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          const next = new FormData(event.currentTarget).getAll('document') as string[];
+          setMany(next.length > MOST);
+          if (next.length <= MOST) onClose(next);
         }}
-      </Loaded>
+      >
+        <fieldset className="scroll">
+          <legend><Trans>Documents, ten at most</Trans></legend>
+          <More pages={pages} entries={(page) => page.documents.filter((one) => one.kind !== 'upload' || one.status === 'available')} empty={<p className="hint"><Trans>There are no documents yet.</Trans></p>}>
+            {(usable) => usable.map((one) => (
+              <label key={one.id} className="check">
+                <input type="checkbox" name="document" value={one.id} defaultChecked={chosen.includes(one.id)} />{' '}
+                <span>{one.kind === 'upload' ? one.name : one.title ?? <Trans>Document from the practice</Trans>}</span>
+              </label>
+            ))}
+          </More>
+        </fieldset>
+        {many && <p className="error" role="alert"><Trans>A message takes ten documents at most. Send the others with another message.</Trans></p>}
+        <div className="actions">
+          <Button type="submit" look="main"><Trans>Attach</Trans></Button>
+          <Button onClick={() => onClose()}><Trans>Cancel</Trans></Button>
+        </div>
+      </form>
     </Dialog>
   );
 }

@@ -1,12 +1,13 @@
 // Who can act for me, and for whom I can act.
-import { useRef, useState } from 'react';
+import { useState } from 'react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { msg } from '@lingui/core/macro';
 import { useLingui as useDescriptors } from '@lingui/react';
 import { Trans, useLingui } from '@lingui/react/macro';
-import { answer, api, newKey, type Schemas } from '../../api/client';
+import { answer, api, type Schemas } from '../../api/client';
+import { useKey } from '../../api/key';
 import { asProblem } from '../../api/problem';
-import { actFor, type Proxied, proxiedQuery, useAccount } from '../../session/me';
+import { actFor, type Proxied, proxiedQuery, useAccount, useSubject } from '../../session/me';
 import { Button } from '../../ui/Button';
 import { Dialog } from '../../ui/Dialog';
 import { Facts } from '../../ui/Facts';
@@ -84,12 +85,13 @@ function OneProxy({ patient, proxy }: { patient: string; proxy: Granted }) {
   );
 }
 
-function End({ patient, proxy, title, again, onClose, children }: { patient: string; proxy: string; title: React.ReactNode; again: readonly string[]; onClose: () => void; children: React.ReactNode }) {
+function End({ patient, proxy, title, again, onClose, onEnded, children }: { patient: string; proxy: string; title: React.ReactNode; again: readonly string[]; onClose: () => void; onEnded?: () => void; children: React.ReactNode }) {
   const queries = useQueryClient();
   const end = useMutation({
     mutationFn: () => answer(api.DELETE('/v1/patients/{patient}/proxies/{proxy}', { params: { path: { patient, proxy } } })),
     onSuccess: async () => {
       onClose();
+      onEnded?.();
       await queries.invalidateQueries({ queryKey: again });
     },
   });
@@ -115,18 +117,16 @@ const CHECK: Wrong = {
 function Grant({ patient, onClose }: { patient: string; onClose: (done: boolean) => void }) {
   const { _ } = useDescriptors();
   const queries = useQueryClient();
-  const key = useRef(newKey());
+  const keyOf = useKey();
   const [wrong, setWrong] = useState<Wrong>({});
   const grant = useMutation({
     mutationFn: (body: { name: string; email: string; relationship: (typeof RELATIONSHIPS)[number]; categories: (typeof CATEGORIES)[number][]; until: string }) =>
-      answer(api.POST('/v1/patients/{patient}/proxies', { params: { path: { patient }, header: { 'idempotency-key': key.current } }, body: body as never })),
+      answer(api.POST('/v1/patients/{patient}/proxies', { params: { path: { patient }, header: { 'idempotency-key': keyOf(body) } }, body: body as never })),
     onSuccess: async () => {
       await queries.invalidateQueries({ queryKey: [patient, 'proxies'] });
       onClose(true);
     },
     onError: (error) => {
-      // What is sent next is another grant.
-      key.current = newKey();
       setWrong(Object.fromEntries(asProblem(error).fields.map(({ pointer }) => [pointer.split('/')[1] ?? '', CHECK[pointer.split('/')[1] ?? ''] ?? msg`Please check this.`])));
     },
   });
@@ -185,6 +185,7 @@ function Others() {
 
 function Other({ proxied }: { proxied: Proxied }) {
   const [sure, setSure] = useState(false);
+  const shown = useSubject()?.patient;
   const { id, proxy, name, categories, until, basis } = proxied;
   return (
     <section className="card">
@@ -198,7 +199,7 @@ function Other({ proxied }: { proxied: Proxied }) {
         {basis !== 'parental' && <Button look="danger" onClick={() => setSure(true)}><Trans>Give this up</Trans><span className="unseen">: {name}</span></Button>}
       </div>
       {sure && (
-        <End patient={id} proxy={proxy} title={<Trans>Give this up?</Trans>} again={['account', 'patients']} onClose={() => { setSure(false); actFor(undefined); }}>
+        <End patient={id} proxy={proxy} title={<Trans>Give this up?</Trans>} again={['account', 'patients']} onClose={() => setSure(false)} onEnded={() => shown === id && actFor(undefined)}>
           <Trans>You can see nothing of the record of {name} any more, until they let you again.</Trans>
         </End>
       )}

@@ -38,8 +38,17 @@ export function Activate() {
   const [busy, setBusy] = useState(false);
   const [who, setWho] = useState('');
   const [step, setStep] = useState<Step>();
+  /** For the same letter again, if the steps took too long: with the same key its code is still good. */
+  const [entered, setEntered] = useState<Partial<v.InferOutput<typeof form>>>({});
 
-  if (step) return <SignedOutFrame><Steps email={who} step={step} onStep={setStep} then="/confirm-address" /></SignedOutFrame>;
+  if (step) {
+    return (
+      <SignedOutFrame>
+        <Steps email={who} step={step} onStep={setStep} then="/confirm-address" />
+        <p><Button look="quiet" onClick={() => setStep(undefined)}><Trans>Start again</Trans></Button></p>
+      </SignedOutFrame>
+    );
+  }
   const field = (name: string) => wrong[name] && _(wrong[name]);
   return (
     <SignedOutFrame>
@@ -60,6 +69,7 @@ export function Activate() {
                 body: found.value,
               }));
               setWho(made.username);
+              setEntered(found.value);
               // The first password is good for this one sign-in, and is seen by nobody.
               setStep(await (await cognito()).signIn(made.username, made.temporary_password));
             } catch (problem) {
@@ -74,10 +84,10 @@ export function Activate() {
             }
           }}
         >
-          <TextField name="mrn" label={<Trans>Record number</Trans>} hint={<Trans>It is at the top of the letter.</Trans>} wrong={field('mrn')} autoComplete="off" required />
-          <TextField name="birth_date" type="date" label={<Trans>Date of birth</Trans>} wrong={field('birth_date')} autoComplete="bday" required />
-          <TextField name="code" label={<Trans>Code from the letter</Trans>} hint={<Trans>Four groups of letters and numbers, with dashes between them.</Trans>} wrong={field('code')} autoComplete="off" autoCapitalize="characters" spellCheck={false} required />
-          <TextField name="email" type="email" label={<Trans>Your e-mail address</Trans>} hint={<Trans>You will sign in with it.</Trans>} wrong={field('email')} autoComplete="email" required />
+          <TextField name="mrn" defaultValue={entered.mrn} label={<Trans>Record number</Trans>} hint={<Trans>It is at the top of the letter.</Trans>} wrong={field('mrn')} autoComplete="off" required />
+          <TextField name="birth_date" defaultValue={entered.birth_date} type="date" label={<Trans>Date of birth</Trans>} wrong={field('birth_date')} autoComplete="bday" required />
+          <TextField name="code" defaultValue={entered.code} label={<Trans>Code from the letter</Trans>} hint={<Trans>Four groups of letters and numbers, with dashes between them.</Trans>} wrong={field('code')} autoComplete="off" autoCapitalize="characters" spellCheck={false} required />
+          <TextField name="email" defaultValue={entered.email} type="email" label={<Trans>Your e-mail address</Trans>} hint={<Trans>You will sign in with it.</Trans>} wrong={field('email')} autoComplete="email" required />
           <Button type="submit" look="main" busy={busy && <Trans>Checking…</Trans>}><Trans>Continue</Trans></Button>
         </form>
         <p><Link to="/sign-in"><Trans>I have an account: sign in</Trans></Link></p>

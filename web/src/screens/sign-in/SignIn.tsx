@@ -24,6 +24,7 @@ const ENDED: Record<string, MessageDescriptor> = {
   everywhere: msg`You are signed out on all your devices.`,
   idle: msg`We signed you out because the portal was not used for 15 minutes.`,
   ended: msg`Your session has ended. Please sign in again.`,
+  again: msg`Sign in again, and you go on where you were.`,
   address: msg`Your address is changed. Sign in with the new one. If that does not work yet, use the old one for another hour.`,
   reset: msg`Your new password is saved. Sign in with it now.`,
 };
@@ -34,7 +35,7 @@ export function SignIn() {
   const { t } = useWords();
   const { _ } = useLingui();
   const navigate = useNavigate();
-  const { ended } = useSearch({ strict: false });
+  const { ended, next = '/' } = useSearch({ strict: false });
   const [who, setWho] = useState('');
   const [step, setStep] = useState<Step>();
   const [busy, setBusy] = useState(false);
@@ -45,7 +46,7 @@ export function SignIn() {
   if (step) {
     return (
       <SignedOutFrame>
-        <Suspense fallback={<Skeleton />}><Steps email={who} step={step} onStep={setStep} /></Suspense>
+        <Suspense fallback={<Skeleton />}><Steps email={who} step={step} onStep={setStep} then={next} /></Suspense>
         <p><Button look="quiet" onClick={() => setStep(undefined)}><Trans>Start again</Trans></Button></p>
       </SignedOutFrame>
     );
@@ -66,12 +67,12 @@ export function SignIn() {
             setWrong({});
             try {
               setWho(found.value.email);
-              const next = await (await cognito()).signIn(found.value.email, found.value.password);
-              if (next.step === 'done') {
+              const first = await (await cognito()).signIn(found.value.email, found.value.password);
+              if (first.step === 'done') {
                 active();
-                await navigate({ to: '/', replace: true });
-              } else if (next.step === 'reset') await navigate({ to: '/forgotten-password' });
-              else setStep(next);
+                await navigate({ to: next, replace: true });
+              } else if (first.step === 'reset') await navigate({ to: '/forgotten-password' });
+              else setStep(first);
             } catch (error) {
               setFailed(saysOf(error));
             } finally {

@@ -42,7 +42,7 @@ interface Props {
   step: Step;
   onStep: (step: Step) => void;
   /** Where to, once the last step is done. */
-  then?: '/' | '/confirm-address';
+  then?: string;
 }
 
 export function Steps({ email, step, onStep, then = '/' }: Props) {

@@ -37,7 +37,7 @@ function Team() {
   const change = useMutation({
     mutationFn: (body: Change) => answer(api.POST('/v1/patients/{patient}/care-team', { params: { path, header: { 'if-match': query.data?.version ?? '' } }, body })),
     onSuccess: () => setAsking(undefined),
-    onSettled: () => queries.invalidateQueries({ queryKey: [patient, 'care-team'] }),
+    onSettled: () => Promise.all([queries.invalidateQueries({ queryKey: [patient, 'care-team'] }), queries.invalidateQueries({ queryKey: [patient, 'summary'] })]),
   });
   const ask = (next: Asking) => {
     change.reset();

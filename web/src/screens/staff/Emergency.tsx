@@ -4,9 +4,10 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Trans, useLingui } from '@lingui/react/macro';
 import { answer, api } from '../../api/client';
 import { asProblem } from '../../api/problem';
+import { endSession, signedInAt } from '../../session/session';
 import { Button } from '../../ui/Button';
 import { SelectField, TextArea } from '../../ui/Field';
-import { Failure } from '../../ui/Notice';
+import { Failure, Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
 import { instant } from '../../words/dates';
 import { say } from './codes';
@@ -15,6 +16,9 @@ import { line } from './FormDialog';
 import { useRecord } from './Record';
 
 const REASONS = ['emergency-treatment', 'covering-colleague', 'patient-unresponsive', 'public-health-emergency', 'other'] as const;
+
+/** For how long the portal takes a sign-in for this, less the time to write the reason. */
+const FRESH = 13 * 60_000;
 
 export function Emergency() {
   const { t } = useLingui();
@@ -46,6 +50,12 @@ export function Emergency() {
           <li><Trans>The patient sees that you opened the record, and why.</Trans></li>
         </ul>
       </section>
+      {Date.now() - signedInAt() > FRESH && !breakGlass.error && (
+        <Notice kind="warning">
+          <p><Trans>This needs a sign-in from the last 15 minutes. Sign in again first, so that you write your reason only once.</Trans></p>
+          <p><Button onClick={() => void endSession('again', location.pathname)}><Trans>Sign in again</Trans></Button></p>
+        </Notice>
+      )}
       {breakGlass.error && <Failure error={breakGlass.error} />}
       {barredUntil && <p><Trans>You can use emergency access again on {barredUntil}.</Trans></p>}
       {running && <Button look="main" onClick={() => void open(running)}><Trans>Open the record</Trans></Button>}

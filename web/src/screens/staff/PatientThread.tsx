@@ -4,8 +4,7 @@ import { Link, useParams } from '@tanstack/react-router';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Trans, useLingui } from '@lingui/react/macro';
 import { answer, api } from '../../api/client';
-import { asProblem } from '../../api/problem';
-import { accept, fingerprint, hasNewKey, type OpenedMessage } from '../../messages';
+import type { OpenedMessage } from '../../messages';
 import { useAccount } from '../../session/me';
 import { useMailbox } from '../../session/messaging';
 import { Button } from '../../ui/Button';
@@ -133,12 +132,11 @@ function Standing({ assigned, closed, onChange }: { assigned: string | undefined
 function Answer({ onSent }: { onSent: () => Promise<unknown> }) {
   const { patient } = useRecord();
   const thread = useThread();
-  const { messages, memory } = useMailbox();
+  const { messages } = useMailbox();
   const send = useMutation({
     mutationFn: (text: string) => messages.send(patient, thread, { text, attachments: [] }),
     onSuccess: onSent,
   });
-  const changed = asProblem(send.error).kind === 'message-key-changed';
   return (
     <form
       className="card"
@@ -150,43 +148,9 @@ function Answer({ onSent }: { onSent: () => Promise<unknown> }) {
         send.mutate(text, { onSuccess: () => form.reset() });
       }}
     >
-      {send.error && !changed && <Failure error={send.error} />}
-      {changed && <NewKeys onDone={() => send.reset()} patient={patient} messages={messages} memory={memory} />}
+      {send.error && <Failure error={send.error} />}
       <TextArea name="text" label={<Trans>Your answer</Trans>} hint={<Trans>It is locked in this browser before it is sent.</Trans>} required maxLength={LONGEST} rows={5} />
       <Button type="submit" look="main" busy={send.isPending && <Trans>Sending…</Trans>}><Trans>Send</Trans></Button>
     </form>
-  );
-}
-
-/** Somebody has a new key: whoever writes is told before anything is sealed to it. */
-function NewKeys({ patient, messages, memory, onDone }: { patient: string; onDone: () => void } & Pick<ReturnType<typeof useMailbox>, 'messages' | 'memory'>) {
-  const query = useQuery({
-    queryKey: [patient, 'new-keys'],
-    queryFn: async () => {
-      const all = await messages.logs(patient);
-      const news = await Promise.all(all.map((log) => hasNewKey(memory, log)));
-      return all.filter((_, at) => news[at]);
-    },
-    gcTime: 0,
-    staleTime: 0,
-  });
-  return (
-    <Loaded query={query} lines={2}>
-      {(logs) => (
-        <div className="notice warning" role="alert">
-          <p className="notice-title"><Trans>Somebody in this conversation has a new key</Trans></p>
-          <p><Trans>This happens after a new passphrase or a lost key. To be sure, compare these letters by telephone.</Trans></p>
-          <ul>{logs.map((log) => <li key={log.party}>{log.relationship === 'practice' ? <Trans>Your practice</Trans> : log.relationship === 'patient' ? <Trans>The patient</Trans> : <Trans>Somebody who acts for the patient</Trans>}: <span className="secret">{fingerprint(log)}</span></li>)}</ul>
-          <Button
-            onClick={async () => {
-              for (const log of logs) await accept(memory, log);
-              onDone();
-            }}
-          >
-            <Trans>Use the new key</Trans>
-          </Button>
-        </div>
-      )}
-    </Loaded>
   );
 }

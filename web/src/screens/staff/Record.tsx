@@ -11,14 +11,19 @@ import { Loaded } from '../../ui/Loading';
 import { Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
 import { clinicalDate } from '../../words/dates';
-import { forgetEmergency, useEmergency } from './emergency';
+import { forgetEmergency, rememberEmergency, useEmergency } from './emergency';
 
 export const useRecord = () => useParams({ strict: false }) as { patient: string; result: string; document: string; section: string };
 
 export function useSummary(patient: string) {
   return useQuery({
     queryKey: [patient, 'summary'],
-    queryFn: () => answer(api.GET('/v1/patients/{patient}/summary', { params: { path: { patient } } })),
+    queryFn: async () => {
+      const summary = await answer(api.GET('/v1/patients/{patient}/summary', { params: { path: { patient } } }));
+      // It may have been opened in another tab, or before signing in again.
+      if (summary.emergency_until) rememberEmergency(patient, summary.emergency_until);
+      return summary;
+    },
     staleTime: 10 * 60_000,
   });
 }

@@ -28,9 +28,9 @@ export function Refills() {
         params: { path: { patient: request.patient.id, refill: request.id } },
         body: { decision, ...(reason ? { reason } : {}) },
       })),
-    onSuccess: async () => {
+    onSuccess: async (_, { request }) => {
       setAsking(undefined);
-      await queries.invalidateQueries({ queryKey: ['refills'] });
+      await Promise.all([queries.invalidateQueries({ queryKey: ['refills'] }), queries.invalidateQueries({ queryKey: [request.patient.id, 'prescriptions'] })]);
     },
   });
   const ask = (request: Request, decision: Decision) => {

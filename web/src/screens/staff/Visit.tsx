@@ -43,6 +43,7 @@ export function Visit() {
       setAsking(undefined);
       await queries.invalidateQueries({ queryKey: key });
       await queries.invalidateQueries({ queryKey: ['schedule'] });
+      await queries.invalidateQueries({ queryKey: [patient, 'summary'] });
     },
     // Somebody else may have been faster: what is shown is then as it stands.
     onError: () => queries.invalidateQueries({ queryKey: key }),
