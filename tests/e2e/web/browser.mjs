@@ -223,9 +223,17 @@ async function worded(page, name) {
   assert.deepEqual(texts.filter((text) => CODES.some((code) => code.test(text))), [], `${name} is in plain words`);
 }
 
+/** What is typed is in no history of the browser's, but for what signs somebody in. */
+async function unremembered(page, name) {
+  const fields = await page.evaluate(() =>
+    [...document.querySelectorAll('input:is([type=text], [type=email], [type=tel], [type=search], :not([type]))')].filter((node) => !node.hidden && !node.autocomplete).map((node) => node.name));
+  assert.deepEqual(fields, [], `${name} says of each field what browsers may offer`);
+}
+
 /** Accessible in both themes, at every width without scrolling sideways, and whole at 400 %. */
 export async function examine(page, name) {
   await worded(page, name);
+  await unremembered(page, name);
   for (const theme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme: theme });
     await accessible(page, `${name} ${theme}`);

@@ -31,9 +31,10 @@ function useAround({ label, hint, wrong: own, name = '' }: Around & { name?: str
   };
 }
 
-export function TextField({ label, hint, wrong, ...input }: Around & InputHTMLAttributes<HTMLInputElement>) {
+/** What is typed into it is in no history of the browser's unless it says what it is. */
+export function TextField({ label, hint, wrong, autoComplete = 'off', ...input }: Around & InputHTMLAttributes<HTMLInputElement>) {
   const { control, wrap } = useAround({ label, hint, wrong, name: input.name });
-  return wrap(<input {...input} {...control} />);
+  return wrap(<input autoComplete={autoComplete} {...input} {...control} />);
 }
 
 export function TextArea({ label, hint, wrong, ...input }: Around & TextareaHTMLAttributes<HTMLTextAreaElement>) {

@@ -129,7 +129,7 @@ export function Compose({ patient, thread, send }: Props) {
           <SelectField name="category" label={<Trans>What is it about?</Trans>} value={category} onChange={(event) => setCategory(event.target.value)}>
             {CATEGORIES.map((one) => <option key={one} value={one}>{inWords(one)}</option>)}
           </SelectField>
-          <TextField name="subject" label={<Trans>Subject</Trans>} value={subject} readOnly={state === 'reading'} maxLength={150} autoComplete="off" onChange={(event) => setSubject(event.target.value)} wrong={wrong.subject && <Trans>Write a few words.</Trans>} required />
+          <TextField name="subject" label={<Trans>Subject</Trans>} value={subject} readOnly={state === 'reading'} maxLength={150} onChange={(event) => setSubject(event.target.value)} wrong={wrong.subject && <Trans>Write a few words.</Trans>} required />
         </>
       )}
       <TextArea name="text" rows={6} label={thread ? <Trans>Your answer</Trans> : <Trans>Your message</Trans>} value={text} readOnly={state === 'reading'} maxLength={LONGEST} onChange={(event) => setText(event.target.value)} wrong={wrong.text && <Trans>Write your message.</Trans>} required />

@@ -54,7 +54,7 @@ export function Mail({ children }: { children: ReactNode }) {
           >
             {/* So that password managers keep it apart from the password. */}
             <input type="text" name="username" autoComplete="username" defaultValue="messages" hidden readOnly />
-            <TextField name="passphrase" type="password" label={<Trans>Passphrase</Trans>} autoComplete="off" required />
+            <TextField name="passphrase" type="password" label={<Trans>Passphrase</Trans>} required />
             <div className="actions">
               <Button type="submit" look="main"><Trans>Open</Trans></Button>
               <Button onClick={() => asked.answer(undefined)}><Trans>Not now</Trans></Button>

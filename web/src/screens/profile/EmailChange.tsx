@@ -60,8 +60,8 @@ export function EmailChange() {
           {ask.data.sent
             ? <Notice><p><Trans>Two e-mails are on their way. The codes are good until {until}.</Trans></p></Notice>
             : <Notice kind="warning"><p><Trans>An e-mail could not be sent. Ask for the codes again.</Trans></p></Notice>}
-          <TextField name="old" label={<Trans>Code from the old address</Trans>} wrong={wrong && <Trans>Enter both codes.</Trans>} autoComplete="off" className="code-input" required />
-          <TextField name="new" label={<Trans>Code from the new address</Trans>} autoComplete="off" className="code-input" required />
+          <TextField name="old" label={<Trans>Code from the old address</Trans>} wrong={wrong && <Trans>Enter both codes.</Trans>} className="code-input" required />
+          <TextField name="new" label={<Trans>Code from the new address</Trans>} className="code-input" required />
           <div className="actions">
             <Button type="submit" look="main" busy={confirm.isPending && <Trans>Saving…</Trans>}><Trans>Change the address</Trans></Button>
             <Button onClick={() => { ask.reset(); confirm.reset(); }}><Trans>Start again</Trans></Button>

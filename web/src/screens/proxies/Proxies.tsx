@@ -147,8 +147,8 @@ function Grant({ patient, onClose }: { patient: string; onClose: (done: boolean)
           grant.mutate({ name: text('name'), email: text('email'), relationship: text('relationship') as (typeof RELATIONSHIPS)[number], categories, until: text('until') });
         }}
       >
-        <TextField name="name" label={<Trans>Their name</Trans>} maxLength={100} wrong={field('name')} autoComplete="off" required />
-        <TextField name="email" type="email" label={<Trans>Their e-mail address</Trans>} hint={<Trans>They sign in with it. If they have no account, we send them an invitation.</Trans>} wrong={field('email')} autoComplete="off" required />
+        <TextField name="name" label={<Trans>Their name</Trans>} maxLength={100} wrong={field('name')} required />
+        <TextField name="email" type="email" label={<Trans>Their e-mail address</Trans>} hint={<Trans>They sign in with it. If they have no account, we send them an invitation.</Trans>} wrong={field('email')} required />
         <SelectField name="relationship" label={<Trans>Who they are to you</Trans>}>
           {RELATIONSHIPS.map((one) => <option key={one} value={one}>{inWords(one)}</option>)}
         </SelectField>

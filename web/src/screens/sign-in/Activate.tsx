@@ -84,9 +84,9 @@ export function Activate() {
             }
           }}
         >
-          <TextField name="mrn" defaultValue={entered.mrn} label={<Trans>Record number</Trans>} hint={<Trans>It is at the top of the letter.</Trans>} wrong={field('mrn')} autoComplete="off" required />
+          <TextField name="mrn" defaultValue={entered.mrn} label={<Trans>Record number</Trans>} hint={<Trans>It is at the top of the letter.</Trans>} wrong={field('mrn')} required />
           <TextField name="birth_date" defaultValue={entered.birth_date} type="date" label={<Trans>Date of birth</Trans>} wrong={field('birth_date')} autoComplete="bday" required />
-          <TextField name="code" defaultValue={entered.code} label={<Trans>Code from the letter</Trans>} hint={<Trans>Four groups of letters and numbers, with dashes between them.</Trans>} wrong={field('code')} autoComplete="off" autoCapitalize="characters" spellCheck={false} required />
+          <TextField name="code" defaultValue={entered.code} label={<Trans>Code from the letter</Trans>} hint={<Trans>Four groups of letters and numbers, with dashes between them.</Trans>} wrong={field('code')} autoCapitalize="characters" spellCheck={false} required />
           <TextField name="email" defaultValue={entered.email} type="email" label={<Trans>Your e-mail address</Trans>} hint={<Trans>You will sign in with it.</Trans>} wrong={field('email')} autoComplete="email" required />
           <Button type="submit" look="main" busy={busy && <Trans>Checking…</Trans>}><Trans>Continue</Trans></Button>
         </form>

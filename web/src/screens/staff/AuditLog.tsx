@@ -60,11 +60,11 @@ export function AuditLog() {
       >
         <p className="hint"><Trans>Numbers stand for people. You find them in a concern, in a result held back, or in the log. Without a number you see what no account and no patient is named in, such as sign-ins that failed.</Trans></p>
         <div className="side-by-side">
-          <TextField label={<Trans>Number of the patient</Trans>} wrong={wrong.patient} value={criteria.patient} onChange={(event) => set({ patient: event.currentTarget.value.trim() })} autoComplete="off" spellCheck={false} maxLength={40} />
-          <TextField label={<Trans>Number of the account</Trans>} wrong={wrong.actor} value={criteria.actor} onChange={(event) => set({ actor: event.currentTarget.value.trim() })} autoComplete="off" spellCheck={false} maxLength={40} />
+          <TextField label={<Trans>Number of the patient</Trans>} wrong={wrong.patient} value={criteria.patient} onChange={(event) => set({ patient: event.currentTarget.value.trim() })} spellCheck={false} maxLength={40} />
+          <TextField label={<Trans>Number of the account</Trans>} wrong={wrong.actor} value={criteria.actor} onChange={(event) => set({ actor: event.currentTarget.value.trim() })} spellCheck={false} maxLength={40} />
         </div>
         <div className="side-by-side">
-          <TextField label={<Trans>What was done</Trans>} hint={<Trans>As the log calls it, such as profile.read. Leave it empty for everything.</Trans>} wrong={wrong.action} value={criteria.action} onChange={(event) => set({ action: event.currentTarget.value.trim() })} autoComplete="off" autoCapitalize="none" spellCheck={false} maxLength={81} />
+          <TextField label={<Trans>What was done</Trans>} hint={<Trans>As the log calls it, such as profile.read. Leave it empty for everything.</Trans>} wrong={wrong.action} value={criteria.action} onChange={(event) => set({ action: event.currentTarget.value.trim() })} autoCapitalize="none" spellCheck={false} maxLength={81} />
           <SelectField label={<Trans>How it ended</Trans>} value={criteria.outcome} onChange={(event) => set({ outcome: event.currentTarget.value })}>
             <option value="">{t`All`}</option>
             {OUTCOMES.map((one) => <option key={one} value={one}>{outcomes[one]}</option>)}

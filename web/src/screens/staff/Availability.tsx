@@ -102,7 +102,7 @@ function Form({ rules: before, first, save }: { rules: Rules; first: boolean; sa
           <TextField name="specialty" label={<Trans>Specialty</Trans>} value={specialty} onChange={(event) => {
             setTyped(event.currentTarget.value);
             setWrong(undefined);
-          }} required maxLength={40} list="specialties" autoComplete="off" />
+          }} required maxLength={40} list="specialties" />
           <datalist id="specialties">{specialtyNames().map((one) => <option key={one} value={one} />)}</datalist>
           <SelectField name="time_zone" label={<Trans>Time zone</Trans>} value={rules.time_zone} onChange={(event) => set({ time_zone: event.currentTarget.value })}>
             {[...new Set([rules.time_zone, ...ZONES])].map((zone) => <option key={zone} value={zone}>{zone.replaceAll('_', ' ')}</option>)}

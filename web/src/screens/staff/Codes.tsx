@@ -34,7 +34,7 @@ export function Codes() {
             if (!issue.isPending) issue.mutate(line(new FormData(event.currentTarget), 'mrn'));
           }}
         >
-          <TextField name="mrn" label={<Trans>Record number</Trans>} autoComplete="off" required maxLength={64} />
+          <TextField name="mrn" label={<Trans>Record number</Trans>} required maxLength={64} />
           <Button type="submit" look="main" busy={issue.isPending && <Trans>One moment…</Trans>}><Trans>Make a code</Trans></Button>
         </form>
       )}

@@ -43,8 +43,8 @@ export function Disclose({ patient, onClose, onDone }: { patient: string; onClos
   return (
     <FormDialog title={<Trans>Pass on this patient’s messages?</Trans>} send={<Trans>Open the messages for one hour</Trans>} look="danger" busy={disclose.isPending} error={disclose.error} onClose={onClose} onSend={(said) => disclose.mutate(said)}>
       <p><Trans>The patient sees to whom they go and why, unless an agency had it left out. Do this only where the law asks for it or allows it.</Trans></p>
-      <TextField name="recipient" label={<Trans>Who gets them</Trans>} autoComplete="off" required maxLength={200} />
-      <TextField name="address" label={<Trans>Their address (you can leave this empty)</Trans>} autoComplete="off" maxLength={300} />
+      <TextField name="recipient" label={<Trans>Who gets them</Trans>} required maxLength={200} />
+      <TextField name="address" label={<Trans>Their address (you can leave this empty)</Trans>} maxLength={300} />
       <SelectField name="purpose" label={<Trans>Ground</Trans>}>{PURPOSES.map((one) => <option key={one} value={one}>{say(one)}</option>)}</SelectField>
       <TextArea name="statement" label={<Trans>Why? The patient reads this.</Trans>} required minLength={10} maxLength={500} />
     </FormDialog>

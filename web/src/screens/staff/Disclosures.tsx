@@ -43,7 +43,7 @@ export function Disclosures() {
           setSought({ patient, from, to, at: Date.now() });
         }}
       >
-        <TextField name="patient" label={<Trans>Number of the patient</Trans>} hint={<Trans>It is in a concern, in a result held back, and in the audit log.</Trans>} wrong={wrong.patient} defaultValue={suggested(queries)?.patient ?? ''} autoComplete="off" spellCheck={false} maxLength={40} />
+        <TextField name="patient" label={<Trans>Number of the patient</Trans>} hint={<Trans>It is in a concern, in a result held back, and in the audit log.</Trans>} wrong={wrong.patient} defaultValue={suggested(queries)?.patient ?? ''} spellCheck={false} maxLength={40} />
         <div className="side-by-side">
           <TextField name="from" type="date" label={<Trans>From (you can leave this empty)</Trans>} />
           <TextField name="to" type="date" label={<Trans>To (you can leave this empty)</Trans>} wrong={wrong.to} />
@@ -185,8 +185,8 @@ function Suspend({ patient, onClose, onDone }: { patient: string; onClose: () =>
       <SelectField name="agency" label={<Trans>Kind of agency</Trans>}>
         {(['health-oversight', 'law-enforcement'] as const).map((one) => <option key={one} value={one}>{say(one)}</option>)}
       </SelectField>
-      <TextField name="recipient" label={<Trans>Agency</Trans>} hint={<Trans>As the disclosures name it.</Trans>} autoComplete="off" required maxLength={200} />
-      <TextField name="official" label={<Trans>Who said it</Trans>} autoComplete="off" required maxLength={200} />
+      <TextField name="recipient" label={<Trans>Agency</Trans>} hint={<Trans>As the disclosures name it.</Trans>} required maxLength={200} />
+      <TextField name="official" label={<Trans>Who said it</Trans>} required maxLength={200} />
       <SelectField label={<Trans>How they said it</Trans>} value={form} onChange={(event) => setForm(event.currentTarget.value as typeof form)}>
         {(['written', 'oral'] as const).map((one) => <option key={one} value={one}>{say(one)}</option>)}
       </SelectField>

@@ -54,8 +54,8 @@ export function Invitation() {
       >
         <SelectField label={<Trans>Role</Trans>} value={role} onChange={(event) => setRole(event.currentTarget.value)}>{ROLES.map((one) => <option key={one} value={one}>{say(one)}</option>)}</SelectField>
         <TwoAdministrators role={role} />
-        <TextField name="email" type="email" label={<Trans>E-mail address</Trans>} autoComplete="off" required maxLength={254} />
-        {role === 'provider' && <TextField name="practitioner" label={<Trans>Number in the directory</Trans>} hint={<Trans>The provider’s id in the practice’s directory.</Trans>} required minLength={36} maxLength={36} autoComplete="off" />}
+        <TextField name="email" type="email" label={<Trans>E-mail address</Trans>} required maxLength={254} />
+        {role === 'provider' && <TextField name="practitioner" label={<Trans>Number in the directory</Trans>} hint={<Trans>The provider’s id in the practice’s directory.</Trans>} required minLength={36} maxLength={36} />}
         <Button type="submit" look="main" busy={invite.isPending && <Trans>Sending…</Trans>}><Trans>Send the invitation</Trans></Button>
       </CheckedForm>
     </Page>

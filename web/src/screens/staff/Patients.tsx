@@ -75,10 +75,10 @@ function Search() {
       >
         <Choice label={t`Search by`} value={by} onChange={setBy} options={[['name', t`Name and date of birth`], ['number', t`Record number`]]} />
         {by === 'number' ? (
-          <TextField name="mrn" label={<Trans>Record number</Trans>} autoComplete="off" required maxLength={64} />
+          <TextField name="mrn" label={<Trans>Record number</Trans>} required maxLength={64} />
         ) : (
           <>
-            <TextField name="family" label={<Trans>Family name</Trans>} hint={<Trans>Accents, hyphens and capital letters do not matter. Former names count.</Trans>} autoComplete="off" required maxLength={100} />
+            <TextField name="family" label={<Trans>Family name</Trans>} hint={<Trans>Accents, hyphens and capital letters do not matter. Former names count.</Trans>} required maxLength={100} />
             <TextField name="birth_date" type="date" label={<Trans>Date of birth</Trans>} required />
             <SelectField name="match" label={<Trans>The name</Trans>}>
               <option value="exact">{t`is exactly this`}</option>

@@ -43,7 +43,7 @@ export function Users() {
           void queries.invalidateQueries({ queryKey: ['users'] });
         }}
       >
-        <TextField name="search" label={<Trans>E-mail address begins with</Trans>} autoComplete="off" maxLength={254} />
+        <TextField name="search" label={<Trans>E-mail address begins with</Trans>} maxLength={254} />
         <SelectField name="role" label={<Trans>Role</Trans>}>
           <option value="">{t`All`}</option>
           {['patient', ...ROLES].map((role) => <option key={role} value={role}>{say(role)}</option>)}
