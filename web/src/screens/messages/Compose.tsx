@@ -76,6 +76,7 @@ export function Compose({ patient, thread, send }: Props) {
   useEffect(() => {
     if (state !== 'ready' || sent.current) return undefined;
     const keep = () => {
+      if (sent.current) return;
       unkept.current = undefined;
       const empty = !text && !subject && attachments.length === 0;
       const work = empty ? drafts.discard(place) : drafts.save(place, { category, subject, text, attachments });
@@ -90,12 +91,14 @@ export function Compose({ patient, thread, send }: Props) {
 
   const sending = useMutation({
     mutationFn: async (written: Written) => {
-      await send(written);
+      // Kept once more until it is sent, and nothing of it afterwards: `send` may lead elsewhere.
       sent.current = true;
       unkept.current = undefined;
-      // It is sent, whatever becomes of its draft.
+      await drafts.save(place, { category, subject, text, attachments }).catch(() => undefined);
+      await send(written);
       await drafts.discard(place).catch(() => undefined);
     },
+    onError: () => { sent.current = false; },
     onSuccess: () => {
       setSubject('');
       setText('');
