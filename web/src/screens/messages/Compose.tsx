@@ -94,9 +94,9 @@ export function Compose({ patient, thread, send }: Props) {
       // Kept once more until it is sent, and nothing of it afterwards: `send` may lead elsewhere.
       sent.current = true;
       unkept.current = undefined;
-      await drafts.save(place, { category, subject, text, attachments }).catch(() => undefined);
+      if (state === 'ready') await drafts.save(place, { category, subject, text, attachments }).catch(() => undefined);
       await send(written);
-      await drafts.discard(place).catch(() => undefined);
+      if (state === 'ready') await drafts.discard(place).catch(() => undefined);
     },
     onError: () => { sent.current = false; },
     onSuccess: () => {
