@@ -780,13 +780,13 @@ test('who was offline until the token ran out is signed in still', async () => {
   await context.clock.install();
   await signInAs(page, account);
   await settled(page);
-  await context.clock.fastForward('06:00');
-  await page.keyboard.press('Shift');
   let asked = 0;
   await page.route('**/cognito/', (route) => {
     asked += 1;
     return route.abort();
   });
+  await context.clock.fastForward('06:00');
+  await page.keyboard.press('Shift');
   await page.getByRole('navigation').getByRole('link', { name: 'Prescriptions' }).click();
   await page.getByRole('alert').getByText('We cannot reach the portal').waitFor();
   assert.ok(asked > 0, 'a new token was asked for');
