@@ -546,7 +546,11 @@ async fn finding(world: &World, runs: &mut Runs) {
 /// What is open is offered to somebody who waits; then nobody waits for anything else.
 async fn offering(world: &World, runs: &mut Runs) {
     world.waits().await;
-    let function = Function::new(&world.stack, "offer-openings");
+    let recorder = Recorder::default();
+    // Tomorrow, at ten or eleven o'clock in New York: by night nothing is offered by text message.
+    let now = hour(15) - SignedDuration::from_hours(24);
+    let service = offer_openings::service_at(&world.stack.aws(&recorder), move || now);
+    let function = Function::of(recorder, service.unwrap());
     let event = || json!({"source": "aws.events"});
     let cold = handle(&function, event()).await;
     let warm = handle(&function, event()).await;
