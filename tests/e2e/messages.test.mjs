@@ -201,7 +201,7 @@ test('the copy of the record has the messages, which the browser adds', { timeou
 test('a privacy officer passes messages on, and the patient hears to whom and why', async () => {
   const token = await signedIn(accounts.find((one) => one.role === 'privacy-officer'));
   const officer = () => new Messages(call(token), { account: claims(token).sub, owner: 'providers' }, memory());
-  await assert.rejects(officer().read(patient, thread), { problem: 'not-found' });
+  await assert.rejects(officer().read(patient, thread), ({ refusal }) => refusal?.problem === 'not-found');
   const said = { purpose: 'judicial-proceeding', statement: 'The court asks for it', recipient: 'County court' };
   const headers = { 'idempotency-key': randomUUID() };
   const disclosed = await api('POST', `/v1/patients/${patient}/disclosures`, { token, headers, body: said });

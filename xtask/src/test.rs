@@ -17,7 +17,7 @@ use crate::tools::{self, Set, succeed};
 
 const STEPS: u8 = 7;
 
-/// Runs everything; the first step that fails ends it.
+/// Runs everything; the first step that fails ends it, but for journeys, which all run.
 pub async fn run() -> Result<()> {
     // Read before `cargo test` builds this program anew: the running one's file is then gone.
     let xtask = std::env::current_exe()?;
@@ -68,12 +68,14 @@ pub async fn run() -> Result<()> {
     ])
     .await?;
 
-    // Each finds a portal where nothing has happened yet.
+    // Each finds a portal where nothing has happened yet, and one that fails hides nothing of the other.
     steps.begin("Journeys of clients, on a portal of their own");
-    on_a_fresh_portal(&xtask, &browser, "journeys").await?;
+    let clients = on_a_fresh_portal(&xtask, &browser, "journeys").await;
 
     steps.begin("Journeys of browsers, on another");
-    on_a_fresh_portal(&xtask, &browser, "browsers").await?;
+    let browsers = on_a_fresh_portal(&xtask, &browser, "browsers").await;
+    clients.context("the journeys of clients failed")?;
+    browsers.context("the journeys of browsers failed")?;
     steps.end();
     Ok(())
 }
