@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { confirmSignIn, fetchAuthSession, signIn } from 'aws-amplify/auth';
-import { accounts, api, audit, code, cognito, dynamodb, firstSignIn, invoke, newBrowser, pause, portal, signedIn } from './portal.mjs';
+import { accounts, api, audit, code, cognito, dynamodb, firstSignIn, invoke, newBrowser, pause, portal, signedIn, tokenFor } from './portal.mjs';
 
 const account = (role) => accounts.find((one) => one.role === role);
 const email = `doctor.${randomUUID().slice(0, 8)}@example.org`;
@@ -29,7 +29,7 @@ const update = (body) =>
 
 /** An access token is good for five minutes; this one is renewed when that is nearly over. */
 async function signInAdmin() {
-  admin = await signedIn(account('admin'));
+  admin = await tokenFor(account('admin'));
 }
 
 /** A sign-in within the second of a sign-out is refused as well. */
@@ -37,7 +37,7 @@ const nextSecond = () => pause(1100);
 
 test('an administrator invites a provider, who sets up a second factor', async () => {
   await signInAdmin();
-  const demo = await signedIn(account('provider'));
+  const demo = await tokenFor(account('provider'));
   const own = await whoAmI(demo);
   const row = await dynamodb('GetItem', {
     TableName: portal.outputs.AccountsTableName,
@@ -200,7 +200,7 @@ test('what somebody changes in Cognito behind the portal is put right', async ()
 });
 
 test('an administrator gives a patient a code and sees nothing of any patient', async () => {
-  const patient = await signedIn(account('patient'));
+  const patient = await tokenFor(account('patient'));
   const own = (await whoAmI(patient)).json.patient;
   const { json: profile } = await api('GET', `/v1/patients/${own}/profile`, { token: patient });
   await signInAdmin();

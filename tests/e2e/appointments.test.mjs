@@ -4,15 +4,14 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { accounts, api, audit, invoke, mails, signedIn } from './portal.mjs';
+import { accounts, api, audit, claims, invoke, mails, tokenFor } from './portal.mjs';
 
 const provider = accounts.find((account) => account.role === 'provider');
 const [one, other] = accounts.filter((account) => account.role === 'patient');
-const claims = (jwt) => JSON.parse(Buffer.from(jwt.split('.')[1], 'base64url').toString());
 
-const providers = await signedIn(provider);
-const patients = await signedIn(one);
-const others = await signedIn(other);
+const providers = await tokenFor(provider);
+const patients = await tokenFor(one);
+const others = await tokenFor(other);
 const { json: { patient } } = await api('GET', '/v1/account', { token: patients });
 const { json: { patient: neighbour } } = await api('GET', '/v1/account', { token: others });
 

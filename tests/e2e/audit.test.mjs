@@ -4,7 +4,7 @@ import test from 'node:test';
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { accounts, api, audit, dynamodb, home, invoke, logs, pause, portal, signedIn } from './portal.mjs';
+import { accounts, api, audit, dynamodb, home, invoke, logs, pause, portal, tokenFor } from './portal.mjs';
 
 /** What `cargo xtask verify-audit` says, and whether it found nothing. */
 async function verify() {
@@ -40,7 +40,7 @@ const account = accounts.find((one) => one.role === 'patient');
 let record;
 
 test('after ordinary use all is as it was written', async () => {
-  const token = await signedIn(account);
+  const token = await tokenFor(account);
   const { json } = await api('GET', '/v1/account', { token });
   assert.equal((await api('GET', `/v1/patients/${json.patient}/profile`, { token })).status, 200);
   const records = await audit(`PATIENT#${json.patient}`);

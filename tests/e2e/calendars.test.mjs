@@ -6,12 +6,12 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { accounts, api, audit, dynamodb, invoke, logs, mails, portal, signedIn, texts } from './portal.mjs';
+import { accounts, api, audit, dynamodb, invoke, logs, mails, portal, texts, tokenFor } from './portal.mjs';
 
 const provider = accounts.find((account) => account.role === 'provider');
 const [one] = accounts.filter((account) => account.role === 'patient');
-const providers = await signedIn(provider);
-const patients = await signedIn(one);
+const providers = await tokenFor(provider);
+const patients = await tokenFor(one);
 const { json: { patient } } = await api('GET', '/v1/account', { token: patients });
 
 const DAY = 86_400_000;

@@ -3,10 +3,9 @@
 
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { accounts, api, audit, dynamodb, portal, signedIn } from './portal.mjs';
+import { accounts, api, audit, claims, dynamodb, portal, tokenFor } from './portal.mjs';
 
 const provider = accounts.find((account) => account.role === 'provider');
-const claims = (jwt) => JSON.parse(Buffer.from(jwt.split('.')[1], 'base64url').toString());
 
 const started = new Date().toISOString();
 /** The provider's records of this run, in a partition. */
@@ -41,7 +40,7 @@ async function scan(table, filter, values) {
 }
 
 test('a provider lists their patients, newest activity first', async () => {
-  token = await signedIn(provider);
+  token = await tokenFor(provider);
   const row = await dynamodb('GetItem', {
     TableName: portal.outputs.AccountsTableName,
     Key: { pk: { S: `ACCOUNT#${claims(token).sub}` } },

@@ -4,7 +4,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createHash, randomUUID } from 'node:crypto';
-import { accounts, api, audit, pause, sends, signedIn } from './portal.mjs';
+import { accounts, api, audit, pause, sends, tokenFor } from './portal.mjs';
 
 /** A PDF of one page, with entries of its catalog. */
 function pdf(catalog = '') {
@@ -60,7 +60,7 @@ async function inspected(id) {
 }
 
 test('a patient uploads a PDF and gets it back', async () => {
-  token = await signedIn(patientAccount);
+  token = await tokenFor(patientAccount);
   ({ json: { patient } } = await api('GET', '/v1/account', { token }));
   const file = pdf();
   const announced = await announce('referral.pdf', file);
@@ -119,7 +119,7 @@ test('the list has what was uploaded and what the practice wrote', async () => {
 
 test('a provider looks at it, and then it stays', async () => {
   const patientToken = token;
-  const provider = await signedIn(providerAccount);
+  const provider = await tokenFor(providerAccount);
   const reviewed = await documents('POST', `/${kept}/review`, provider);
   assert.equal(reviewed.status, 200, reviewed.text);
   const deleted = await documents('DELETE', `/${kept}`, patientToken);

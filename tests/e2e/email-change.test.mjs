@@ -4,7 +4,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { accounts, api, audit, cognito, firstSignIn, mails, pause, signedIn } from './portal.mjs';
+import { accounts, api, audit, cognito, firstSignIn, mails, pause, signedIn, tokenFor } from './portal.mjs';
 
 const granter = accounts.find((account) => account.role === 'patient');
 const address = (name) => `${name}.${randomUUID().slice(0, 8)}@example.org`;
@@ -26,7 +26,7 @@ async function lastCode(to) {
 }
 
 test('somebody has an account', async () => {
-  const granters = await signedIn(granter);
+  const granters = await tokenFor(granter);
   const { json } = await api('GET', '/v1/account', { token: granters });
   const until = new Date(Date.now() + 30 * 86_400_000).toISOString().slice(0, 10);
   const proxies = `/v1/patients/${json.patient}/proxies`;

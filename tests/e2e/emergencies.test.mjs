@@ -3,7 +3,7 @@
 
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { accounts, api, audit, dynamodb, portal, signedIn } from './portal.mjs';
+import { accounts, api, audit, dynamodb, portal, tokenFor } from './portal.mjs';
 
 const as = (role) => accounts.find((account) => account.role === role);
 const explanation = 'Zyxw was brought in unconscious, and nothing is known of allergies';
@@ -19,7 +19,7 @@ const read = (path) => api('GET', `/v1/patients/${patient}/${path}`, { token: pr
 const breakGlass = (body) => api('POST', `/v1/patients/${patient}/break-glass`, { token: provider, body });
 
 test('a provider off the care team finds nothing', async () => {
-  provider = await signedIn(as('provider'));
+  provider = await tokenFor(as('provider'));
   patient = await notTreatedBy(await practitioner());
   assert.equal((await read('profile')).status, 404);
   assert.equal((await read('lab-results')).status, 404);
@@ -54,7 +54,7 @@ test('what is read with it is marked in the audit log', async () => {
 });
 
 test('the privacy officer finds it in the list, and opens it without the record', async () => {
-  officer = await signedIn(as('privacy-officer'));
+  officer = await tokenFor(as('privacy-officer'));
   const list = await api('GET', '/v1/access-concerns?state=open', { token: officer });
   assert.equal(list.status, 200, list.text);
   const raised = list.json.concerns.filter((one) => one.grant === grant);

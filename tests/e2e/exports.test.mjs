@@ -3,10 +3,10 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createHash, randomUUID } from 'node:crypto';
-import { accounts, api, audit, pause, signedIn } from './portal.mjs';
+import { accounts, api, audit, pause, tokenFor } from './portal.mjs';
 
 const [patient, neighbour] = accounts.filter((account) => account.role === 'patient');
-const token = await signedIn(patient);
+const token = await tokenFor(patient);
 const { json: { patient: own } } = await api('GET', '/v1/account', { token });
 const path = `/v1/patients/${own}/exports`;
 
@@ -54,7 +54,7 @@ test('a link is good for its file, and nobody else gets one', async () => {
   ]) {
     assert.equal((await fetch(change(link.url))).status, 403, String(change));
   }
-  const theirs = await signedIn(neighbour);
+  const theirs = await tokenFor(neighbour);
   const stolen = await api('GET', `${path}?export=${made.id}&file=fhir`, { token: theirs });
   assert.equal(stolen.status, 404, stolen.text);
 });

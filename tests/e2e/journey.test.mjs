@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { confirmSignIn, fetchAuthSession, signIn } from 'aws-amplify/auth';
-import { accounts, api, audit, code, dynamodb, issueCode, newBrowser, pause, portal, signedIn, wrongCode } from './portal.mjs';
+import { accounts, api, audit, claims, code, dynamodb, issueCode, newBrowser, pause, portal, signedIn, tokenFor, wrongCode } from './portal.mjs';
 
 const samples = new URL('../data/synthea/', import.meta.url);
 const bundle = (part) => {
@@ -264,7 +264,7 @@ test('five wrong codes end an activation, whatever comes after', async () => {
 
 test('a provider reads the profile and labs of a patient on whose care team they are, and of no other', async () => {
   const provider = accounts.find((account) => account.role === 'provider');
-  const theirs = await signedIn(provider);
+  const theirs = await tokenFor(provider);
   const row = await dynamodb('GetItem', {
     TableName: portal.outputs.AccountsTableName,
     Key: { pk: { S: `ACCOUNT#${claims(theirs).sub}` } },
@@ -290,7 +290,7 @@ test('a provider reads the profile and labs of a patient on whose care team they
 });
 
 test('an administrator sees no patient', async () => {
-  const theirs = await signedIn(accounts.find((account) => account.role === 'admin'));
+  const theirs = await tokenFor(accounts.find((account) => account.role === 'admin'));
   for (const operation of ['dashboard', 'profile', 'lab-results']) {
     assert.equal((await api('GET', `/v1/patients/${own}/${operation}`, { token: theirs })).status, 404);
   }
@@ -312,10 +312,6 @@ async function fetchTokens(options) {
   const { tokens } = await fetchAuthSession(options);
   if (!tokens) throw new Error('no tokens');
   return { token: tokens.accessToken.toString(), idToken: tokens.idToken.toString() };
-}
-
-function claims(jwt) {
-  return JSON.parse(Buffer.from(jwt.split('.')[1], 'base64url').toString());
 }
 
 function labs() {

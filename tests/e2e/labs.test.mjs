@@ -3,10 +3,9 @@
 
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { accounts, api, audit, dynamodb, portal, signedIn } from './portal.mjs';
+import { accounts, api, audit, claims, dynamodb, portal, tokenFor } from './portal.mjs';
 
 const by = (role) => accounts.find((account) => account.role === role);
-const claims = (jwt) => JSON.parse(Buffer.from(jwt.split('.')[1], 'base64url').toString());
 const row = async (table, pk) => (await dynamodb('GetItem', { TableName: portal.outputs[table], Key: { pk: { S: pk } } })).Item;
 
 let patient;
@@ -35,7 +34,7 @@ async function all(path, list, as = token) {
 }
 
 test('a patient pages through their results, each with its report', async () => {
-  token = await signedIn(by('patient'));
+  token = await tokenFor(by('patient'));
   ({ patient: { S: patient } } = await row('AccountsTableName', `ACCOUNT#${claims(token).sub}`));
   results = await all('lab-results', 'results');
   assert.ok(results.length > 1);
@@ -72,7 +71,7 @@ test('and every section of the health record has what it counts', async () => {
 });
 
 test('a provider holds a result, and the privacy officer sees that it is held', async () => {
-  provider = await signedIn(by('provider'));
+  provider = await tokenFor(by('provider'));
   const { json } = await api('GET', '/v1/my-patients?limit=50', { token: provider });
   assert.ok(json.patients.some((one) => one.id === patient), 'the demo provider treats the first demo patient');
   const [first] = await all('lab-results', 'results', provider);
@@ -89,7 +88,7 @@ test('a provider holds a result, and the privacy officer sees that it is held', 
   assert.ok(results.some((result) => result.id === first.id));
   const hidden = await get(`lab-results/${first.id}`);
   assert.deepEqual(Object.keys(hidden.json).sort(), ['effective', 'hold', 'id']);
-  officer = await signedIn(by('privacy-officer'));
+  officer = await tokenFor(by('privacy-officer'));
   const holds = await api('GET', '/v1/lab-holds', { token: officer });
   assert.equal(holds.status, 200, holds.text);
   assert.ok(holds.json.holds.some((hold) => hold.result === first.id && hold.reason === body.reason));

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Messages, addMessages } from '../../web/dist/messages/index.js';
-import { accounts, api, audit, dynamodb, home, logs, pause, portal, signedIn } from './portal.mjs';
+import { accounts, api, audit, claims, dynamodb, home, logs, pause, portal, tokenFor } from './portal.mjs';
 
 const MARK = 'Xylophone-4711';
 const SUBJECT = `${MARK} about my knee`;
@@ -28,7 +28,6 @@ const call = (token) => async (method, path, body, headers) => {
   return { status: answer.status, json: answer.json };
 };
 
-const claims = (jwt) => JSON.parse(Buffer.from(jwt.split('.')[1], 'base64url').toString());
 
 let patient;
 let account;
@@ -73,8 +72,8 @@ async function everyTable() {
 
 test('a patient writes, and somebody of the care team answers', async () => {
   tokens = {
-    patient: await signedIn(accounts.find((one) => one.role === 'patient')),
-    practice: await signedIn(accounts.find((one) => one.role === 'provider')),
+    patient: await tokenFor(accounts.find((one) => one.role === 'patient')),
+    practice: await tokenFor(accounts.find((one) => one.role === 'provider')),
   };
   account = claims(tokens.patient).sub;
   patient = (await api('GET', '/v1/account', { token: tokens.patient })).json.patient;
@@ -115,7 +114,7 @@ test('fifty at once, from both sides: one order for all, none lost, unread exact
 });
 
 test('somebody who does not treat the patient has neither the thread nor, by it, its key', async () => {
-  const token = await signedIn(accounts.find((one) => one.role === 'admin'));
+  const token = await tokenFor(accounts.find((one) => one.role === 'admin'));
   const listed = await api('GET', `/v1/patients/${patient}/threads`, { token: tokens.patient });
   assert.deepEqual(listed.json.practice, { reply_within_hours: 48, emergency_number: '911' });
   for (const path of [`/v1/patients/${patient}/threads`, `/v1/patients/${patient}/threads/${thread}`]) {
@@ -199,7 +198,7 @@ test('the copy of the record has the messages, which the browser adds', { timeou
 });
 
 test('a privacy officer passes messages on, and the patient hears to whom and why', async () => {
-  const token = await signedIn(accounts.find((one) => one.role === 'privacy-officer'));
+  const token = await tokenFor(accounts.find((one) => one.role === 'privacy-officer'));
   const officer = () => new Messages(call(token), { account: claims(token).sub, owner: 'providers' }, memory());
   await assert.rejects(officer().read(patient, thread), ({ refusal }) => refusal?.problem === 'not-found');
   const said = { purpose: 'judicial-proceeding', statement: 'The court asks for it', recipient: 'County court' };

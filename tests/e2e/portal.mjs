@@ -1,8 +1,8 @@
 // A running portal as a client sees it, and its audit table as its operator does.
 
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Amplify } from 'aws-amplify';
 import { confirmSignIn, fetchAuthSession, signIn } from 'aws-amplify/auth';
@@ -45,16 +45,24 @@ export function issueCode(mrn, birthDate) {
 }
 
 const PERIOD = 30_000;
-const shown = join(home, 'codes-shown.json');
+const shown = join(home, 'codes-shown');
 
 /** The authenticator's code; never one that any journey was shown before: a code is good once. */
 export async function code(secret) {
   const totp = new TOTP({ secret, period: PERIOD / 1000 });
-  const used = existsSync(shown) ? JSON.parse(readFileSync(shown, 'utf8')) : {};
-  while (Math.floor(Date.now() / PERIOD) === used[secret]) await pause(500);
-  used[secret] = Math.floor(Date.now() / PERIOD);
-  writeFileSync(shown, JSON.stringify(used));
-  return totp.generate();
+  const whose = createHash('sha256').update(secret).digest('hex');
+  mkdirSync(shown, { recursive: true });
+  for (;;) {
+    const timestamp = Date.now();
+    try {
+      // Whoever makes the file has the code, though several journeys run at once.
+      writeFileSync(join(shown, `${whose}-${Math.floor(timestamp / PERIOD)}`), '', { flag: 'wx' });
+      return totp.generate({ timestamp });
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+      await pause(500);
+    }
+  }
 }
 
 /** Signs somebody in with both factors, in a browser of their own; the access token. */
@@ -66,6 +74,22 @@ export async function signedIn({ email, password, totp_secret: secret }) {
   if (nextStep.signInStep !== 'DONE') throw new Error(`sign-in ended at ${nextStep.signInStep}`);
   const { tokens } = await fetchAuthSession();
   return tokens.accessToken.toString();
+}
+
+/** What a token says. */
+export const claims = (jwt) => JSON.parse(Buffer.from(jwt.split('.')[1], 'base64url').toString());
+
+/**
+ * The access token of a demo account, for whoever needs no session of their own. Files of journeys share
+ * it as long as it is good for three minutes: another sign-in has to wait for another code.
+ */
+export async function tokenFor(account) {
+  const file = join(home, `token-${account.email}`);
+  const kept = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+  if (kept && claims(kept).exp * 1000 - Date.now() > 180_000) return kept;
+  const token = await signedIn(account);
+  writeFileSync(file, token, { mode: 0o600 });
+  return token;
 }
 
 /** The first sign-in of somebody who got a temporary password; their authenticator's secret. */

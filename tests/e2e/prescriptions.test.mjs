@@ -4,7 +4,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { accounts, api, audit, signedIn } from './portal.mjs';
+import { accounts, api, audit, tokenFor } from './portal.mjs';
 
 const as = (role) => accounts.find((account) => account.role === role);
 
@@ -21,7 +21,7 @@ const own = (path, method = 'GET', body = undefined, headers = {}) =>
 const key = () => ({ 'idempotency-key': randomUUID() });
 
 test('a patient reads what was prescribed, active and past', async () => {
-  token = await signedIn(as('patient'));
+  token = await tokenFor(as('patient'));
   patient = (await api('GET', '/v1/account', { token })).json.patient;
   const active = await own('prescriptions');
   assert.equal(active.status, 200, active.text);
@@ -65,7 +65,7 @@ test('an amendment is asked for, with sixty days to answer', async () => {
 });
 
 test('the provider finds the request on the work list, and answers it', async () => {
-  provider = await signedIn(as('provider'));
+  provider = await tokenFor(as('provider'));
   let found;
   let cursor;
   do {
@@ -90,7 +90,7 @@ test('the provider finds the request on the work list, and answers it', async ()
 });
 
 test('the privacy officer answers the amendment, and reads nothing else', async () => {
-  officer = await signedIn(as('privacy-officer'));
+  officer = await tokenFor(as('privacy-officer'));
   const list = await api('GET', '/v1/amendments?limit=50', { token: officer });
   assert.equal(list.status, 200, list.text);
   assert.ok(list.json.amendments.some((one) => one.id === amendment), list.text);

@@ -4,13 +4,13 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { accounts, api, audit, cognito, firstSignIn, portal, signedIn } from './portal.mjs';
+import { accounts, api, audit, cognito, firstSignIn, portal, signedIn, tokenFor } from './portal.mjs';
 
 const [granter, neighbour] = accounts.filter((account) => account.role === 'patient');
 const until = new Date(Date.now() + 30 * 86_400_000).toISOString().slice(0, 10);
 
-const granters = await signedIn(granter);
-const neighbours = await signedIn(neighbour);
+const granters = await tokenFor(granter);
+const neighbours = await tokenFor(neighbour);
 const { json: { patient: own } } = await api('GET', '/v1/account', { token: granters });
 const path = `/v1/patients/${own}/proxies`;
 
@@ -95,7 +95,7 @@ test('staff are nobody\'s proxies, in words that do not say so', async () => {
 });
 
 test('the practice registers parents of minors alone', async () => {
-  const provider = await signedIn(accounts.find((account) => account.role === 'provider'));
+  const provider = await tokenFor(accounts.find((account) => account.role === 'provider'));
   const body = { email: 'parent@example.org', name: 'A Parent', relationship: 'parent', categories: ['profile'] };
   const headers = { 'idempotency-key': randomUUID() };
   const answer = await api('POST', path, { token: provider, body, headers });

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { accounts, api, audit, dynamodb, pause, portal, sample, sends, signedIn } from './portal.mjs';
+import { accounts, api, audit, claims, dynamodb, pause, portal, sample, sends, signedIn, tokenFor } from './portal.mjs';
 import { Messages } from '../../web/dist/messages/index.js';
 import { Channel } from '../../web/dist/realtime/index.js';
 
@@ -20,7 +20,6 @@ const memory = () => {
   return { get: async (name) => kept.get(name), set: async (name, value) => void kept.set(name, value) };
 };
 
-const claims = (jwt) => JSON.parse(Buffer.from(jwt.split('.')[1], 'base64url').toString());
 
 /** Somebody at a browser: what they hear, and their sockets. */
 class Person {
@@ -75,7 +74,7 @@ let patient;
 let thread;
 
 test('each hears of what the other writes and reads, without asking', async () => {
-  const token = (role) => signedIn(accounts.find((one) => one.role === role));
+  const token = (role) => tokenFor(accounts.find((one) => one.role === role));
   people = {
     patient: new Person(await token('patient'), 'account'),
     practice: new Person(await token('provider'), 'providers'),

@@ -3,7 +3,7 @@
 
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { accounts, api, audit, signedIn } from './portal.mjs';
+import { accounts, api, audit, tokenFor } from './portal.mjs';
 
 const as = (role) => accounts.find((account) => account.role === role);
 const [, other] = accounts.filter((account) => account.role === 'patient');
@@ -24,8 +24,8 @@ const list = async (query = '') => {
 };
 
 test('a provider who does not treat the patient is refused, and the patient sees it', async () => {
-  patient = await signedIn(other);
-  provider = await signedIn(as('provider'));
+  patient = await tokenFor(other);
+  provider = await tokenFor(as('provider'));
   id = (await api('GET', '/v1/account', { token: patient })).json.patient;
   const refused = await api('GET', `/v1/patients/${id}/profile`, { token: provider });
   assert.equal(refused.status, 404, refused.text);
@@ -58,7 +58,7 @@ test('an emergency is in the list with its reason', async () => {
 });
 
 test('and with the review, once the privacy officer has made it', async () => {
-  officer = await signedIn(as('privacy-officer'));
+  officer = await tokenFor(as('privacy-officer'));
   const open = await api('GET', '/v1/access-concerns', { token: officer });
   const glass = open.json.concerns.find((one) => one.patient === id && one.kind === 'break-glass');
   const reviewed = await api('POST', `/v1/access-concerns/${glass.id}/review`, {
@@ -120,7 +120,7 @@ test('every access is on one page of the list, the reading of it as well', async
 test('nobody else reads it', async () => {
   const [first] = accounts.filter((account) => account.role === 'patient');
   for (const account of [first, as('admin')]) {
-    const token = await signedIn(account);
+    const token = await tokenFor(account);
     const answer = await api('GET', `/v1/patients/${id}/record-access`, { token });
     assert.equal(answer.status, 404, answer.text);
   }

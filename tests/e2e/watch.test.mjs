@@ -4,13 +4,13 @@ import test from 'node:test';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { fetchAuthSession } from 'aws-amplify/auth';
-import { accounts, api, audit, cognito, firstSignIn, listen, pause, portal, signedIn } from './portal.mjs';
+import { accounts, api, audit, cognito, firstSignIn, listen, pause, portal, tokenFor } from './portal.mjs';
 
 const as = (role) => accounts.find((account) => account.role === role);
 
 /** An officer of whom nothing is counted yet, signed in. */
 async function newcomer(email) {
-  const token = await signedIn(as('admin'));
+  const token = await tokenFor(as('admin'));
   const headers = { 'idempotency-key': randomUUID() };
   const body = { role: 'privacy-officer', email };
   const { status, text, json } = await api('POST', '/v1/users', { token, body, headers });
@@ -47,7 +47,7 @@ test('a run of refusals reaches the privacy officer, by a record and by a messag
     assert.equal((await api('GET', `/v1/patients/${patient}/profile`, { token })).status, 404);
   }
   const [refused] = await audit(`PATIENT#${patient}`);
-  const officer = await signedIn(as('privacy-officer'));
+  const officer = await tokenFor(as('privacy-officer'));
   const criteria = { action: 'watch.finding', from, to: new Date(Date.now() + 300_000).toISOString() };
   let finding;
   for (let waited = 0; !finding && waited < 60; waited += 1) {

@@ -15,8 +15,9 @@ pub async fn run(check: bool) -> Result<()> {
     let mut command = Command::new(cargo);
     command
         .current_dir(workspace())
-        .args(["run", "--quiet", "--package", "shared"])
-        .args(["--features", "openapi", "--example", "openapi"])
+        // Not of one package: its dependencies are then the ones that the workspace is built with.
+        .args(["run", "--quiet", "--example", "openapi"])
+        .args(["--features", "shared/openapi"])
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .kill_on_drop(true);

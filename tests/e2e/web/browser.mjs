@@ -20,6 +20,9 @@ export const launch = (...more) =>
     args: [...more, '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
   });
 
+/** What browsers note themselves: a refused request, by status alone, and a connection that is not there. */
+const BROWSERS_OWN = /^Failed to load resource: (the server responded with a status of \d+|net::)|^WebSocket connection to .* failed: .*net::ERR_INTERNET_DISCONNECTED$/;
+
 /** A window of its own: nothing is shared with another. */
 export async function open(browser, { width = 1280, height = 900, theme = 'light', locale = 'en-US' } = {}) {
   const context = await browser.newContext({
@@ -42,9 +45,8 @@ export async function open(browser, { width = 1280, height = 900, theme = 'light
     });
   });
   const page = await context.newPage();
-  // The browser itself notes every refused request, by status alone; everything else is the app's.
   page.on('console', (message) => {
-    if (!/^Failed to load resource: (the server responded with a status of \d+|net::)/.test(message.text())) seen.console.push(message.text());
+    if (!BROWSERS_OWN.test(message.text())) seen.console.push(message.text());
   });
   page.on('pageerror', (error) => seen.console.push(`uncaught: ${error.message}`));
   page.on('framenavigated', (frame) => seen.urls.add(frame.url()));

@@ -9,7 +9,7 @@ import { useKey } from '../../api/key';
 import { asProblem } from '../../api/problem';
 import { actFor, type Proxied, proxiedQuery, useAccount, useSubject } from '../../session/me';
 import { Button } from '../../ui/Button';
-import { Dialog } from '../../ui/Dialog';
+import { Dialog, Leave } from '../../ui/Dialog';
 import { Facts } from '../../ui/Facts';
 import { SelectField, TextField } from '../../ui/Field';
 import type { Wrong } from '../../ui/form';
@@ -162,7 +162,7 @@ function Grant({ patient, onClose }: { patient: string; onClose: (done: boolean)
         <TextField name="until" type="date" label={<Trans>Last day</Trans>} min={daysAhead(0)} max={daysAhead(5 * 365)} defaultValue={daysAhead(365)} wrong={field('until')} required />
         <div className="actions">
           <Button type="submit" look="main" busy={grant.isPending && <Trans>Saving…</Trans>}><Trans>Give access</Trans></Button>
-          <Button onClick={() => onClose(false)}><Trans>Cancel</Trans></Button>
+          <Leave><Trans>Cancel</Trans></Leave>
         </div>
       </form>
     </Dialog>

@@ -21,7 +21,7 @@ const APP: &str = "http://127.0.0.1:9";
 async fn deploys_once_and_survives_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let home = Home::at(folder.path()).unwrap();
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/local/fixture");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("local/fixture");
     let template = fixture.join("template.yaml");
     let built = stack::adopt(&home, &fixture.join("bootstrap")).unwrap();
 
@@ -151,7 +151,7 @@ async fn reads_a_thing(browser: &Browser, token: &str, table: &str) {
 async fn a_failed_deployment_says_why_and_leaves_room_for_the_next() {
     let folder = tempfile::tempdir().unwrap();
     let home = Home::at(folder.path()).unwrap();
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/local/fixture");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("local/fixture");
     let built = stack::adopt(&home, &fixture.join("bootstrap")).unwrap();
     let emulator = Emulator::start(&home, None, APP).await.unwrap();
     let aws = Aws::new(emulator.endpoint()).unwrap();
