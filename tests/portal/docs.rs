@@ -231,6 +231,7 @@ fn check(span: &str) -> Option<Result<(), String>> {
     Some(match kind {
         "test" => test(cited),
         "journey" => sentence("tests/e2e", "test.mjs", cited),
+        "app" => sentence("tests/e2e/web", "test.mjs", cited),
         "browser" => sentence("web/src", "test.ts", cited),
         "template" => template(cited),
         "policy" => policy(cited),
@@ -364,6 +365,7 @@ fn what_is_not_there_is_found() {
         "test:appointments::race::one_time_one_appointment",
         "test:shared/src/phi/envelope::commits_to_the_key",
         "journey:emergencies::not justified, it ends with the next request",
+        "app:patient::nobody there: a warning after 13 minutes, the end after 15",
         "browser:messages/thread::a message is replayed: replayed",
         "template:audit/AuditTable",
         "template:LogRetentionDays",
@@ -379,6 +381,7 @@ fn what_is_not_there_is_found() {
         "test:emergency::an_hour_and_not_a_second_longer",
         "test:an_hour_and_not_a_second_longer",
         "journey:emergencies::not justified, it ends",
+        "app:emergencies::not justified, it ends with the next request",
         "browser:messages/thread::a message is replayed",
         "template:audit/AccountsTable",
         "template:AuditTable",
