@@ -297,7 +297,7 @@ fn the_gateways_own_answers_are_for_the_one_origin() {
     for (kind, answer) in answers {
         let headers = &answer["ResponseParameters"]["Headers"];
         assert_eq!(headers["Access-Control-Allow-Origin"], origin, "{kind}");
-        let exposed = "'ETag, Retry-After'";
+        let exposed = "'Date, ETag, Retry-After'";
         assert_eq!(headers["Access-Control-Expose-Headers"], exposed, "{kind}");
         assert_eq!(headers["Vary"], "'Origin'", "{kind}");
     }

@@ -1,7 +1,8 @@
 // Every screen, one line each. A screen is a file that is loaded when somebody goes there.
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router';
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet, redirect } from '@tanstack/react-router';
 import { Problem } from './api/problem';
-import { hasSession } from './session/session';
+import { Idle } from './session/Idle';
+import { endSession, hasSession, isBereft } from './session/session';
 import type { Role } from './session/me';
 import { staffWords } from './words/i18n';
 import { Shell } from './shell/Shell';
@@ -20,9 +21,22 @@ const screen: typeof lazyRouteComponent = (load, name) =>
     name,
   );
 
-const root = createRootRoute({ notFoundComponent: NotFound, errorComponent: Broken });
+const root = createRootRoute({
+  beforeLoad: async () => {
+    if (!isBereft()) return;
+    // The page has what somebody read: it goes before anything else is shown.
+    await endSession('ended');
+    await new Promise(() => undefined);
+  },
+  component: () => <><Outlet /><Idle /></>,
+  notFoundComponent: NotFound,
+  errorComponent: Broken,
+});
 
-// Before somebody is signed in
+// Before somebody is signed in: nobody else signs in where somebody is
+const onlySignedOut = () => {
+  if (hasSession()) throw redirect({ to: '/' });
+};
 const signIn = createRoute({
   getParentRoute: () => root,
   path: '/sign-in',
@@ -31,19 +45,19 @@ const signIn = createRoute({
     // A screen of the app, and nowhere else.
     ...(typeof next === 'string' && /^\/[\w-][\w/-]*$/.test(next) && { next }),
   }),
-  beforeLoad: () => {
-    if (hasSession()) throw redirect({ to: '/' });
-  },
+  beforeLoad: onlySignedOut,
   component: SignIn,
 });
 const activate = createRoute({
   getParentRoute: () => root,
   path: '/activate',
+  beforeLoad: onlySignedOut,
   component: screen(() => import('./screens/sign-in/Activate'), 'Activate'),
 });
 const forgotten = createRoute({
   getParentRoute: () => root,
   path: '/forgotten-password',
+  beforeLoad: onlySignedOut,
   component: screen(() => import('./screens/sign-in/Forgotten'), 'Forgotten'),
 });
 

@@ -63,7 +63,7 @@ const HEADERS: [(&str, &str); 6] = [
 ];
 
 /// What the app reads of a response's headers.
-const EXPOSED: &str = "ETag, Retry-After";
+const EXPOSED: &str = "Date, ETag, Retry-After";
 
 impl Response {
     pub fn success(
@@ -155,7 +155,10 @@ mod tests {
                 header("access-control-allow-origin"),
                 "https://portal.example.org"
             );
-            assert_eq!(header("access-control-expose-headers"), "ETag, Retry-After");
+            assert_eq!(
+                header("access-control-expose-headers"),
+                "Date, ETag, Retry-After"
+            );
             assert_eq!(header("vary"), "Origin");
             assert!(
                 !sent

@@ -69,6 +69,9 @@ test('a letter with a code becomes an account with a password and an authenticat
   await page.getByText('Use at least 14 characters.').waitFor();
   await page.getByLabel('New password', { exact: true }).fill(password);
   await type(page, 'New password again', password);
+  await page.getByLabel('Show the password').check();
+  for (const name of ['New password', 'New password again']) assert.equal(await page.getByLabel(name, { exact: true }).getAttribute('spellcheck'), 'false');
+  await page.getByLabel('New password again').focus();
   await page.keyboard.press('Enter');
 
   await page.getByRole('heading', { name: 'Set up your sign-in codes' }).waitFor();

@@ -77,7 +77,7 @@ async function search(page, from, to) {
 }
 
 /** The portal does what it is asked for, its answer gets lost, and it is asked for the same again. */
-async function askedTwice(page, where, press) {
+async function askedTwice(page, where, press, meanwhile = () => undefined) {
   let lost = false;
   await page.route(where, async (route) => {
     if (lost || route.request().method() !== 'POST') return route.fallback();
@@ -87,6 +87,7 @@ async function askedTwice(page, where, press) {
   });
   await press();
   await page.getByRole('alert').getByText('We cannot reach the portal').waitFor();
+  await meanwhile();
   await press();
 }
 
@@ -413,10 +414,22 @@ test('messages that the portal cannot take now say so, are not lost, and are the
   await insist('Your answer', `${MARK}: and this once`, '**/v1/patients/*/threads/*/messages');
   await page.locator('.message').getByText(`${MARK}: and this once`).waitFor();
   await page.unroute('**/v1/patients/*/threads/*/messages');
+  // Who loads the page anew before they send it again has sent it once, too.
+  const draft = page.getByLabel('Your answer');
+  await settled(page);
+  await draft.fill(`${MARK}: loaded anew`);
+  await askedTwice(page, '**/v1/patients/*/threads/*/messages', send, async () => {
+    await page.reload();
+    await settled(page);
+    await page.waitForFunction((text) => document.querySelector('textarea[name=text]')?.value === text, `${MARK}: loaded anew`);
+    await page.locator('.message').getByText(`${MARK}: loaded anew`).waitFor();
+  });
+  await page.waitForFunction(() => document.querySelector('textarea[name=text]')?.value === '');
+  await page.unroute('**/v1/patients/*/threads/*/messages');
   const there = (await practice.list(patient)).filter((one) => one.subject === subject);
   assert.equal(there.length, 1);
   const texts = (await practice.read(patient, there[0].stored.id)).map(({ text }) => text);
-  assert.deepEqual(texts, [`${MARK}: once and no more`, `${MARK}: and this once`]);
+  assert.deepEqual(texts, [`${MARK}: once and no more`, `${MARK}: and this once`, `${MARK}: loaded anew`]);
   clean(mine);
 });
 
@@ -430,6 +443,24 @@ test('a conversation that is loaded anew is marked as read', async () => {
   await page.goto(at(`/messages/${id}`));
   assert.equal((await read).status(), 200);
   await page.locator('.message').getByText(`${MARK}: read this`).waitFor();
+  clean(mine);
+});
+
+test('nothing is written before it is known who could read it', async () => {
+  const { page } = mine;
+  const { stored: { id } } = (await practice.list(patient)).find(({ subject }) => subject === `${MARK} insisted on`);
+  const keys = (url) => url.pathname.endsWith('/message-keys') && url.pathname.startsWith('/v1/');
+  await go(page, `/messages/${id}`);
+  await page.getByLabel('Your answer').waitFor();
+  await page.goto(at('/'));
+  await settled(page);
+  await page.route(keys, (route) => refuse(route, 403, 'forbidden'));
+  await go(page, `/messages/${id}`);
+  await page.getByRole('alert').first().waitFor();
+  assert.equal(await page.getByLabel('Your answer').count(), 0);
+  await page.unroute(keys);
+  await page.reload();
+  await page.getByLabel('Your answer').waitFor();
   clean(mine);
 });
 

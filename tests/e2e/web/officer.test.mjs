@@ -134,6 +134,25 @@ test('emergency access: a reason, a countdown, and the privacy officer’s revie
   await onHeading(officer.page);
 });
 
+test('a clock that is wrong by hours changes nothing of the hour', async () => {
+  for (const hours of [2, -2]) {
+    const window = await open(browser);
+    const { page, context } = window;
+    await context.clock.install({ time: Date.now() + hours * 3_600_000 });
+    let asked = 0;
+    page.on('request', (request) => { asked += Number(request.url().endsWith(`/v1/patients/${other.id}/summary`)); });
+    await signInAs(page, as('provider'));
+    await settled(page);
+    await go(page, `/patients/${other.id}`);
+    assert.match(await page.getByRole('timer').innerText(), /[45]\d:\d\d left/);
+    await context.clock.runFor(5000);
+    await page.getByRole('timer').waitFor();
+    assert.equal(asked, 1, 'it is read once');
+    clean(window);
+    await context.close();
+  }
+});
+
 test('from the concern to the log: what was done about this patient by this account, and what the whole record says', async () => {
   const { page } = officer;
   await go(page, '/');
@@ -340,7 +359,7 @@ test('messages are passed on, accounted for, and left out for an agency', async 
   const download = page.waitForEvent('download');
   await opened.getByRole('button', { name: /^Save to this device/ }).click();
   const saved = await download;
-  assert.ok(readFileSync(await saved.path(), 'utf8').includes(`${MARK}: it is too high`));
+  assert.match(readFileSync(await saved.path(), 'utf8'), new RegExp(`^> ${MARK} my bill\n\n1/1\n.+\nThe patient, or somebody who acts for them\n> ${MARK}: it is too high\n$`));
   assert.ok(!saved.suggestedFilename().includes(MARK));
   const accounting = page.getByRole('region', { name: /^Passed on from/ });
   await accounting.getByText(`${MARK} County sheriff`).waitFor();

@@ -304,8 +304,9 @@ test('a document, the profile, a copy and a proxy by keyboard alone', async () =
   await page.reload();
   await settled(page);
   await to('Documents', 'Documents');
-  await tabTo(page, 'Choose a file');
+  // Waited for before the key is near: it takes a moment until the browser asks the test for files.
   const chooser = page.waitForEvent('filechooser');
+  await tabTo(page, 'Choose a file');
   await keyboard.press('Enter');
   await (await chooser).setFiles({ name: 'by-keyboard.png', mimeType: 'image/png', buffer: PNG });
   await page.getByText('Your care team can see it now.').waitFor({ timeout: 30_000 });
@@ -401,9 +402,17 @@ test('what was changed and cannot be read again is said so, above what was there
   await alert.waitFor();
   assert.equal(await page.getByText(phone).count(), 0, 'what was there before');
   await examine(page, 'profile-not-read-again');
+  // Who may see it no longer, or finds it gone, does not go on seeing it.
+  const number = page.locator('main').getByText('Record number', { exact: true });
+  assert.equal(await number.count(), 1);
   await page.unroute(profile);
+  await page.route(profile, (route) => refuse(route, 404, 'not-found'));
   await page.getByRole('button', { name: 'Try again' }).click();
-  await alert.waitFor({ state: 'detached' });
+  await number.waitFor({ state: 'detached' });
+  await page.getByRole('alert').waitFor();
+  await page.unroute(profile);
+  await go(page, '/security');
+  await go(page, '/profile');
   await page.getByText(phone).waitFor();
 });
 
@@ -942,6 +951,110 @@ test('a tab that is brought back goes on while another one is in use', async () 
   await settled(other);
   assert.equal(new URL(other.url()).pathname, '/prescriptions');
   await context.close();
+});
+
+test('who else uses the browser keeps nobody’s session alive, and ends nobody’s', async () => {
+  const { page, context } = await open(browser);
+  await context.clock.install();
+  const theirs = await context.newPage();
+  for (const [tab, role] of [[page, 'provider'], [theirs, 'admin']]) {
+    await signInAs(tab, as(role));
+    await settled(tab);
+  }
+  await context.clock.fastForward('14:00');
+  for (const tab of [page, theirs]) await tab.getByRole('dialog', { name: 'Are you still there?' }).waitFor();
+  await theirs.getByRole('button', { name: 'Stay signed in' }).click();
+  await context.clock.fastForward('01:30');
+  await page.getByText('We signed you out because the portal was not used').waitFor();
+  await go(theirs, '/security');
+  assert.equal(new URL(theirs.url()).pathname, '/security');
+  // Nor does the browser bring one back for them.
+  await signInAs(page, as('provider'));
+  await settled(page);
+  await page.evaluate(() => sessionStorage.setItem('active-at', String(Date.now() - 3_600_000)));
+  await theirs.keyboard.press('Shift');
+  await page.reload();
+  await page.getByText('We signed you out because the portal was not used').waitFor();
+  await go(theirs, '/activation-codes');
+  assert.equal(new URL(theirs.url()).pathname, '/activation-codes');
+  await context.close();
+});
+
+test('a session ends after 15 minutes on an address that does not exist, too', async () => {
+  const { page, context } = await open(browser);
+  await context.clock.install();
+  await signInAs(page, as('privacy-officer'));
+  await settled(page);
+  await go(page, '/no-such-screen');
+  await page.getByRole('heading', { name: 'This page does not exist' }).waitFor();
+  await context.clock.fastForward('15:05');
+  await page.getByText('We signed you out because the portal was not used').waitFor();
+  assert.deepEqual(Object.keys((await kept(page)).session), []);
+  await context.close();
+});
+
+test('nobody signs in where somebody is, and a session that is gone takes the page with it', async () => {
+  const { page, context } = await open(browser);
+  await signInAs(page, neighbour);
+  await settled(page);
+  for (const path of ['/activate', '/forgotten-password', '/sign-in']) {
+    await page.evaluate((to) => {
+      history.pushState(null, '', to);
+      dispatchEvent(new PopStateEvent('popstate', { state: null }));
+    }, path);
+    await page.waitForURL(at('/'));
+    await settled(page);
+  }
+  // As Amplify does when Cognito refuses a token.
+  await page.evaluate(() => {
+    window.isThisPage = true;
+    for (const name of Object.keys(sessionStorage)) if (name.startsWith('CognitoIdentityServiceProvider')) sessionStorage.removeItem(name);
+  });
+  await page.getByRole('navigation').getByRole('link', { name: 'Documents' }).click();
+  await page.getByText('Your session has ended.').waitFor();
+  assert.equal(await page.evaluate(() => window.isThisPage), undefined);
+  await context.close();
+});
+
+test('what somebody entered and left at the sign-in screens is gone after 15 minutes', async () => {
+  const { page, context } = await open(browser);
+  await context.clock.install();
+  await page.goto(at('/activate'));
+  await settled(page);
+  const field = page.getByLabel('Record number');
+  await field.pressSequentially('12345');
+  await context.clock.fastForward('14:00');
+  assert.equal(await field.inputValue(), '12345');
+  await page.keyboard.press('Shift');
+  await context.clock.fastForward('14:00');
+  assert.equal(await field.inputValue(), '12345');
+  const gone = page.waitForEvent('load');
+  await context.clock.fastForward('01:05');
+  await gone;
+  await settled(page);
+  assert.equal(await field.inputValue(), '');
+  await context.close();
+});
+
+test('a document from elsewhere is saved as what it is, and never as a program', async () => {
+  const { page } = window_;
+  const id = randomUUID();
+  const contents = [
+    { title: 'Letter.pdf.exe', content_type: 'text/html', data: btoa('<script>1</script>') },
+    { title: '..\u002f\u202efdp.exe', content_type: 'application/PDF; x=y', data: btoa('%PDF-1.7') },
+    { title: 'Report.PDF', content_type: 'application/pdf', data: btoa('%PDF-1.7') },
+  ];
+  const url = (at) => at.pathname.endsWith(`/documents/${id}`) && at.pathname.startsWith('/v1/');
+  await page.route(url, (route) => route.fulfill({ headers: { 'cache-control': 'no-store' }, json: { kind: 'clinical', id, status: 'current', contents } }));
+  await go(page, `/documents/${id}`);
+  const buttons = page.getByRole('button', { name: 'Save to this device' });
+  for (const [at, name] of ['Letter.pdf.exe.bin', '..  fdp.exe.pdf', 'Report.PDF'].entries()) {
+    const download = page.waitForEvent('download');
+    await buttons.nth(at).click();
+    // The browser itself has no file begin with a point.
+    assert.equal((await download).suggestedFilename().replace(/^[._ ]+/, ''), name.replace(/^[. ]+/, ''));
+  }
+  await page.unroute(url);
 });
 
 test('signing out in one tab is signing out in all of them', async () => {

@@ -173,6 +173,15 @@ test('a visit that a patient booked is in the day, is confirmed, and cancelled w
   assert.equal(await page.getByRole('button', { name: 'Write it up' }).count(), 0, 'it has not begun');
   await page.getByRole('button', { name: 'Confirm' }).click();
   await standing(page, 'Confirmed');
+  // Who sees it in an emergency changes nothing, and sees how long it is open.
+  await page.evaluate(([id, until]) => sessionStorage.setItem('emergencies', JSON.stringify({ [id]: until })), [patient.id, new Date(Date.now() + 1_800_000).toISOString()]);
+  await page.reload();
+  await page.getByRole('timer').getByText(/\d:\d\d/).waitFor();
+  await settled(page);
+  assert.equal(await page.getByRole('button', { name: 'Cancel the visit' }).count(), 0);
+  await page.evaluate(() => sessionStorage.removeItem('emergencies'));
+  await page.reload();
+  await settled(page);
   const cancel = page.getByRole('button', { name: 'Cancel the visit' });
   await cancel.focus();
   await page.keyboard.press('Enter');
@@ -258,6 +267,11 @@ test('a conversation: the patient writes, the practice reads, answers, takes it 
   await settled(page);
   await theirs.page.getByText(/^Your care team read this on/).waitFor();
   await page.getByLabel('Your answer').fill(`${MARK}: put ice on it`);
+  // Who looks something up before they send it finds it as it was.
+  await page.getByText('Your draft is kept on this device').waitFor();
+  await page.getByRole('link', { name: 'This patient’s messages' }).click();
+  await page.getByRole('link', { name: new RegExp(`${MARK} my elbow`) }).click();
+  await page.waitForFunction((text) => document.querySelector('textarea[name=text]')?.value === text, `${MARK}: put ice on it`);
   await page.getByRole('button', { name: 'Send', exact: true }).click();
   await page.locator('.message.mine').getByText(`${MARK}: put ice on it`).waitFor();
   await theirs.page.getByText(`${MARK}: put ice on it`).waitFor();

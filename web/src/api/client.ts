@@ -18,11 +18,23 @@ const authorized: Middleware = {
   },
 };
 
+let ahead = 0;
+
+/** What time it is for the portal, which may not be what it is here: never later than it is there. */
+export const portalTime = (): number => Date.now() - ahead;
+
+/** By HTTP, in whole seconds (RFC 9110, section 6.6.1). */
+function setTheClock(response: Response): void {
+  const there = Date.parse(response.headers.get('date') ?? '');
+  if (!Number.isNaN(there)) ahead = Date.now() - there;
+}
+
 /** Sends a request; once more with a new token if the one it had was refused. */
 async function send(request: Request): Promise<Response> {
   const again = request.headers.has('authorization') ? request.clone() : undefined;
   try {
     const response = await fetch(request, { signal: AbortSignal.timeout(PATIENCE), cache: 'no-store' });
+    setTheClock(response);
     if (response.status !== 401 || !again) return response;
     const token = await accessToken({ fresh: true });
     again.headers.set('authorization', `Bearer ${token}`);

@@ -105,13 +105,19 @@ interface Conversation {
 }
 
 /** What is sent is the same in every try: whatever was answered, it is there once. */
-interface Prepared {
+export interface Prepared {
   /** What it was made from. */
   of: string;
   thread: string;
   counter: number;
   key: string;
   body: unknown;
+}
+
+/** Keeps what somebody tries to send in one place, until they are told how it went. */
+export interface Outbox {
+  get(): Promise<Prepared | undefined>;
+  set(prepared: Prepared | undefined): Promise<void>;
 }
 
 const pause = (milliseconds: number): Promise<void> =>
@@ -142,7 +148,7 @@ export class Messages {
   readonly #conversations = new Map<string, Promise<Conversation>>();
   /** How many messages this account has sent into a thread, where it is known. */
   readonly #counters = new Map<string, number>();
-  /** What somebody tried to send, and was not told how it went, by thread; a new thread's by patient. */
+  /** What is kept by nobody else until it is answered, by thread; a new thread's by patient. */
   readonly #unanswered = new Map<string, Prepared>();
   /** The last that has the turn in a thread. */
   readonly #turns = new Map<string, Promise<unknown>>();
@@ -177,21 +183,33 @@ export class Messages {
     }
   }
 
-  /** Sends what is prepared; it is kept until somebody is told how it went. */
-  async #post<T>(place: string, path: string, prepared: Prepared): Promise<T> {
+  /** Keeps as long as the page is there. */
+  #outbox(place: string): Outbox {
+    const unanswered = this.#unanswered;
+    return {
+      get: async () => unanswered.get(place),
+      set: async (prepared) => void (prepared ? unanswered.set(place, prepared) : unanswered.delete(place)),
+    };
+  }
+
+  /** Sends what is prepared; it is kept until somebody is told how it went. What cannot be kept is sent, too. */
+  async #post<T>(outbox: Outbox, path: string, prepared: Prepared): Promise<T> {
+    const told = () => outbox.set(undefined).catch(() => undefined);
+    await outbox.set(prepared).catch(() => undefined);
     try {
-      return await this.#ask<T>('POST', path, prepared.body, prepared.key);
+      const answer = await this.#ask<T>('POST', path, prepared.body, prepared.key);
+      await told();
+      return answer;
     } catch (error) {
       const status = error instanceof MessageError ? (error.refusal?.status ?? 0) : 0;
-      if (status < 400 || status >= 500 || UNJUDGED.has(status)) this.#unanswered.set(place, prepared);
+      if (status >= 400 && status < 500 && !UNJUDGED.has(status)) await told();
       throw error;
     }
   }
 
-  /** What was prepared there for the same, if nobody was told how it went; for anything else it is over. */
-  #again(place: string, of: string): Prepared | undefined {
-    const before = this.#unanswered.get(place);
-    this.#unanswered.delete(place);
+  /** What was prepared there for the same, if nobody was told how it went. */
+  async #again(outbox: Outbox, of: string): Promise<Prepared | undefined> {
+    const before = await outbox.get().catch(() => undefined);
     return before?.of === of ? before : undefined;
   }
 
@@ -352,11 +370,13 @@ export class Messages {
     category: string,
     subject: string,
     first: { text: string; attachments?: string[] },
+    outbox = this.#outbox(patient),
   ): Promise<string> {
     checkAttachments(first);
     const of = JSON.stringify([category, subject, first]);
-    const prepared = this.#again(patient, of) ?? (await this.#prepareThread(patient, category, subject, first, of));
-    await this.#post(patient, `/v1/patients/${patient}/threads`, prepared);
+    const prepared =
+      (await this.#again(outbox, of)) ?? (await this.#prepareThread(patient, category, subject, first, of));
+    await this.#post(outbox, `/v1/patients/${patient}/threads`, prepared);
     return prepared.thread;
   }
 
@@ -533,15 +553,20 @@ export class Messages {
    * Sends a message; its sequence. Those sent at once keep their order. Without an answer nobody knows
    * whether it arrived: the same message sent again is the same request.
    */
-  async send(patient: string, thread: string, message: { text: string; attachments?: string[] }): Promise<number> {
+  async send(
+    patient: string,
+    thread: string,
+    message: { text: string; attachments?: string[] },
+    outbox = this.#outbox(thread),
+  ): Promise<number> {
     // Before the message gets its number: one that is never sent would leave a gap.
     checkAttachments(message);
     const of = JSON.stringify(message);
     const prepared =
-      this.#again(thread, of) ?? (await this.#inTurn(thread, () => this.#prepareMessage(patient, thread, message, of)));
+      (await this.#again(outbox, of)) ?? (await this.#inTurn(thread, () => this.#prepareMessage(patient, thread, message, of)));
     try {
       const sent = await this.#post<{ sequence: number }>(
-        thread,
+        outbox,
         `/v1/patients/${patient}/threads/${thread}/messages`,
         prepared,
       );

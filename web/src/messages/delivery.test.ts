@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
-import { type Answer, Messages } from './client.js';
+import { type Answer, Messages, type Outbox, type Prepared } from './client.js';
 import { Remembered, Server } from './dishonest.test.js';
 import type { MessageError } from './errors.js';
 
@@ -115,6 +115,33 @@ test('a thread whose answer gets lost is there once; with another text it is ano
   await assert.rejects(start('two'), /no answer/);
   await start('three');
   assert.equal(server.rows.size, 4);
+});
+
+test('what somebody else keeps until it is answered is the same after the page was loaded anew', async () => {
+  const { server, patient, practice, browser } = await sides();
+  let kept: Prepared | undefined;
+  const outbox: Outbox = { get: async () => kept, set: async (prepared) => { kept = prepared; } };
+  const start = (page: Messages) => page.start(server.patient, 'other', 'A subject', { text: 'one' }, outbox);
+  loseNext(server, /\/threads$/);
+  await assert.rejects(start(patient), /no answer/);
+  const thread = await start(browser());
+  assert.deepEqual([...server.rows.keys()], [thread]);
+  const send = (page: Messages, text: string) => page.send(server.patient, thread, { text }, outbox);
+  loseNext(server, /\/messages$/);
+  await assert.rejects(send(patient, 'two'), /no answer/);
+  assert.equal(await send(browser(), 'two'), 2);
+  assert.equal(kept, undefined);
+  // It went well: the same words are wanted a second time.
+  await send(browser(), 'two');
+  assert.deepEqual(await texts(practice, server, thread), ['one', 'two', 'two']);
+});
+
+test('what cannot be kept until it is answered is sent', async () => {
+  const { server, patient, practice } = await sides();
+  const fails = () => Promise.reject(new Error('no storage'));
+  const thread = await patient.start(server.patient, 'other', 'A subject', { text: 'one' }, { get: fails, set: fails });
+  await patient.send(server.patient, thread, { text: 'two' }, { get: fails, set: fails });
+  assert.deepEqual(await texts(practice, server, thread), ['one', 'two']);
 });
 
 test('a list and a thread that are opened at once know the same thread, whichever is late', async () => {

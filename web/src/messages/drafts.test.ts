@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Drafts, IndexedDbStore, type Locked, lockAway } from './drafts.js';
+import { Drafts, IndexedDbStore, type Locked, lockAway, wipe } from './drafts.js';
 
 const MARK = 'Xylophone-4711';
 const place = { patient: '3b0e8f6a-52c4-4d1b-8a8e-6f0a4c9d2e01', thread: 'c0a8012e-5f1d-4b7a-9c33-7d2e41f0a6b5' };
@@ -25,7 +25,6 @@ class Factory {
       get: (name: string) => this.#request(() => this.kept.get(name)),
       put: (value: unknown, name: string) => this.#request(() => void this.kept.set(name, structuredClone(value))),
       delete: (name: string) => this.#request(() => void this.kept.delete(name)),
-      clear: () => this.#request(() => this.kept.clear()),
       getAllKeys: () => this.#request(() => [...this.kept.keys()]),
       getAll: () => this.#request(() => [...this.kept.values()]),
     };
@@ -71,6 +70,29 @@ test('what is kept says nothing, and its key does not leave', async () => {
   assert.equal(keys, 1);
 });
 
+test('what was sent and not answered is kept beside the draft, as the draft is', async () => {
+  const factory = new Factory();
+  const drafts = new Drafts(store(factory), 'one');
+  const prepared = { of: MARK, thread: place.thread, counter: 1, key: 'a-key', body: { message: 'sealed' } };
+  await drafts.save(place, { text: MARK });
+  await drafts.outbox(place).set(prepared);
+  for (const value of factory.kept.values()) {
+    const { sealed = new Uint8Array() } = value as { sealed?: Uint8Array };
+    assert.ok(!Buffer.from(sealed).toString('latin1').includes(MARK));
+  }
+  const anew = new Drafts(store(factory), 'one');
+  assert.deepEqual(await anew.outbox(place).get(), prepared);
+  assert.deepEqual(await anew.load(place), { text: MARK });
+  assert.equal(await anew.outbox({ patient: place.patient }).get(), undefined);
+  assert.equal(await new Drafts(store(factory), 'another').outbox(place).get(), undefined);
+  // Answered; and not wanted any more, with the draft.
+  await anew.outbox(place).set(undefined);
+  assert.equal(await drafts.outbox(place).get(), undefined);
+  await drafts.outbox(place).set(prepared);
+  await drafts.discard(place);
+  assert.equal(await drafts.outbox(place).get(), undefined);
+});
+
 test('a draft that was moved to another place does not open', async () => {
   const factory = new Factory();
   const drafts = new Drafts(store(factory), 'one');
@@ -98,11 +120,13 @@ test('after signing out nothing is there, and nothing that was copied opens', as
   const drafts = new Drafts(store(factory), 'one');
   await drafts.save(place, { text: MARK });
   const copied = [...factory.kept].filter(([, value]) => !(value instanceof CryptoKey));
-  await store(factory).clear();
+  await wipe(store(factory), { of: 'one' });
   assert.equal(factory.kept.size, 0);
   for (const [name, value] of copied) factory.kept.set(name, value);
   assert.equal(await drafts.load(place), undefined);
 });
+
+const EVERYBODY = { but: [] };
 
 /** Opens what it locked, while somebody is signed in. */
 class Account {
@@ -134,7 +158,7 @@ test('after a session that nobody used there is what its owner chose to keep, an
   assert.equal(await mine().areKept(), true);
   // Two drafts, two keys, what these are locked in, and a choice.
   while (factory.kept.size < 7) await new Promise((resolve) => setImmediate(resolve));
-  await lockAway(store(factory));
+  await lockAway(store(factory), EVERYBODY);
   const left = [...factory.kept.values()];
   assert.ok(left.every((value) => !(value instanceof CryptoKey)), 'no key that opens something by itself');
   assert.equal(left.length, 3, 'the draft, what its key is locked in, the choice');
@@ -146,12 +170,38 @@ test('after a session that nobody used there is what its owner chose to keep, an
   one.signedIn = true;
   assert.equal((await mine().load(place))?.text, MARK);
   // And once more, from the key that was found again.
-  await lockAway(store(factory));
+  await lockAway(store(factory), EVERYBODY);
   assert.equal((await mine().load(place))?.text, MARK);
 
   await mine().keep(false);
-  await lockAway(store(factory));
+  await lockAway(store(factory), EVERYBODY);
   assert.deepEqual([...factory.kept.values()], []);
+});
+
+test('what somebody ends is theirs alone', async () => {
+  const factory = new Factory();
+  const people = ['one', 'another', 'third'] as const;
+  const of = Object.fromEntries(people.map((name) => [name, new Account()])) as Record<(typeof people)[number], Account>;
+  const drafts = (name: (typeof people)[number]) => new Drafts(store(factory), name, of[name]);
+  for (const name of people) {
+    await drafts(name).save(place, { text: name });
+    if (name !== 'third') await drafts(name).keep(true);
+  }
+  const keys = () => [...factory.kept.values()].filter((value) => value instanceof CryptoKey).length;
+  while (factory.kept.size < 11) await new Promise((resolve) => setImmediate(resolve));
+  // Somebody is away: the others, who are in use, keep all.
+  await lockAway(store(factory), { of: 'one' });
+  assert.equal(keys(), 2);
+  assert.equal((await drafts('third').load(place))?.text, 'third');
+  // A browser was closed: whoever is in use keeps all, and the others what they chose.
+  await lockAway(store(factory), { but: ['another'] });
+  assert.equal(keys(), 1);
+  assert.equal(await drafts('third').load(place), undefined);
+  // Somebody signs out: what a colleague chose to keep stays.
+  await wipe(store(factory), { of: 'another' });
+  assert.equal(await drafts('another').load(place), undefined);
+  assert.equal((await drafts('one').load(place))?.text, 'one');
+  assert.equal(keys(), 1);
 });
 
 test('a draft whose key could not be locked is one of this session alone', async () => {
@@ -162,6 +212,6 @@ test('a draft whose key could not be locked is one of this session alone', async
   await drafts().save(place, { text: MARK });
   await drafts().keep(true);
   assert.equal((await drafts().load(place))?.text, MARK);
-  await lockAway(store(factory));
+  await lockAway(store(factory), EVERYBODY);
   assert.equal(await drafts().load(place), undefined);
 });

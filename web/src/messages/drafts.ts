@@ -4,6 +4,7 @@
 // are hashes: what is kept says not even whose drafts it has.
 
 import { type Bytes, base64url, framed, random, sha256, text, utf8 } from './bytes.js';
+import type { Outbox, Prepared } from './client.js';
 
 /** Where drafts are kept: anything that holds CryptoKeys, as IndexedDB does. */
 export interface DraftStore {
@@ -12,7 +13,6 @@ export interface DraftStore {
   /** Sets it unless it is set, and answers what is there then. */
   keep(name: string, value: unknown): Promise<unknown>;
   delete(name: string): Promise<void>;
-  clear(): Promise<void>;
   all(): Promise<[string, unknown][]>;
 }
 
@@ -49,11 +49,19 @@ interface Choice extends Owned {
   keep: true;
 }
 
+type What = 'draft' | 'unanswered';
+
 /** Where a draft is written: into a thread, or into a new one. */
 export interface Place {
   patient: string;
   thread?: string;
 }
+
+/** What there is once for each account. */
+type Once = 'key' | 'lock' | 'owner' | 'choice';
+
+const own = async (what: Once, account: string): Promise<string> =>
+  base64url(await sha256(framed(utf8(`portal/draft-${what}/v1`), utf8(account))));
 
 export class Drafts {
   readonly #store: DraftStore;
@@ -66,17 +74,16 @@ export class Drafts {
     this.#locker = locker;
   }
 
-  #bound({ patient, thread = '' }: Place): Bytes {
-    return framed(utf8('portal/draft/v1'), utf8(this.#account), utf8(patient), utf8(thread));
+  #bound(what: What, { patient, thread = '' }: Place): Bytes {
+    return framed(utf8(`portal/${what}/v1`), utf8(this.#account), utf8(patient), utf8(thread));
   }
 
-  async #name(place: Place): Promise<string> {
-    return base64url(await sha256(this.#bound(place)));
+  async #name(what: What, place: Place): Promise<string> {
+    return base64url(await sha256(this.#bound(what, place)));
   }
 
-  /** The name of what there is once for each account. */
-  async #own(what: 'key' | 'lock' | 'owner' | 'choice'): Promise<string> {
-    return base64url(await sha256(framed(utf8(`portal/draft-${what}/v1`), utf8(this.#account))));
+  #own(what: Once): Promise<string> {
+    return own(what, this.#account);
   }
 
   /** The account's key in this browser; two windows have the same. */
@@ -112,46 +119,83 @@ export class Drafts {
     return this.#store.set(name, choice);
   }
 
-  async save(place: Place, draft: Draft): Promise<void> {
+  async #seal(what: What, place: Place, value: unknown): Promise<void> {
     const iv = random(12);
-    const parameters = { name: 'AES-GCM', iv, additionalData: this.#bound(place) };
-    const sealed = await crypto.subtle.encrypt(parameters, await this.#key(place.patient), utf8(JSON.stringify(draft)));
+    const parameters = { name: 'AES-GCM', iv, additionalData: this.#bound(what, place) };
+    const sealed = await crypto.subtle.encrypt(parameters, await this.#key(place.patient), utf8(JSON.stringify(value)));
     const kept: Kept = { owner: await this.#own('owner'), iv, sealed: new Uint8Array(sealed) };
-    await this.#store.set(await this.#name(place), kept);
+    await this.#store.set(await this.#name(what, place), kept);
   }
 
-  /** The draft, if there is one that this key opens. It throws while what locks the key does not open. */
-  async load(place: Place): Promise<Draft | undefined> {
-    const kept = (await this.#store.get(await this.#name(place))) as Kept | undefined;
+  async #open(what: What, place: Place): Promise<unknown> {
+    const name = await this.#name(what, place);
+    const kept = (await this.#store.get(name)) as Kept | undefined;
     if (kept === undefined) return undefined;
     const key = await this.#key(place.patient);
-    const parameters = { name: 'AES-GCM', iv: kept.iv, additionalData: this.#bound(place) };
+    const parameters = { name: 'AES-GCM', iv: kept.iv, additionalData: this.#bound(what, place) };
     try {
       const opened = await crypto.subtle.decrypt(parameters, key, kept.sealed);
-      return JSON.parse(text(new Uint8Array(opened))) as Draft;
+      return JSON.parse(text(new Uint8Array(opened)));
     } catch {
-      await this.discard(place);
+      await this.#store.delete(name);
       return undefined;
     }
   }
 
+  save(place: Place, draft: Draft): Promise<void> {
+    return this.#seal('draft', place, draft);
+  }
+
+  /** The draft, if there is one that this key opens. It throws while what locks the key does not open. */
+  async load(place: Place): Promise<Draft | undefined> {
+    return (await this.#open('draft', place)) as Draft | undefined;
+  }
+
   /** After sending, or when it is not wanted any more. */
   async discard(place: Place): Promise<void> {
-    await this.#store.delete(await this.#name(place));
+    await this.#store.delete(await this.#name('draft', place));
+    await this.#store.delete(await this.#name('unanswered', place));
   }
+
+  /** Beside the draft: whoever loads the page anew and sends it again sends the same request. */
+  outbox(place: Place): Outbox {
+    return {
+      get: async () => (await this.#open('unanswered', place)) as Prepared | undefined,
+      set: async (prepared) =>
+        prepared
+          ? this.#seal('unanswered', place, prepared)
+          : this.#store.delete(await this.#name('unanswered', place)),
+    };
+  }
+}
+
+/** Of which accounts: of these, or of all but these. */
+export type Whose = { of: string } | { but: Iterable<string> };
+
+/** When somebody signs out, all goes that they have here. */
+export async function wipe(store: DraftStore, whose: Whose): Promise<void> {
+  for (const [name] of await entries(store, whose)) await store.delete(name);
 }
 
 /**
  * When a session ends because nobody was there: every key goes that opens something by itself, and every
  * draft whose owner did not choose to keep it.
  */
-export async function lockAway(store: DraftStore): Promise<void> {
-  const all = await store.all();
+export async function lockAway(store: DraftStore, whose: Whose): Promise<void> {
+  const found = await entries(store, whose);
   const owner = (value: unknown) => (value as Partial<Owned>).owner;
-  const keeping = new Set(all.filter(([, value]) => (value as Partial<Choice>).keep).map(([, value]) => owner(value)));
-  for (const [name, value] of all) {
+  const keeping = new Set(found.filter(([, value]) => (value as Partial<Choice>).keep).map(([, value]) => owner(value)));
+  for (const [name, value] of found) {
     if (!keeping.has(owner(value))) await store.delete(name);
   }
+}
+
+/** Keys are known by their names, and the rest by whom it says that it belongs to. */
+async function entries(store: DraftStore, whose: Whose): Promise<[string, unknown][]> {
+  const accounts = 'of' in whose ? [whose.of] : [...whose.but];
+  const theirs = new Set(await Promise.all(accounts.flatMap((account) => [own('key', account), own('owner', account)])));
+  const isTheirs = (name: string, value: unknown) => theirs.has(name) || theirs.has((value as Partial<Owned>).owner ?? '');
+  return (await store.all()).filter(([name, value]) => isTheirs(name, value) === 'of' in whose);
 }
 
 const STORE = 'drafts';
@@ -195,10 +239,6 @@ export class IndexedDbStore implements DraftStore {
 
   async delete(name: string): Promise<void> {
     await settled((await this.#entries('readwrite')).delete(name));
-  }
-
-  async clear(): Promise<void> {
-    await settled((await this.#entries('readwrite')).clear());
   }
 
   async all(): Promise<[string, unknown][]> {

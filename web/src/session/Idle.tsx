@@ -1,26 +1,32 @@
 // Signs out whoever left: after 13 minutes a warning, after 15 the end (45 CFR 164.312(a)(2)(iii)).
-// What is done in any tab counts for all of them.
+// What is done in any tab counts for all of them. Who left in the middle of signing in left nothing, too.
 import { useEffect, useState } from 'react';
 import { Trans } from '@lingui/react/macro';
 import { Button } from '../ui/Button';
 import { Dialog } from '../ui/Dialog';
-import { active, endSession, IDLE_END, idleSince, onActiveElsewhere } from './session';
+import { active, endSession, hasSession, IDLE_END, idleSince, onActiveElsewhere } from './session';
 
 const WARN = 13 * 60_000;
 
 export function Idle() {
   const [left, setLeft] = useState<number>();
   useEffect(() => {
+    /** Whether there may be something of somebody in the fields. */
+    let touched = false;
     const look = () => {
       const idle = Date.now() - idleSince();
-      if (idle >= IDLE_END) void endSession('idle');
-      setLeft(idle >= WARN ? Math.ceil((IDLE_END - idle) / 1000) : undefined);
+      const signedIn = hasSession();
+      if (idle >= IDLE_END) {
+        if (signedIn) void endSession('idle');
+        else if (touched) location.reload();
+      }
+      setLeft(signedIn && idle >= WARN ? Math.ceil((IDLE_END - idle) / 1000) : undefined);
     };
-    // While the warning is there, only its button counts.
     const seen = () => {
-      if (Date.now() - idleSince() < WARN) active();
+      touched = true;
+      // While the warning is there, only its button counts.
+      if (!hasSession() || Date.now() - idleSince() < WARN) active();
     };
-    active();
     const timer = setInterval(look, 1000);
     const forget = onActiveElsewhere(look);
     const events = ['pointerdown', 'keydown', 'wheel', 'touchstart'] as const;

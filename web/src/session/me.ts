@@ -2,7 +2,7 @@
 import { createContext, useContext, useSyncExternalStore } from 'react';
 import { queryOptions, useQuery, useSuspenseQuery } from '@tanstack/react-query';
 import { answer, api, type Schemas } from '../api/client';
-import { cognito } from './session';
+import { cognitoSignedIn } from './session';
 
 export type Role = 'patient' | 'provider' | 'admin' | 'privacy-officer';
 
@@ -18,7 +18,7 @@ export const useAccount = () => useSuspenseQuery(accountQuery).data;
 /** Whether the account's address is confirmed: Cognito knows. */
 export const addressQuery = queryOptions({
   queryKey: ['address'],
-  queryFn: async () => (await cognito()).isAddressConfirmed(),
+  queryFn: async () => (await cognitoSignedIn()).isAddressConfirmed(),
   staleTime: Infinity,
 });
 

@@ -2,16 +2,21 @@
 // read is in memory alone, and goes with the page: signing out loads the page anew.
 import type { Config } from '../config';
 import { Problem } from '../api/problem';
-import { IndexedDbStore, lockAway } from '../messages/drafts';
+import { IndexedDbStore, lockAway, wipe } from '../messages/drafts';
 
 /** Why a session is over; what the sign-in screen says about it. */
 export type Ending = 'here' | 'everywhere' | 'idle' | 'ended' | 'address' | 'again';
 
 let config: Config | undefined;
 
-/** Told to every tab of the app. */
-type Word = { kind: 'active'; at: number } | { kind: 'asking' } | { kind: 'over'; why: Ending } | { kind: 'renewed'; from: string; entries: [string, string][] };
+/** Told to every tab of the app: two accounts may be in use in one browser, each in tabs of its own. */
+type Word =
+  | { kind: 'active'; who: string; at: number }
+  | { kind: 'asking' }
+  | { kind: 'over'; who: string | undefined; why: Ending }
+  | { kind: 'renewed'; from: string; entries: [string, string][] };
 const tabs = new BroadcastChannel('portal-session');
+const tell = (word: Word) => tabs.postMessage(word);
 
 /** Amplify, when somebody signs in or is signed in; the first screen does not wait for it. */
 export async function cognito() {
@@ -44,10 +49,18 @@ export async function accessToken({ fresh = false } = {}): Promise<string> {
   throw new Problem('unauthenticated', 401);
 }
 
-function claims(): { exp?: number; auth_time?: number } {
+function claims(): { sub?: string; exp?: number; auth_time?: number } {
   const part = token('accessToken')?.split('.')[1]?.replaceAll('-', '+').replaceAll('_', '/');
   return part ? (JSON.parse(atob(part)) as { exp?: number; auth_time?: number }) : {};
 }
+
+let known: string | undefined;
+
+/** Whose session it is, also when its tokens are gone: one page is for one account. */
+const who = (): string | undefined => (known ??= claims().sub);
+
+/** Whether this page has had a session whose tokens are gone. */
+export const isBereft = (): boolean => who() !== undefined && !hasSession();
 
 /** When whoever is signed in gave password and code. */
 export const signedInAt = (): number => (claims().auth_time ?? 0) * 1000;
@@ -70,22 +83,32 @@ async function renewed(fresh: boolean): Promise<string | undefined> {
   if (found) {
     // A refresh token is good once; a tab that was opened from this one has the same.
     const entries = Object.entries(sessionStorage).filter(([name]) => name.startsWith(place())) as [string, string][];
-    tabs.postMessage({ kind: 'renewed', from, entries } satisfies Word);
+    tell({ kind: 'renewed', from, entries });
   }
   return found;
 }
 
+/** Cognito, for what only whoever is signed in may ask for. */
+export async function cognitoSignedIn() {
+  // Amplify would get a new token by itself, and no other tab would hear of it.
+  await accessToken();
+  return cognito();
+}
+
 let ending = false;
 
-/** Ends the session in every tab, wipes this one and goes to the sign-in screen; from there to `next`. */
+/** Of these, what somebody chose to keep stays, locked: nobody was there, or they come back at once. */
+const KEEPING: ReadonlySet<Ending> = new Set(['idle', 'ended', 'again']);
+
+/** Ends the account's session in every tab, wipes this one and goes to the sign-in screen; from there to `next`. */
 export async function endSession(why: Ending, next?: string): Promise<void> {
   if (ending) return;
-  tabs.postMessage({ kind: 'over', why } satisfies Word);
+  const of = who();
+  tell({ kind: 'over', who: of, why });
   await revoked();
-  // Drafts go with the session, but for those that somebody chose to keep locked if it ends by itself.
   const drafts = new IndexedDbStore();
-  const wiped = why === 'idle' || why === 'ended' ? lockAway(drafts) : drafts.clear();
-  await Promise.race([wiped.catch(() => undefined), pause(1000)]);
+  const wiped = of === undefined ? undefined : KEEPING.has(why) ? lockAway(drafts, { of }) : wipe(drafts, { of });
+  await Promise.race([wiped?.catch(() => undefined), pause(1000)]);
   leave(why, next);
 }
 
@@ -114,7 +137,7 @@ const ACTIVE_AT = 'active-at';
 let lastActive = Date.now();
 const listeners = new Set<() => void>();
 
-/** Since when nobody has done anything, in any tab. */
+/** Since when nobody has done anything, in any tab of the account. */
 export const idleSince = (): number => lastActive;
 
 let told = 0;
@@ -122,11 +145,16 @@ let told = 0;
 /** Somebody did something. */
 export function active(): void {
   lastActive = Date.now();
-  if (lastActive - told > 1000) {
+  if (hasSession() && lastActive - told > 1000) {
     told = lastActive;
     keep();
-    tabs.postMessage({ kind: 'active', at: lastActive } satisfies Word);
+    tellActive();
   }
+}
+
+function tellActive(): void {
+  const of = who();
+  if (of) tell({ kind: 'active', who: of, at: lastActive });
 }
 
 const keep = () => sessionStorage.setItem(ACTIVE_AT, String(lastActive));
@@ -139,20 +167,26 @@ export async function wasLeft(): Promise<boolean> {
   lastActive = kept <= Date.now() ? kept : 0;
   const isOver = () => Date.now() - lastActive >= IDLE_END;
   if (isOver()) {
-    tabs.postMessage({ kind: 'asking' } satisfies Word);
+    tell({ kind: 'asking' });
     await pause(500);
   }
-  return isOver();
+  if (isOver()) return true;
+  // Nobody but a person brings a page back.
+  active();
+  return false;
 }
+
+/** Accounts that are in use in other tabs, as far as they were heard of. */
+const inUse = new Set<string>();
 
 /** A browser that was closed without signing out left drafts with the key that opens them. */
 export async function tidy(): Promise<void> {
   if (hasSession()) return;
-  lastActive = 0;
-  tabs.postMessage({ kind: 'asking' } satisfies Word);
+  tell({ kind: 'asking' });
   await pause(500);
-  // Another tab may be in use, and somebody may have signed in meanwhile.
-  if (lastActive === 0) await lockAway(new IndexedDbStore());
+  // Somebody may have signed in meanwhile.
+  const here = who();
+  await lockAway(new IndexedDbStore(), { but: here ? [...inUse, here] : inUse });
 }
 
 /** Calls back when another tab was active. */
@@ -163,14 +197,17 @@ export function onActiveElsewhere(listener: () => void): () => void {
 
 tabs.addEventListener('message', ({ data }: MessageEvent<Word>) => {
   if (data.kind === 'active') {
+    inUse.add(data.who);
+    // Who else uses this browser says nothing of whoever is signed in here.
+    if (!hasSession() || data.who !== who()) return;
     lastActive = Math.max(lastActive, data.at);
-    if (hasSession()) keep();
+    keep();
     for (const listener of listeners) listener();
   } else if (data.kind === 'asking') {
-    if (!ending && hasSession()) tabs.postMessage({ kind: 'active', at: lastActive } satisfies Word);
+    if (!ending && hasSession()) tellActive();
   } else if (data.kind === 'renewed') {
     if (data.from === token('refreshToken')) for (const [name, value] of data.entries) sessionStorage.setItem(name, value);
-  } else if (!ending && hasSession()) {
+  } else if (!ending && hasSession() && data.who === who()) {
     void revoked().then(() => leave(data.why));
   }
 });

@@ -5,7 +5,6 @@ import { useQuery } from '@tanstack/react-query';
 import { useLingui } from '@lingui/react';
 import { Trans, useLingui as useWords } from '@lingui/react/macro';
 import { accountQuery, actFor, isActing, proxiedQuery, type Role, useAccount, useSubject } from '../session/me';
-import { Idle } from '../session/Idle';
 import { endSession } from '../session/session';
 import { Loaded, Skeleton } from '../ui/Loading';
 import { Button } from '../ui/Button';
@@ -52,7 +51,6 @@ export function Shell() {
           )}
         </Loaded>
       </main>
-      <Idle />
       {account.data && <Suspense fallback={null}><Live /></Suspense>}
     </div>
   );

@@ -2,6 +2,7 @@
 import { type ReactNode, useEffect, useState } from 'react';
 import type { UseQueryResult } from '@tanstack/react-query';
 import { Trans } from '@lingui/react/macro';
+import { asProblem } from '../api/problem';
 import { Failure } from './Notice';
 
 /** After how long it is said that it takes longer than usual. */
@@ -31,11 +32,14 @@ interface Props<T> {
   children: (data: T) => ReactNode;
 }
 
+/** Whether what was read before may be read no longer, or is there no longer. */
+export const isTaken = (error: unknown): boolean => error !== null && [401, 403, 404].includes(asProblem(error).status);
+
 /** What a query found; its skeleton before, and what went wrong instead. What was found before and
- * may be no longer so stays, below what went wrong. */
+ * may be no longer so stays, below what went wrong, unless it is for these eyes no longer. */
 export function Loaded<T>({ query, lines, children }: Props<T>) {
   const failure = <Failure error={query.error} onAgain={() => void query.refetch()} />;
-  if (query.data !== undefined) return <>{query.isRefetchError && failure}{children(query.data)}</>;
+  if (query.data !== undefined && !isTaken(query.error)) return <>{query.isRefetchError && failure}{children(query.data)}</>;
   return query.error ? failure : <Skeleton lines={lines} />;
 }
 

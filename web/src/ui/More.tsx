@@ -3,7 +3,7 @@ import { type InfiniteData, useInfiniteQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { Plural, Trans } from '@lingui/react/macro';
 import { Button } from './Button';
-import { Skeleton } from './Loading';
+import { isTaken, Skeleton } from './Loading';
 import { Failure } from './Notice';
 
 interface Paged {
@@ -28,7 +28,7 @@ interface Props<T extends Paged, E> {
 
 export function More<T extends Paged, E>({ pages, entries, empty, children }: Props<T, E>) {
   const failure = <Failure error={pages.error} onAgain={() => void (pages.isFetchNextPageError ? pages.fetchNextPage() : pages.refetch())} />;
-  if (!pages.data) return pages.error ? failure : <Skeleton lines={6} />;
+  if (!pages.data || isTaken(pages.error)) return pages.error ? failure : <Skeleton lines={6} />;
   const all = pages.data.pages.flatMap(entries);
   return (
     <>

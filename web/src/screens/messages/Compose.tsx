@@ -4,6 +4,7 @@ import { useMutation } from '@tanstack/react-query';
 import { Plural, Trans, useLingui } from '@lingui/react/macro';
 import { answer, api } from '../../api/client';
 import { asProblem } from '../../api/problem';
+import type { Outbox } from '../../messages';
 import { useSubject } from '../../session/me';
 import { useMailbox } from '../../session/messaging';
 import { Button } from '../../ui/Button';
@@ -34,7 +35,7 @@ interface Props {
   patient: string;
   /** The thread that it goes into; a new one without it. */
   thread?: string;
-  send: (written: Written) => Promise<void>;
+  send: (written: Written, outbox?: Outbox) => Promise<void>;
 }
 
 export function Compose({ patient, thread, send }: Props) {
@@ -95,7 +96,7 @@ export function Compose({ patient, thread, send }: Props) {
       sent.current = true;
       unkept.current = undefined;
       if (state === 'ready') await drafts.save(place, { category, subject, text, attachments }).catch(() => undefined);
-      await send(written);
+      await send(written, state === 'ready' ? drafts.outbox(place) : undefined);
       if (state === 'ready') await drafts.discard(place).catch(() => undefined);
     },
     onError: () => { sent.current = false; },

@@ -20,8 +20,8 @@ export function NewThread() {
         <Emergency patient={patient} />
         <Compose
           patient={patient}
-          send={async ({ category, subject, text, attachments }) => {
-            const thread = await messages.start(patient, category, subject, { text, attachments });
+          send={async ({ category, subject, text, attachments }, outbox) => {
+            const thread = await messages.start(patient, category, subject, { text, attachments }, outbox);
             // A list that was asked for before is without it.
             await queries.cancelQueries({ queryKey: [patient, 'threads'] });
             await queries.invalidateQueries({ queryKey: [patient, 'threads'] });

@@ -54,16 +54,17 @@ export function Thread() {
               <Sharing patient={patient} />
               {found?.stored.state === 'closed'
                 ? <Notice><p><Trans>The practice closed this conversation. Start a new one to write again.</Trans></p></Notice>
-                : threads.data && sharing.isPending
-                  ? <Skeleton lines={3} />
-                  : found && sharing.data?.outlived.has(thread)
+                : !found || !sharing.data
+                  // Before it is known who has the key, nothing is sealed with it.
+                  ? threads.error ? <Failure error={threads.error} onAgain={() => void threads.refetch()} /> : !sharing.error && <Skeleton lines={3} />
+                  : sharing.data.outlived.has(thread)
                     ? <Anew patient={patient} subject={subjectOf(found)} />
                     : (
                       <Compose
                         patient={patient}
                         thread={thread}
-                        send={async ({ text, attachments }) => {
-                          await messages.send(patient, thread, { text, attachments });
+                        send={async ({ text, attachments }, outbox) => {
+                          await messages.send(patient, thread, { text, attachments }, outbox);
                           await queries.invalidateQueries({ queryKey: [patient, 'thread', thread] });
                         }}
                       />

@@ -7,7 +7,7 @@ import { useLingui } from '@lingui/react';
 import { Trans, useLingui as useWords } from '@lingui/react/macro';
 import * as v from 'valibot';
 import { addressQuery } from '../../session/me';
-import { cognito } from '../../session/session';
+import { cognitoSignedIn } from '../../session/session';
 import { Button } from '../../ui/Button';
 import { TextField } from '../../ui/Field';
 import { read } from '../../ui/form';
@@ -41,7 +41,7 @@ function Confirm() {
   const { busy, failed, wrong, setWrong, run } = useStep<true>();
   const send = async () => {
     const done = await run(async () => {
-      await (await cognito()).sendAddressCode();
+      await (await cognitoSignedIn()).sendAddressCode();
       return true;
     });
     if (done) setSent(true);
@@ -69,7 +69,7 @@ function Confirm() {
         const found = read(event.currentTarget, v.object({ code: mailedCode }));
         if (!found.ok) return setWrong(found.wrong);
         const done = await run(async () => {
-          await (await cognito()).confirmAddress(found.value.code);
+          await (await cognitoSignedIn()).confirmAddress(found.value.code);
           return true;
         });
         if (done) queries.setQueryData(addressQuery.queryKey, true);

@@ -122,6 +122,8 @@ export function PasswordFields({ wrong }: { wrong: Wrong }) {
   const { _ } = useLingui();
   const [shown, setShown] = useState(false);
   const kind = shown ? 'text' : 'password';
+  // A password that is shown is a text, which browsers may send away to have its spelling checked.
+  const untouched = { spellCheck: false, autoCapitalize: 'none' };
   return (
     <>
       <TextField
@@ -131,9 +133,10 @@ export function PasswordFields({ wrong }: { wrong: Wrong }) {
         hint={<Trans>At least 14 characters, with small and capital letters, a number and a sign. A few words with signs between them are easy to keep in mind.</Trans>}
         wrong={wrong['password'] && _(wrong['password'])}
         autoComplete="new-password"
+        {...untouched}
         required
       />
-      <TextField name="again" type={kind} label={<Trans>New password again</Trans>} wrong={wrong['again'] && _(wrong['again'])} autoComplete="new-password" required />
+      <TextField name="again" type={kind} label={<Trans>New password again</Trans>} wrong={wrong['again'] && _(wrong['again'])} autoComplete="new-password" {...untouched} required />
       <label className="check"><input type="checkbox" checked={shown} onChange={() => setShown(!shown)} /> <Trans>Show the password</Trans></label>
     </>
   );

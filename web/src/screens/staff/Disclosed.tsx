@@ -5,7 +5,7 @@ import { useMutation, useQuery } from '@tanstack/react-query';
 import { Trans, useLingui } from '@lingui/react/macro';
 import { answer, api, newKey, type Schemas } from '../../api/client';
 import { asProblem } from '../../api/problem';
-import type { OpenedThread } from '../../messages';
+import { type OpenedThread, transcript } from '../../messages';
 import { useMailbox } from '../../session/messaging';
 import { Button } from '../../ui/Button';
 import { SelectField, TextArea, TextField } from '../../ui/Field';
@@ -99,8 +99,12 @@ function OneThread({ patient, thread }: { patient: string; thread: OpenedThread 
           <div className="actions">
             <Button
               onClick={() => {
-                const written = (query.data ?? []).map((message) => `${instant(message.sentAt)}\n${from(message.party)}\n${message.text}\n`);
-                saveText([`${subject}\n`, ...written].join('\n'), 'text/plain', `messages-${stored.last_activity.slice(0, 10)}.txt`);
+                const entries = query.data.map(({ sentAt, party, text, attachments }) => ({
+                  head: `${instant(sentAt)}\n${from(party)}`,
+                  text,
+                  attached: attachments.map((document) => t`Attached document: ${document}`),
+                }));
+                saveText(transcript(subject, entries), 'text/plain', `messages-${stored.last_activity.slice(0, 10)}.txt`);
               }}
             >
               <Trans>Save to this device</Trans>{name}

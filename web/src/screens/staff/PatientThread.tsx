@@ -8,18 +8,17 @@ import type { OpenedMessage } from '../../messages';
 import { useAccount } from '../../session/me';
 import { useMailbox } from '../../session/messaging';
 import { Button } from '../../ui/Button';
-import { SelectField, TextArea } from '../../ui/Field';
+import { SelectField } from '../../ui/Field';
 import { Empty, Loaded } from '../../ui/Loading';
 import { Failure, Notice } from '../../ui/Notice';
 import { instant } from '../../words/dates';
+import { Compose } from '../messages/Compose';
 import { subjectOf } from '../messages/mailbox';
 import { useEmergency } from './emergency';
 import { FormDialog } from './FormDialog';
 import { Record, useRecord } from './Record';
 
 const useThread = () => (useParams({ strict: false }) as { thread: string }).thread;
-/** As much as one sealed message holds, with room for what stands around it. */
-const LONGEST = 15_000;
 
 export function PatientThread() {
   const { t } = useLingui();
@@ -61,7 +60,17 @@ function Conversation() {
           </ol>
           {found?.stored.state === 'closed'
             ? <Notice><p><Trans>This conversation is closed. Nobody can write in it any more.</Trans></p></Notice>
-            : !emergency && <Answer onSent={() => queries.invalidateQueries({ queryKey: [patient, 'thread', thread] }).then(anew)} />}
+            : !emergency && (
+              <Compose
+                patient={patient}
+                thread={thread}
+                send={async ({ text, attachments }, outbox) => {
+                  await messages.send(patient, thread, { text, attachments }, outbox);
+                  await queries.invalidateQueries({ queryKey: [patient, 'thread', thread] });
+                  await anew();
+                }}
+              />
+            )}
         </>
       )}
     </Loaded>
@@ -126,31 +135,5 @@ function Standing({ assigned, closed, onChange }: { assigned: string | undefined
         </FormDialog>
       )}
     </section>
-  );
-}
-
-function Answer({ onSent }: { onSent: () => Promise<unknown> }) {
-  const { patient } = useRecord();
-  const thread = useThread();
-  const { messages } = useMailbox();
-  const send = useMutation({
-    mutationFn: (text: string) => messages.send(patient, thread, { text, attachments: [] }),
-    onSuccess: onSent,
-  });
-  return (
-    <form
-      className="card"
-      onSubmit={(event) => {
-        event.preventDefault();
-        const form = event.currentTarget;
-        const text = String(new FormData(form).get('text')).trim();
-        if (!text || send.isPending) return;
-        send.mutate(text, { onSuccess: () => form.reset() });
-      }}
-    >
-      {send.error && <Failure error={send.error} />}
-      <TextArea name="text" label={<Trans>Your answer</Trans>} hint={<Trans>It is locked in this browser before it is sent.</Trans>} required maxLength={LONGEST} rows={5} />
-      <Button type="submit" look="main" busy={send.isPending && <Trans>Sending…</Trans>}><Trans>Send</Trans></Button>
-    </form>
   );
 }

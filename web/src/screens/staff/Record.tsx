@@ -4,7 +4,7 @@ import { type ReactNode, useEffect, useState } from 'react';
 import { Link, useParams } from '@tanstack/react-router';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Trans, useLingui } from '@lingui/react/macro';
-import { answer, api } from '../../api/client';
+import { answer, api, portalTime } from '../../api/client';
 import { asProblem } from '../../api/problem';
 import { OpenRecord } from '../../session/me';
 import { Loaded } from '../../ui/Loading';
@@ -35,7 +35,7 @@ export function Record({ title, back, children }: { title: string; back?: ReactN
   const name = summary.data?.name;
   const params = { patient };
   const place = { activeProps: { 'aria-current': 'page' as const }, activeOptions: { exact: true } };
-  if (summary.error && !summary.data && [403, 404].includes(asProblem(summary.error).status)) return <NotYours patient={patient} />;
+  if (summary.error && [403, 404].includes(asProblem(summary.error).status)) return <NotYours patient={patient} />;
   return (
     <OpenRecord value={patient}>
       <Page title={title} heading={name ? `${name}: ${title}` : title} back={back ?? <Link to="/patients"><Trans>Patients</Trans></Link>}>
@@ -86,15 +86,15 @@ function NotYours({ patient }: { patient: string }) {
 }
 
 /** How long emergency access lasts yet. What was read with it leaves the screen when it is over. */
-function Countdown({ patient }: { patient: string }) {
+export function Countdown({ patient }: { patient: string }) {
   const until = useEmergency(patient);
   const queries = useQueryClient();
-  const [now, setNow] = useState(Date.now);
+  const [now, setNow] = useState(portalTime);
   useEffect(() => {
     if (!until) return undefined;
     const look = () => {
-      setNow(Date.now());
-      if (Date.parse(until) > Date.now()) return;
+      setNow(portalTime());
+      if (Date.parse(until) > portalTime()) return;
       forgetEmergency(patient);
       void queries.resetQueries({ queryKey: [patient] });
     };

@@ -13,7 +13,9 @@ import { Page } from '../../ui/Page';
 import { instant, inZone } from '../../words/dates';
 import { inWords } from '../../words/codes';
 import { say } from './codes';
+import { useEmergency } from './emergency';
 import { FormDialog } from './FormDialog';
+import { Countdown } from './Record';
 
 type Detail = Schemas['AppointmentDetail'];
 const REASONS = ['asked-by-patient', 'provider-unavailable', 'practice-closed', 'not-needed', 'other-plans', 'unwell', 'transport', 'other'] as const;
@@ -23,6 +25,7 @@ export function Visit() {
   const { t } = useLingui();
   const { patient, appointment } = useParams({ strict: false }) as { patient: string; appointment: string };
   const queries = useQueryClient();
+  const emergency = useEmergency(patient);
   const [asking, setAsking] = useState<'complete' | 'cancel' | 'no-show'>();
   const path = { patient, appointment };
   const key = [patient, 'visit', appointment];
@@ -61,6 +64,7 @@ export function Visit() {
       back={<Link to="/"><Trans>My day</Trans></Link>}
       action={<Link to="/patients/$patient" params={{ patient }} className="button"><Trans>Open the patient’s record</Trans></Link>}
     >
+      <Countdown patient={patient} />
       <Loaded query={query}>
         {({ value }) => {
           const planned = value.status === 'scheduled' || value.status === 'confirmed';
@@ -80,7 +84,7 @@ export function Visit() {
                   ]}
                 />
                 {step.error && !asking && <Failure error={step.error} />}
-                {planned && (
+                {planned && !emergency && (
                   <div className="actions">
                     {value.status === 'scheduled' && <Button look="main" busy={step.isPending && <Trans>One moment…</Trans>} onClick={() => step.mutate({ to: 'confirm' })}><Trans>Confirm</Trans></Button>}
                     {begun && <Button look={value.status === 'confirmed' ? 'main' : 'plain'} onClick={() => ask('complete')}><Trans>Write it up</Trans></Button>}
