@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { api, cognito, firstSignIn, practitioners, signedIn } from '../portal.mjs';
-import { as, at, clean, discreet, escape, examine, foreign, go, launch, open, refuse, settled, signInAs, titled, tokenOf } from './browser.mjs';
+import { as, at, clean, discreet, escape, examine, foreign, go, launch, open, refuse, settled, signInAs, titled, tokenOf, write } from './browser.mjs';
 
 const email = `another.${randomUUID().slice(0, 8)}@example.org`;
 
@@ -89,8 +89,13 @@ test('an administrator invites somebody, and is told what takes two', async () =
   await send.click();
   await page.getByText('Please check this.').waitFor();
   await page.unroute('**/v1/users');
-  await page.getByLabel('E-mail address').fill(email);
-  await page.getByRole('button', { name: 'Send the invitation' }).click();
+  // By keyboard alone.
+  await page.getByLabel('E-mail address').fill('');
+  await page.reload();
+  await settled(page);
+  await write(page, 'Role', 'Privacy');
+  await write(page, 'E-mail address', email);
+  await page.keyboard.press('Enter');
   await page.getByText('The invitation is sent.').waitFor();
   const card = await found(page);
   await card.getByText('Privacy officer', { exact: true }).waitFor();

@@ -339,3 +339,15 @@ export async function tabTo(page, name) {
   }
   assert.fail(`${name} is not reached by Tab`);
 }
+
+/** By keyboard alone: goes there and presses it. */
+export async function press(page, name) {
+  await tabTo(page, name);
+  await page.keyboard.press('Enter');
+}
+
+/** By keyboard alone: goes there and types, or chooses what begins so. */
+export async function write(page, name, text) {
+  await tabTo(page, name);
+  await page.keyboard.type(text);
+}

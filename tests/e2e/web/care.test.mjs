@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { Messages } from '../../../web/dist/messages/index.js';
 import { accounts, api, code, invoke, pause, signedIn } from '../portal.mjs';
-import { as, at, clean, downloaded, escape, examine, focusOn, go, kept, launch, naughty, onHeading, open, PNG, refuse, settled, signInAs, tabTo, titled, tokenOf } from './browser.mjs';
+import { as, at, clean, downloaded, escape, examine, focusOn, go, kept, launch, naughty, onHeading, open, PNG, press, refuse, settled, signInAs, titled, tokenOf, write } from './browser.mjs';
 
 const [account, friend] = accounts.filter(({ role }) => role === 'patient');
 const MARK = `Xylophone-${randomUUID().slice(0, 8)}`;
@@ -685,14 +685,6 @@ test('from signing in to signing out by keyboard alone: a result, a visit, a mes
   const window = await open(browser);
   const { page, context } = window;
   const { keyboard } = page;
-  const press = async (name) => {
-    await tabTo(page, name);
-    await keyboard.press('Enter');
-  };
-  const write = async (name, text) => {
-    await tabTo(page, name);
-    await keyboard.type(text);
-  };
   /** A new screen is there, and has the focus. */
   const arrived = async (title) => {
     await page.getByRole('heading', { level: 1, name: title }).waitFor();
@@ -701,54 +693,54 @@ test('from signing in to signing out by keyboard alone: a result, a visit, a mes
   };
   await page.goto(at('/sign-in'));
   await settled(page);
-  await write('E-mail address', friend.email);
-  await write('Password', friend.password);
+  await write(page, 'E-mail address', friend.email);
+  await write(page, 'Password', friend.password);
   await keyboard.press('Enter');
   await page.getByLabel('6-digit code').waitFor();
-  await write('6-digit code', await code(friend.totp_secret));
+  await write(page, '6-digit code', await code(friend.totp_secret));
   await keyboard.press('Enter');
   await page.getByRole('heading', { level: 1, name: /^Hello/ }).waitFor();
   await settled(page);
 
-  await press('See all lab results');
+  await press(page, 'See all lab results');
   await arrived('Lab results');
-  await press((await page.locator('a.row').first().textContent()).trim());
+  await press(page, (await page.locator('a.row').first().textContent()).trim());
   await page.getByRole('heading', { level: 2, name: 'Your result' }).waitFor();
   await arrived(/./);
 
-  await press('Visits');
+  await press(page, 'Visits');
   await arrived('Visits');
-  await press('Book a visit');
+  await press(page, 'Book a visit');
   await arrived('Book a visit');
-  await write('With whom', 'Family');
-  await write('What for', 'Check');
+  await write(page, 'With whom', 'Family');
+  await write(page, 'What for', 'Check');
   const date = (days) => day(days).replace(/^(\d{4})-(\d\d)-(\d\d)$/, '$2$3$1');
-  await write('From', date(3));
-  await write('To', date(9));
-  await press('Show free times');
+  await write(page, 'From', date(3));
+  await write(page, 'To', date(9));
+  await press(page, 'Show free times');
   await page.locator('.times button').first().waitFor();
-  await press(/ E[SD]T/);
+  await press(page, / E[SD]T/);
   await page.getByRole('heading', { name: 'This time is kept for you' }).waitFor();
-  await write('What is the visit about?', REASON);
-  await press('Book this visit');
+  await write(page, 'What is the visit about?', REASON);
+  await press(page, 'Book this visit');
   await page.getByText('Reason for the visit').waitFor();
   await arrived(/, 20\d\d at /);
-  await press('Cancel this visit');
+  await press(page, 'Cancel this visit');
   await page.getByRole('dialog').waitFor();
   await keyboard.press('Escape');
   await page.getByRole('dialog').waitFor({ state: 'detached' });
   assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Cancel this visit', 'the focus goes back');
 
-  await press('Messages');
+  await press(page, 'Messages');
   await arrived('Messages');
-  await press('Write a message');
+  await press(page, 'Write a message');
   await arrived('Write a message');
-  await write('Subject', `${MARK} by keyboard`);
-  await write('Your message', `${MARK}: typed`);
-  await press('Send');
+  await write(page, 'Subject', `${MARK} by keyboard`);
+  await write(page, 'Your message', `${MARK}: typed`);
+  await press(page, 'Send');
   await arrived(`${MARK} by keyboard`);
   await page.getByText(`${MARK}: typed`).waitFor();
-  await press('Sign out');
+  await press(page, 'Sign out');
   await page.getByText('You are signed out.').waitFor();
   clean(window);
   await context.close();

@@ -7,7 +7,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Messages } from '../../../web/dist/messages/index.js';
 import { accounts, api, signedIn } from '../portal.mjs';
-import { as, clean, discreet, escape, examine, foreign, go, launch, onHeading, open, refuse, settled, signInAs, signInHere, titled, tokenOf } from './browser.mjs';
+import { as, clean, discreet, escape, examine, foreign, go, launch, onHeading, open, press, refuse, settled, signInAs, signInHere, titled, tokenOf, write } from './browser.mjs';
 
 const MARK = `Celesta-${randomUUID().slice(0, 8)}`;
 const explanation = `${MARK} brought in unconscious, and nothing is known of allergies`;
@@ -117,18 +117,22 @@ test('emergency access: a reason, a countdown, and the privacy officer’s revie
   await go(officer.page, '/');
   await officer.page.reload();
   await settled(officer.page);
-  await officer.page.getByRole('link', { name: /Emergency access/ }).first().click();
+  // The review by keyboard alone.
+  await press(officer.page, /^Emergency access/);
   await settled(officer.page);
   await officer.page.getByText(explanation).waitFor();
   await examine(officer.page, 'officer-concern');
-  await officer.page.getByRole('button', { name: 'Review it' }).click();
+  await press(officer.page, 'Review it');
   const dialog = officer.page.getByRole('dialog');
+  await dialog.waitFor();
   await examine(officer.page, 'officer-concern-review');
   await escape(officer.page, /Review it/);
-  await officer.page.getByRole('button', { name: 'Review it' }).click();
-  await dialog.getByLabel('Outcome').selectOption('justified');
-  await dialog.getByLabel('Your note').fill('The emergency department confirms it');
-  await dialog.getByRole('button', { name: 'Save' }).click();
+  await officer.page.keyboard.press('Enter');
+  await dialog.waitFor();
+  await write(officer.page, 'Outcome', 'Justified');
+  assert.equal(await dialog.getByLabel('Outcome').inputValue(), 'justified');
+  await write(officer.page, 'Your note', 'The emergency department confirms it');
+  await press(officer.page, 'Save');
   await officer.page.getByText('The emergency department confirms it').waitFor();
   await officer.page.locator('.card-head .flag').getByText('Justified', { exact: true }).waitFor();
   await onHeading(officer.page);

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { accounts, api, dynamodb, portal, practitioners } from '../portal.mjs';
-import { as, clean, discreet, escape, examine, foreign, go, launch, onHeading, open, PNG, refuse, settled, signInAs, titled, tokenOf } from './browser.mjs';
+import { as, clean, discreet, escape, examine, foreign, go, launch, onHeading, open, PNG, press, refuse, settled, signInAs, tabTo, titled, tokenOf, write } from './browser.mjs';
 
 const MARK = `Marimba-${randomUUID().slice(0, 8)}`;
 
@@ -524,6 +524,71 @@ test('a patient is found by name and date of birth, and none of it is in an addr
   await page.getByRole('link', { name: new RegExp(family) }).waitFor();
   await examine(page, 'provider-patients-found');
   assert.ok([...seen.urls].every((url) => !url.includes(family)));
+});
+
+test('a provider’s day by keyboard alone: a visit, a message, a refill, a result', async () => {
+  const { page } = provider;
+  const { keyboard } = page;
+  const arrived = async (title) => {
+    await page.getByRole('heading', { level: 1, name: title }).waitFor();
+    await settled(page);
+    assert.equal(await page.evaluate(() => document.activeElement.tagName), 'H1', 'the screen is announced');
+  };
+  const what = `${MARK} by keyboard`;
+  const { start } = await book(what);
+  await askForRefill(what);
+  await go(theirs.page, '/messages/new');
+  await theirs.page.getByLabel('Subject').fill(what);
+  await theirs.page.getByLabel('Your message').fill(what);
+  await theirs.page.getByRole('button', { name: 'Send', exact: true }).click();
+  await theirs.page.getByText('Your care team has not read your last message yet.').waitFor();
+
+  await anew(provider, '/');
+  await tabTo(page, 'Later');
+  const row = page.locator('a.row').filter({ hasText: what });
+  for (let days = 0; days < 14 && (await row.count()) === 0; days += 1) {
+    await keyboard.press('Enter');
+    await settled(page);
+  }
+  assert.equal(await row.count(), 1, start);
+  await press(page, new RegExp(what));
+  await page.getByRole('heading', { name: 'About this visit' }).waitFor();
+  await press(page, 'Confirm');
+  await standing(page, 'Confirmed');
+  await press(page, 'Cancel the visit');
+  const dialog = page.getByRole('dialog');
+  await dialog.waitFor();
+  await escape(page, /^Cancel the visit/);
+
+  await press(page, 'Messages');
+  await arrived('Messages');
+  await press(page, new RegExp(what));
+  await page.locator('.message').getByText(what).waitFor();
+  await settled(page);
+  await write(page, 'Your answer', `${MARK}: typed`);
+  await press(page, 'Send');
+  await page.locator('.message.mine').getByText(`${MARK}: typed`).waitFor();
+
+  await press(page, 'Refill requests');
+  await arrived('Refill requests');
+  await page.getByText(what).waitFor();
+  await press(page, /^Approve/);
+  await dialog.waitFor();
+  await write(page, /^A word to the patient/, `${MARK}: ready`);
+  await press(page, 'Approve');
+  await page.getByText('Your answer is saved.').waitFor();
+  await onHeading(page);
+
+  await press(page, 'Patients');
+  await arrived('Patients');
+  await press(page, new RegExp(patient.name));
+  await arrived(new RegExp(patient.name));
+  await press(page, 'Lab results');
+  await arrived(/Lab results/);
+  await press(page, new RegExp((await page.locator('a.row .row-name').first().textContent()).replace(/[^\w ]/g, '.')));
+  await arrived(/./);
+  assert.match(new URL(page.url()).pathname, /\/lab-results\/.+/);
+  clean(provider);
 });
 
 test('everything is there in Spanish', async () => {
