@@ -10,6 +10,8 @@ use shared::access::Role;
 use shared::aws::Resource;
 use shared::http::{Request, Response};
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 async fn ask(world: &World, id: &str, request: Request) -> Response {
     Function::new(&world.stack, id).respond(request).await
@@ -107,29 +109,51 @@ async fn an_ended_session_is_refused_from_the_next_request_on() {
     assert_eq!(read.respond(at("another")).await.status, 200);
 }
 
-/// Two first requests of a session: while the slower one is on its way, the session is seen and ended.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_ended_stays_ended_whatever_comes_late() {
-    let world = std::sync::Arc::new(World::new().await);
-    let meanwhile = std::sync::Arc::clone(&world);
-    let once = std::sync::atomic::AtomicBool::new(true);
+/// The first request of the phone's session, and what happens at its end, just before it is kept.
+async fn overtaken<F>(
+    meanwhile: impl Fn(Arc<World>) -> F + Send + Sync + 'static,
+) -> (Arc<World>, Response)
+where
+    F: Future<Output = ()>,
+{
+    let world = Arc::new(World::new().await);
+    let there = Arc::clone(&world);
+    let once = AtomicBool::new(true);
     let recorder = Recorder::failing(move |call| {
         let commits = call.actions.contains(&"dynamodb:UpdateItem".to_owned());
-        if commits && once.swap(false, std::sync::atomic::Ordering::Relaxed) {
-            let seen_and_ended = async {
-                let phone = meanwhile.session("phone").await;
-                let request = meanwhile.by_patient_at("laptop");
-                assert_eq!(end(&meanwhile, request, &phone).await, 200);
-            };
+        if commits && once.swap(false, Ordering::Relaxed) {
             tokio::task::block_in_place(|| {
-                tokio::runtime::Handle::current().block_on(seen_and_ended);
+                tokio::runtime::Handle::current().block_on(meanwhile(Arc::clone(&there)));
             });
         }
         false
     });
     let slow = Function::recorded(&world.stack, "get-account", recorder);
     let response = slow.respond(world.by_patient_at("phone")).await;
-    assert_eq!(response.status, 503);
+    (world, response)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_first_requests_at_once_are_both_answered() {
+    let (world, slower) = overtaken(|world| async move {
+        world.session("phone").await;
+    })
+    .await;
+    assert_eq!(slower.status, 200, "{}", body(&slower));
+    let list = listed(&world, "phone").await;
+    assert_eq!(list["sessions"].as_array().unwrap().len(), 1);
+    assert_eq!(list["sessions"][0]["id"], body(&slower)["session"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_ended_stays_ended_whatever_comes_late() {
+    let (world, slower) = overtaken(|world| async move {
+        let phone = world.session("phone").await;
+        let request = world.by_patient_at("laptop");
+        assert_eq!(end(&world, request, &phone).await, 200);
+    })
+    .await;
+    assert_eq!(slower.status, 401);
     let ended = ask(&world, "get-account", world.by_patient_at("phone")).await;
     assert_eq!(ended.status, 401);
 }

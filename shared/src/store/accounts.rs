@@ -571,10 +571,13 @@ impl Accounts {
         let over = row.sessions.iter().filter(|one| one.is_over(now));
         let oldest = row.sessions.iter().filter(|one| one.is_open(now));
         let oldest = oldest.take((open + 1).saturating_sub(SESSIONS));
-        let mut expression = "SET #session = :session".to_owned();
+        // Two first requests at once: one keeps it, and the slower one finds it kept. It must not
+        // bring back what has been ended since.
+        let mut expression = "SET #session = if_not_exists(#session, :session)".to_owned();
         let mut update = Update::builder()
-            // Two first requests at once: the slower one must not bring back what has been ended since.
-            .condition_expression("attribute_exists(pk) AND attribute_not_exists(#session)")
+            .condition_expression(
+                "attribute_exists(pk) AND attribute_not_exists(#session.ended_at)",
+            )
             .expression_attribute_names("#session", format!("{SESSION}{}", session.id))
             .expression_attribute_values(":session", session.attribute());
         for (at, gone) in over.chain(oldest).enumerate() {
@@ -584,7 +587,7 @@ impl Accounts {
                 .expression_attribute_names(format!("#gone{at}"), format!("{SESSION}{}", gone.id));
         }
         let update = update.update_expression(expression);
-        self.update(account_key(row.account), update, Problem::unavailable())
+        self.update(account_key(row.account), update, Problem::unauthenticated())
     }
 
     /// The write that refuses the tokens of one session from now on.

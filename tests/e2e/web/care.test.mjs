@@ -121,6 +121,22 @@ test('a visit is looked for, kept for ten minutes, and booked', async () => {
   clean(mine);
 });
 
+test('a time is kept for as long as it is, whatever this clock says', async () => {
+  const window = await open(browser);
+  const { page, context } = window;
+  await context.clock.install({ time: Date.now() + 2 * 3_600_000 });
+  await signInAs(page, friend);
+  await settled(page);
+  await go(page, '/appointments/new');
+  await search(page, 3, 9);
+  await page.getByRole('button', { name: 'Show free times' }).click();
+  await page.locator('.times button').nth(5).click();
+  await page.getByRole('heading', { name: 'This time is kept for you' }).waitFor();
+  assert.match(await page.getByRole('timer').innerText(), /^(10:00|9:\d\d)$/);
+  clean(window);
+  await context.close();
+});
+
 test('days that cannot be looked for are said to be so, and not exchanged for others', async () => {
   const { page } = mine;
   await go(page, '/security');

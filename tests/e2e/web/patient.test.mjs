@@ -1043,12 +1043,13 @@ test('a document from elsewhere is saved as what it is, and never as a program',
     { title: 'Letter.pdf.exe', content_type: 'text/html', data: btoa('<script>1</script>') },
     { title: '..\u002f\u202efdp.exe', content_type: 'application/PDF; x=y', data: btoa('%PDF-1.7') },
     { title: 'Report.PDF', content_type: 'application/pdf', data: btoa('%PDF-1.7') },
+    { title: 'Re\u202eport', content_type: 'constructor', data: btoa('%PDF-1.7') },
   ];
   const url = (at) => at.pathname.endsWith(`/documents/${id}`) && at.pathname.startsWith('/v1/');
   await page.route(url, (route) => route.fulfill({ headers: { 'cache-control': 'no-store' }, json: { kind: 'clinical', id, status: 'current', contents } }));
   await go(page, `/documents/${id}`);
   const buttons = page.getByRole('button', { name: 'Save to this device' });
-  for (const [at, name] of ['Letter.pdf.exe.bin', '..  fdp.exe.pdf', 'Report.PDF'].entries()) {
+  for (const [at, name] of ['Letter.pdf.exe.bin', '..  fdp.exe.pdf', 'Report.PDF', 'Re port.bin'].entries()) {
     const download = page.waitForEvent('download');
     await buttons.nth(at).click();
     // The browser itself has no file begin with a point.

@@ -20,15 +20,15 @@ export function saveBlob(blob: Blob, name: string): void {
 }
 
 /** How files end that programs show and do not run. */
-const ENDINGS: Record<string, string> = {
-  'application/pdf': 'pdf',
-  'application/dicom': 'dcm',
-  'image/jpeg': 'jpg',
-  'image/png': 'png',
-  'image/gif': 'gif',
-  'image/tiff': 'tif',
-  'text/plain': 'txt',
-};
+const ENDINGS = new Map([
+  ['application/pdf', 'pdf'],
+  ['application/dicom', 'dcm'],
+  ['image/jpeg', 'jpg'],
+  ['image/png', 'png'],
+  ['image/gif', 'gif'],
+  ['image/tiff', 'tif'],
+  ['text/plain', 'txt'],
+]);
 
 /** What no file's name may have, and what would show it otherwise than it is. */
 const UNNAMED = /[<>:"/\\|?*\p{C}]/gu;
@@ -36,7 +36,7 @@ const UNNAMED = /[<>:"/\\|?*\p{C}]/gu;
 /** Saves bytes that came with an answer, under the name that somebody elsewhere gave them. */
 export function saveBytes(base64: string, type: string, title: string): void {
   const kind = type.split(';', 1)[0]?.trim().toLowerCase() ?? '';
-  const ending = ENDINGS[kind];
+  const ending = ENDINGS.get(kind);
   const name = title.replace(UNNAMED, ' ').trim().slice(0, 120) || 'document';
   const full = ending && name.toLowerCase().endsWith(`.${ending}`) ? name : `${name}.${ending ?? 'bin'}`;
   const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));

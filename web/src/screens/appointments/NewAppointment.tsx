@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'react';
 import { Link, useNavigate } from '@tanstack/react-router';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Plural, Trans, useLingui } from '@lingui/react/macro';
-import { answer, api, newKey } from '../../api/client';
+import { answer, api, newKey, portalTime } from '../../api/client';
 import { asProblem } from '../../api/problem';
 import { usePatient } from '../../session/me';
 import { Button } from '../../ui/Button';
@@ -139,7 +139,7 @@ function Book({ patient, held, name, type, onBack }: { patient: string; held: He
 function useOver(until: string): boolean {
   const [over, setOver] = useState(false);
   useEffect(() => {
-    const timer = setTimeout(() => setOver(true), Math.max(0, Date.parse(until) - Date.now()));
+    const timer = setTimeout(() => setOver(true), Math.max(0, Date.parse(until) - portalTime()));
     return () => clearTimeout(timer);
   }, [until]);
   return over;
@@ -163,4 +163,4 @@ function Countdown({ until }: { until: string }) {
   );
 }
 
-const secondsTo = (until: string) => Math.max(0, Math.round((Date.parse(until) - Date.now()) / 1000));
+const secondsTo = (until: string) => Math.max(0, Math.floor((Date.parse(until) - portalTime()) / 1000));

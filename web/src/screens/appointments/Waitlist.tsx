@@ -2,7 +2,7 @@
 import { Link } from '@tanstack/react-router';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Trans } from '@lingui/react/macro';
-import { answer, api, type Schemas } from '../../api/client';
+import { answer, api, portalTime, type Schemas } from '../../api/client';
 import { usePatient } from '../../session/me';
 import { Button } from '../../ui/Button';
 import { Facts } from '../../ui/Facts';
@@ -45,7 +45,7 @@ function OnePlace({ patient, place, providers }: { patient: string; place: Place
   });
   const whom = place.practitioner ? providers.find((one) => one.practitioner === place.practitioner)?.name : place.specialty && specialtyName(place.specialty);
   const what = typesOf(providers).get(place.type) ?? place.type;
-  const offer = place.offer && Date.parse(place.offer.until) > Date.now() ? place.offer : undefined;
+  const offer = place.offer && Date.parse(place.offer.until) > portalTime() ? place.offer : undefined;
   const until = offer && instant(offer.until);
   return (
     <section className="card">

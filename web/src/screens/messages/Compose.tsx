@@ -1,6 +1,6 @@
 // Writing: what is written is kept as a draft in this browser, sealed, until it is sent.
 import { useEffect, useRef, useState } from 'react';
-import { useMutation } from '@tanstack/react-query';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Plural, Trans, useLingui } from '@lingui/react/macro';
 import { answer, api } from '../../api/client';
 import { asProblem } from '../../api/problem';
@@ -166,6 +166,23 @@ export function Compose({ patient, thread, send }: Props) {
     </form>
     {choosing && <Attach patient={patient} chosen={attachments} onClose={(next) => { setChoosing(false); if (next) setAttachments(next); }} />}
     </>
+  );
+}
+
+/** Goes on with a conversation, which is then read anew. */
+export function Answer({ patient, thread, onSent }: { patient: string; thread: string; onSent?: () => Promise<unknown> }) {
+  const { messages } = useMailbox();
+  const queries = useQueryClient();
+  return (
+    <Compose
+      patient={patient}
+      thread={thread}
+      send={async ({ text, attachments }, outbox) => {
+        await messages.send(patient, thread, { text, attachments }, outbox);
+        await queries.invalidateQueries({ queryKey: [patient, 'thread', thread] });
+        await onSent?.();
+      }}
+    />
   );
 }
 

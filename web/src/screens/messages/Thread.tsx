@@ -11,7 +11,7 @@ import { Empty, Loaded, Skeleton } from '../../ui/Loading';
 import { Failure, Notice } from '../../ui/Notice';
 import { Page } from '../../ui/Page';
 import { day, instant } from '../../words/dates';
-import { Compose } from './Compose';
+import { Answer } from './Compose';
 import { Mail, subjectOf, useThreads } from './mailbox';
 import { Anew, Sharing, useSharing } from './Sharing';
 
@@ -59,16 +59,7 @@ export function Thread() {
                   ? threads.error ? <Failure error={threads.error} onAgain={() => void threads.refetch()} /> : !sharing.error && <Skeleton lines={3} />
                   : sharing.data.outlived.has(thread)
                     ? <Anew patient={patient} subject={subjectOf(found)} />
-                    : (
-                      <Compose
-                        patient={patient}
-                        thread={thread}
-                        send={async ({ text, attachments }, outbox) => {
-                          await messages.send(patient, thread, { text, attachments }, outbox);
-                          await queries.invalidateQueries({ queryKey: [patient, 'thread', thread] });
-                        }}
-                      />
-                    )}
+                    : <Answer patient={patient} thread={thread} />}
               {found && <PutAway patient={patient} stored={found.stored} />}
             </>
           )}

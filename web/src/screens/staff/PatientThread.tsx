@@ -12,7 +12,7 @@ import { SelectField } from '../../ui/Field';
 import { Empty, Loaded } from '../../ui/Loading';
 import { Failure, Notice } from '../../ui/Notice';
 import { instant } from '../../words/dates';
-import { Compose } from '../messages/Compose';
+import { Answer } from '../messages/Compose';
 import { subjectOf } from '../messages/mailbox';
 import { useEmergency } from './emergency';
 import { FormDialog } from './FormDialog';
@@ -60,17 +60,7 @@ function Conversation() {
           </ol>
           {found?.stored.state === 'closed'
             ? <Notice><p><Trans>This conversation is closed. Nobody can write in it any more.</Trans></p></Notice>
-            : !emergency && (
-              <Compose
-                patient={patient}
-                thread={thread}
-                send={async ({ text, attachments }, outbox) => {
-                  await messages.send(patient, thread, { text, attachments }, outbox);
-                  await queries.invalidateQueries({ queryKey: [patient, 'thread', thread] });
-                  await anew();
-                }}
-              />
-            )}
+            : !emergency && <Answer patient={patient} thread={thread} onSent={anew} />}
         </>
       )}
     </Loaded>
