@@ -158,9 +158,9 @@ async fn denied() {
 async fn failed() {
     let world = World::new().await;
     for spec in token_specs() {
-        // Whatever the operation reads or changes fails; the audit table does not.
+        // Whatever the operation reads or changes is refused; the audit table is not.
         let audit = world.stack.names[&Resource::AuditTable].clone();
-        let recorder = Recorder::failing(move |call| !call.body.contains(&audit));
+        let recorder = Recorder::refusing(move |call| !call.body.contains(&audit));
         world.stack.forget_audit().await;
         let request = world.allowed(spec).await;
         let before = world.stack.audit().await;
@@ -176,7 +176,7 @@ async fn no_record_no_disclosure() {
     let world = World::new().await;
     for spec in http_specs() {
         let audit = world.stack.names[&Resource::AuditTable].clone();
-        let recorder = Recorder::failing(move |call| call.body.contains(&audit));
+        let recorder = Recorder::refusing(move |call| call.body.contains(&audit));
         world.stack.forget_audit().await;
         let request = world.allowed(spec).await;
         let before = world.stack.audit().await.len();

@@ -15,7 +15,7 @@ use crate::openapi;
 use crate::steps::Steps;
 use crate::tools::{self, Set, succeed};
 
-const STEPS: u8 = 7;
+const STEPS: u8 = 6;
 
 /// Runs everything: a check that fails ends it, but tests and journeys all run, and hide nothing of each
 /// other.
@@ -23,9 +23,7 @@ pub async fn run() -> Result<()> {
     // Read before `cargo test` builds this program anew: the running one's file is then gone.
     let xtask = std::env::current_exe()?;
     let mut steps = Steps::new(STEPS);
-    steps.begin(
-        "Install the emulator, the gate's tools, the readers, the journeys' clients and a browser",
-    );
+    steps.begin("Format and lints; what the next steps need is installed meanwhile");
     let (browser, ..) = tokio::try_join!(
         tools::install_browser(),
         tools::install(Set::Emulator),
@@ -33,20 +31,8 @@ pub async fn run() -> Result<()> {
         tools::install(Set::Readers),
         tools::install_clients(),
         tools::install_web(),
+        lints(),
     )?;
-
-    steps.begin("Format and lints");
-    cargo(&["fmt", "--all", "--check"]).await?;
-    cargo(&[
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--quiet",
-        "--",
-        "-D",
-        "warnings",
-    ])
-    .await?;
 
     steps.begin("Templates, dependencies and secrets");
     check::run().await?;
@@ -99,6 +85,20 @@ async fn cargo(arguments: &[&str]) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     succeed(command.current_dir(workspace()).args(arguments)).await
+}
+
+async fn lints() -> Result<()> {
+    cargo(&["fmt", "--all", "--check"]).await?;
+    cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--quiet",
+        "--",
+        "-D",
+        "warnings",
+    ])
+    .await
 }
 
 async fn web() -> Result<()> {

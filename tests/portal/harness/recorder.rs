@@ -96,6 +96,18 @@ impl Recorder {
         })
     }
 
+    /// Refuses the calls that the test picks, as IAM would: nothing is tried again.
+    pub fn refusing(refuses: impl Fn(&Call) -> bool + Send + Sync + 'static) -> Self {
+        const DENIED: &str = r#"{"__type":"AccessDeniedException","message":"CANARY-OF-AWS"}"#;
+        Self::fated(move |call| {
+            if refuses(call) {
+                Fate::Told(400, DENIED)
+            } else {
+                Fate::Answered
+            }
+        })
+    }
+
     /// The test says what becomes of each call.
     pub fn fated(fate: impl Fn(&Call) -> Fate + Send + Sync + 'static) -> Self {
         Self {

@@ -37,41 +37,26 @@ pub async fn install() -> Result<()> {
 pub async fn run() -> Result<()> {
     install().await?;
     let programs = Programs::installed().await?;
-    let (mut report, mut findings) = (Report::default(), Vec::new());
-
-    report.begin("Templates, as samconfig.toml's prod deploys them");
+    let row = Row::begin("Templates, as samconfig.toml's prod deploys them");
     let folder = tempfile::tempdir()?;
     let deployed = Stacks::write(folder.path(), &programs.python).await?;
-    report.says(deployed.size());
-    report.begin("cfn-lint");
-    report.tells(stacks::lint(&programs.cfn_lint).await);
-    report.begin("sam validate --lint");
-    report.tells(stacks::validate(&programs.sam).await);
+    row.says(deployed.size());
 
-    report.begin("cdk-nag");
-    let found = rules(folder.path(), &deployed).await?;
-    report.says(per_pack(&found));
-    findings.extend(found.into_iter().map(|(_, finding)| finding));
-    report.begin("checkov");
-    let found = checkov(&programs.checkov, folder.path(), &deployed).await?;
-    report.says(format!("{} findings", found.len()));
-    findings.extend(found);
-    report.begin("Secrets in tracked files");
-    let found = secrets::scan(&programs.detect_secrets).await?;
-    report.says(format!("{} that look like one", found.len()));
+    // As long as all others together, and on one core.
+    let checkov = async {
+        let row = Row::begin("checkov");
+        let found = checkov(&programs.checkov, folder.path(), &deployed).await?;
+        row.says(format!("{} findings", found.len()));
+        Ok(found)
+    };
+    let (mut findings, (found, mut report)) =
+        tokio::try_join!(checkov, others(&programs, folder.path(), &deployed))?;
     findings.extend(found);
 
-    report.begin("cargo-deny");
-    report.tells(supply::deny(&programs.cargo_deny).await);
-    report.begin("Advisories");
-    report.tells(supply::advisories(&programs.cargo_deny).await);
-    report.begin("Signatures of npm packages");
-    report.tells(supply::signatures().await);
-
-    report.begin("Against the exceptions");
+    let row = Row::begin("Against the exceptions");
     let exceptions = exceptions(&workspace().join(EXCEPTIONS))?;
     let differences = compare(&findings, &exceptions);
-    report.says(format!(
+    row.says(format!(
         "{} findings, {} exceptions, {} differences",
         findings.len(),
         exceptions.len(),
@@ -79,6 +64,36 @@ pub async fn run() -> Result<()> {
     ));
     report.failures.extend(differences);
     report.end()
+}
+
+/// All but checkov, one after the other: what they find, and what they say.
+async fn others(
+    programs: &Programs,
+    folder: &Path,
+    deployed: &Stacks,
+) -> Result<(Vec<Finding>, Report)> {
+    let (mut report, mut findings) = (Report::default(), Vec::new());
+    let row = Row::begin("cfn-lint");
+    report.tells(row, stacks::lint(&programs.cfn_lint).await);
+    let row = Row::begin("sam validate --lint");
+    report.tells(row, stacks::validate(&programs.sam).await);
+
+    let row = Row::begin("cdk-nag");
+    let found = rules(folder, deployed).await?;
+    row.says(per_pack(&found));
+    findings.extend(found.into_iter().map(|(_, finding)| finding));
+    let row = Row::begin("Secrets in tracked files");
+    let found = secrets::scan(&programs.detect_secrets).await?;
+    row.says(format!("{} that look like one", found.len()));
+    findings.extend(found);
+
+    let row = Row::begin("cargo-deny");
+    report.tells(row, supply::deny(&programs.cargo_deny).await);
+    let row = Row::begin("Advisories");
+    report.tells(row, supply::advisories(&programs.cargo_deny).await);
+    let row = Row::begin("Signatures of npm packages");
+    report.tells(row, supply::signatures().await);
+    Ok((findings, report))
 }
 
 /// Where the tools are.
@@ -190,33 +205,39 @@ async fn checkov(checkov: &Path, folder: &Path, deployed: &Stacks) -> Result<Vec
     Ok(findings.collect())
 }
 
-/// What was checked, a line each, and what keeps the gate shut.
+/// What is checked: a line, once it is known how it went.
+struct Row {
+    what: &'static str,
+    began: Instant,
+}
+
+impl Row {
+    fn begin(what: &'static str) -> Self {
+        Self {
+            what,
+            began: Instant::now(),
+        }
+    }
+
+    fn says(self, outcome: impl Display) {
+        let seconds = self.began.elapsed().as_secs_f32();
+        println!("      {:<50}{seconds:>6.1} s  {outcome}", self.what);
+    }
+}
+
+/// What keeps the gate shut.
 #[derive(Default)]
 struct Report {
-    row: Option<(&'static str, Instant)>,
     failures: Vec<String>,
 }
 
 impl Report {
-    fn begin(&mut self, what: &'static str) {
-        self.row = Some((what, Instant::now()));
-    }
-
-    /// Ends the row.
-    fn says(&mut self, outcome: impl Display) {
-        if let Some((what, began)) = self.row.take() {
-            let seconds = began.elapsed().as_secs_f32();
-            println!("      {what:<50}{seconds:>6.1} s  {outcome}");
-        }
-    }
-
-    fn tells(&mut self, outcome: Result<String>) {
-        let what = self.row.map_or("", |(what, _)| what);
+    fn tells(&mut self, row: Row, outcome: Result<String>) {
         match outcome {
-            Ok(said) => self.says(said),
+            Ok(said) => row.says(said),
             Err(error) => {
-                self.says("fails");
-                self.failures.push(format!("{what}: {error:#}"));
+                self.failures.push(format!("{}: {error:#}", row.what));
+                row.says("fails");
             }
         }
     }
